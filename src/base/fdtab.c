@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/fdtab.h"
+
+#include <errno.h>
+#include <stddef.h>
+
+#include "base/slab.h"
+#include "base/sys.h"
+
+_Atomic(unsigned char) fdtab_low[FDTAB_LOW];
+_Atomic(unsigned int) fdtab_high;
+
+struct entry {
+	struct entry *next;
+	struct object *object;
+	int fd;
+};
+
+#define BUCKETS 64
+
+static struct entry *buckets[BUCKETS];
+static struct slab entries = { .size = sizeof(struct entry) };
+
+int object_identify(struct object *object, int fd)
+{
+	struct stat st;
+	int ret = sys_fstat(fd, &st);
+
+	if (ret)
+		return ret;
+	object->dev = st.st_dev;
+	object->ino = st.st_ino;
+	return 0;
+}
+
+void object_hold(struct object *object)
+{
+	if (object)
+		object->refs++;
+}
+
+void object_release(struct object *object)
+{
+	if (object && !--object->refs)
+		object->release(object);
+}
+
+static struct entry **find(int fd)
+{
+	struct entry **at = &buckets[(unsigned int)fd % BUCKETS];
+
+	while (*at && (*at)->fd != fd)
+		at = &(*at)->next;
+	return at;
+}
+
+static void set_kind(int fd, enum fd_kind kind)
+{
+	if ((unsigned int)fd < FDTAB_LOW)
+		atomic_store(&fdtab_low[fd], (unsigned char)kind);
+	else
+		atomic_fetch_add(&fdtab_high, kind ? 1U : -1U);
+}
+
+int fdtab_install(int fd, struct object *object)
+{
+	struct entry *entry;
+
+	object_hold(object);
+	fdtab_drop(fd);
+	entry = slab_alloc(&entries);
+	if (!entry) {
+		object_release(object);
+		return -ENOMEM;
+	}
+	entry->fd = fd;
+	entry->object = object;
+	entry->next = buckets[(unsigned int)fd % BUCKETS];
+	buckets[(unsigned int)fd % BUCKETS] = entry;
+	set_kind(fd, object->kind);
+	return 0;
+}
+
+static bool is_current(int fd, const struct object *object)
+{
+	struct stat st;
+
+	return !sys_fstat(fd, &st) && st.st_dev == object->dev && st.st_ino == object->ino;
+}
+
+struct object *fdtab_get(int fd)
+{
+	struct entry *entry = *find(fd);
+
+	if (!entry)
+		return NULL;
+	if (is_current(fd, entry->object))
+		return entry->object;
+	fdtab_drop(fd);
+	return NULL;
+}
+
+void fdtab_drop(int fd)
+{
+	struct entry **at = find(fd);
+	struct entry *entry = *at;
+	struct object *object;
+
+	if (!entry)
+		return;
+	object = entry->object;
+	*at = entry->next;
+	set_kind(fd, FD_NOT_OURS);
+	slab_free(&entries, entry);
+	object_release(object);
+}
+
+void fdtab_drop_range(unsigned int first, unsigned int last)
+{
+	for (int i = 0; i < BUCKETS; i++) {
+		struct entry *entry = buckets[i];
+
+		while (entry) {
+			struct entry *next = entry->next;
+			unsigned int fd = (unsigned int)entry->fd;
+
+			if (fd >= first && fd <= last && entry->object->kind != FD_HIDDEN)
+				fdtab_drop(entry->fd);
+			entry = next;
+		}
+	}
+}
+
+void fdtab_each(const struct object *object, void (*what)(int fd, void *arg), void *arg)
+{
+	for (int i = 0; i < BUCKETS; i++)
+		for (struct entry *entry = buckets[i]; entry; entry = entry->next)
+			if (entry->object == object)
+				what(entry->fd, arg);
+}
+
+bool fdtab_has(const struct object *object)
+{
+	for (int i = 0; i < BUCKETS; i++)
+		for (struct entry *entry = buckets[i]; entry; entry = entry->next)
+			if (entry->object == object)
+				return true;
+	return false;
+}

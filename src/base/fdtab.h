@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the host's descriptor numbers refer to, as far as it concerns us.
+ *
+ * A number here is a hint: a descriptor can be closed behind our back and its
+ * number be used again. fdtab_get() therefore asks the kernel what stands
+ * under the number before it returns the object.
+ *
+ * fdtab_kind() needs no lock and is async-signal-safe: it is what a call on a
+ * descriptor that is not ours costs. All else needs the lock.
+ */
+#ifndef BASE_FDTAB_H
+#define BASE_FDTAB_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+enum fd_kind {
+	FD_NOT_OURS,
+	FD_HIDDEN, /* ours, and to the host it is not there */
+	FD_CONTAINER,
+	FD_GROUP,
+	FD_DEVICE,
+	FD_PAGEMAP,
+};
+
+/* What descriptors refer to. The owner embeds it first in a larger struct. */
+struct object {
+	enum fd_kind kind;
+	unsigned int refs; /* descriptors, and objects that point to this one */
+	dev_t dev;	   /* identity of the open file, as fstat() tells it */
+	ino_t ino;
+	void (*release)(struct object *object); /* refs fell to 0 */
+};
+
+#define FDTAB_LOW 65536
+
+extern _Atomic(unsigned char) fdtab_low[FDTAB_LOW];
+extern _Atomic(unsigned int) fdtab_high;
+
+/* The kind that the number had when last seen. Above FDTAB_LOW: any of ours. */
+static inline enum fd_kind fdtab_kind(int fd)
+{
+	if ((unsigned int)fd < FDTAB_LOW)
+		return (enum fd_kind)atomic_load_explicit(&fdtab_low[fd], memory_order_relaxed);
+	return atomic_load_explicit(&fdtab_high, memory_order_relaxed) ? FD_PAGEMAP : FD_NOT_OURS;
+}
+
+/* Sets the identity of object from the open file under fd. 0 or a negative errno. */
+int object_identify(struct object *object, int fd);
+
+/* A reference more, a reference less. object may be NULL. */
+void object_hold(struct object *object);
+void object_release(struct object *object);
+
+/* Enters fd, which takes a reference. 0 or -ENOMEM. Replaces what stood there. */
+int fdtab_install(int fd, struct object *object);
+
+/*
+ * The object under fd, without a reference, or NULL when fd is none of ours.
+ * An entry that is no longer true is dropped.
+ */
+struct object *fdtab_get(int fd);
+
+/* fd is closed or about to be: forgets it and gives its reference back. */
+void fdtab_drop(int fd);
+
+/* Forgets first..last, except hidden ones, as close_range() closes them. */
+void fdtab_drop_range(unsigned int first, unsigned int last);
+
+/* Calls what(fd, arg) for every descriptor entered for object. */
+void fdtab_each(const struct object *object, void (*what)(int fd, void *arg), void *arg);
+
+/* True while a descriptor is entered for object. */
+bool fdtab_has(const struct object *object);
+
+#endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* Which process this is, across fork() and vfork(). */
+#ifndef BASE_PROCESS_H
+#define BASE_PROCESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/*
+ * Zeroed memory that reads as zeroes again in the child of a fork(), however
+ * that was made. NULL when there is none. Never given back.
+ */
+void *process_memory(size_t len);
+
+/*
+ * Counts the forks above this process: a value kept from before a fork tells
+ * the child that it is not the process that took it.
+ */
+unsigned int process_generation(void);
+
+/* True in the child of a vfork(), which runs in its parent's memory. */
+bool process_is_guest(void);
+
+#endif

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/settings.h"
+
+#include <stdbool.h>
+#include <string.h>
+#include <sys/auxv.h>
+
+#include "base/log.h"
+#include "base/hidden.h"
+#include "base/sys.h"
+
+#define PREFIX "NOIOMMU_SHIM_"
+
+struct settings settings;
+
+/* The position of value in a NULL-ended list of names, or -1 after a warning. */
+static int choose(const char *variable, const char *value, const char *const names[])
+{
+	for (int i = 0; names[i]; i++)
+		if (!strcmp(value, names[i]))
+			return i;
+	log_warn("%s: '%s' is not one of its values; see noiommu-shim(7)", variable, value);
+	return -1;
+}
+
+static void set_mode(const char *variable, const char *value)
+{
+	static const char *const names[] = { "auto", "cdev", "group", NULL };
+	int mode = choose(variable, value, names);
+
+	if (mode >= 0)
+		settings.mode = (enum settings_mode)mode;
+}
+
+static void set_log(const char *variable, const char *value)
+{
+	static const char *const names[] = { "error", "warn", "info", "debug", NULL };
+	int level = choose(variable, value, names);
+
+	if (level >= 0)
+		log_limit = (enum log_level)level;
+}
+
+static void set_log_file(const char *variable, const char *value)
+{
+	int fd = (int)sys_call(SYS_openat, AT_FDCWD, (long)value,
+			       O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY,
+			       0600, 0, 0);
+
+	if (fd < 0) {
+		log_warn("%s: cannot open '%s' (%e); the log goes to standard error", variable,
+			 value, fd);
+		return;
+	}
+	hidden_take(&log_file, fd);
+}
+
+static const struct {
+	const char *name;
+	void (*set)(const char *variable, const char *value);
+} variables[] = {
+	{ PREFIX "MODE", set_mode },
+	{ PREFIX "LOG", set_log },
+	{ PREFIX "LOG_FILE", set_log_file },
+};
+
+static void set(const char *entry)
+{
+	const char *value = strchr(entry, '=');
+	char name[64];
+	size_t len;
+
+	if (!value)
+		return;
+	len = (size_t)(value++ - entry);
+	for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
+		if (strlen(variables[i].name) == len && !memcmp(entry, variables[i].name, len)) {
+			variables[i].set(variables[i].name, value);
+			return;
+		}
+	}
+	if (len >= sizeof(name))
+		len = sizeof(name) - 1;
+	memcpy(name, entry, len);
+	name[len] = '\0';
+	log_warn("%s is not a variable of noiommu-shim; see noiommu-shim(7)", name);
+}
+
+void settings_read(char **envp)
+{
+	if (!envp || getauxval(AT_SECURE))
+		return;
+	for (; *envp; envp++)
+		if (!strncmp(*envp, PREFIX, strlen(PREFIX)))
+			set(*envp);
+}

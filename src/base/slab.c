@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/slab.h"
+
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/sys.h"
+
+#define CHUNK 4096
+
+static void grow(struct slab *slab)
+{
+	char *chunk = sys_mmap(CHUNK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS);
+
+	if (sys_is_error(chunk))
+		return;
+	for (size_t at = 0; at + slab->size <= CHUNK; at += slab->size)
+		slab_free(slab, chunk + at);
+}
+
+void *slab_alloc(struct slab *slab)
+{
+	void *object;
+
+	if (!slab->free)
+		grow(slab);
+	object = slab->free;
+	if (object) {
+		slab->free = *(void **)object;
+		memset(object, 0, slab->size);
+	}
+	return object;
+}
+
+void slab_free(struct slab *slab, void *object)
+{
+	*(void **)object = slab->free;
+	slab->free = object;
+}

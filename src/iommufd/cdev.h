@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * No-IOMMU VFIO devices by their character devices,
+ * /dev/vfio/devices/noiommu-vfioN. Needs the lock.
+ */
+#ifndef IOMMUFD_CDEV_H
+#define IOMMUFD_CDEV_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct cdev {
+	unsigned int index; /* N */
+	char name[32];	    /* of the device: a PCI address for vfio-pci */
+	char sysfs[256];    /* the device's directory, without /sys in front */
+};
+
+/*
+ * Calls what() for each no-IOMMU cdev until it returns non-zero, which is then
+ * the result. 0 when none did, or the negative errno of the directory.
+ */
+int cdev_each(int (*what)(const struct cdev *cdev, void *arg), void *arg);
+
+/* Fills in *cdev from its index. 0 or -ENODEV. */
+int cdev_get(unsigned int index, struct cdev *cdev);
+
+/* Opens it, unbound. A descriptor that closes on exec, or a negative errno. */
+int cdev_open(unsigned int index);
+
+/*
+ * Locks between processes, held by the open file under fd and gone with its
+ * last close. Group: who has the legacy group open. Shared stands only
+ * between two open files of one holder, while one takes over from the other.
+ * Lending: a device is bound for the moment in which it lends its page table.
+ */
+enum cdev_lock { CDEV_LOCK_GROUP, CDEV_LOCK_LENDING };
+enum cdev_hold { CDEV_FREE, CDEV_SHARED, CDEV_EXCLUSIVE };
+
+/* 0, or -EAGAIN when another open file has it. */
+int cdev_lock(int fd, enum cdev_lock which, enum cdev_hold hold);
+
+/* Returns when nobody lends the device. */
+void cdev_wait_lending(unsigned int index);
+
+#endif

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+#include "iommufd/ioas.h"
+
+#include <errno.h>
+#include <stddef.h>
+
+#include "base/hidden.h"
+#include "base/log.h"
+#include "base/sys.h"
+#include "iommufd/cdev.h"
+#include "uapi/iommufd.h"
+#include "uapi/vfio.h"
+
+static struct {
+	struct hidden fd;
+	uint32_t ioas;
+	uint32_t hwpt; /* 0: the IOAS has no page table yet */
+	unsigned int generation;
+} iommufd = { .fd = HIDDEN_NONE };
+
+int ioas_open(void)
+{
+	struct iommu_ioas_alloc alloc = { .size = sizeof(alloc) };
+	struct iommu_vfio_ioas mark = { .size = sizeof(mark), .op = IOMMU_VFIO_IOAS_SET };
+	int fd, ret;
+
+	if (hidden_check(&iommufd.fd))
+		return 0;
+	fd = sys_open("/dev/iommu", O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return fd;
+	ret = sys_ioctl(fd, IOMMU_IOAS_ALLOC, &alloc);
+	if (!ret) {
+		/* Whoever receives the descriptor finds the IOAS by this. */
+		mark.ioas_id = alloc.out_ioas_id;
+		ret = sys_ioctl(fd, IOMMU_VFIO_IOAS, &mark);
+	}
+	if (ret) {
+		sys_close(fd);
+		return ret;
+	}
+	iommufd.ioas = alloc.out_ioas_id;
+	iommufd.hwpt = 0;
+	iommufd.generation++;
+	return hidden_take(&iommufd.fd, fd);
+}
+
+int ioas_fd(void)
+{
+	return iommufd.fd.fd;
+}
+
+unsigned int ioas_generation(void)
+{
+	return iommufd.generation;
+}
+
+static int bind_device(int fd, const unsigned char *token, uint32_t *dev_id)
+{
+	struct shim_vfio_device_bind_iommufd bind = {
+		.argsz = sizeof(bind),
+		.flags = token ? VFIO_DEVICE_BIND_FLAG_TOKEN : 0,
+		.iommufd = iommufd.fd.fd,
+		.token_uuid_ptr = (uintptr_t)token,
+	};
+	int ret = sys_ioctl(fd, VFIO_DEVICE_BIND_IOMMUFD, &bind);
+
+	*dev_id = bind.out_devid;
+	return ret;
+}
+
+static int make_page_table(uint32_t dev_id)
+{
+	struct iommu_hwpt_alloc alloc = { .dev_id = dev_id, .pt_id = iommufd.ioas };
+	int ret;
+
+	/* The length that every kernel with cdevs knows. */
+	alloc.size = offsetof(struct iommu_hwpt_alloc, data_uptr) + sizeof(alloc.data_uptr);
+	if (iommufd.hwpt)
+		return 0;
+	ret = sys_ioctl(iommufd.fd.fd, IOMMU_HWPT_ALLOC, &alloc);
+	if (!ret)
+		iommufd.hwpt = alloc.out_hwpt_id;
+	return ret;
+}
+
+int ioas_attach(int fd, const unsigned char *token)
+{
+	struct vfio_device_attach_iommufd_pt attach = { .argsz = sizeof(attach) };
+	uint32_t dev_id;
+	int ret = bind_device(fd, token, &dev_id);
+
+	if (!ret)
+		ret = make_page_table(dev_id);
+	if (ret)
+		return ret;
+	attach.pt_id = iommufd.hwpt;
+	return sys_ioctl(fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach);
+}
+
+/* What made the page table stays when the device that lent itself is closed. */
+static int lend(const struct cdev *cdev, void *arg)
+{
+	int *why = arg;
+	uint32_t dev_id;
+	int fd = cdev_open(cdev->index);
+
+	if (fd < 0) {
+		*why = fd;
+		return 0;
+	}
+	*why = cdev_lock(fd, CDEV_LOCK_LENDING, CDEV_EXCLUSIVE);
+	if (!*why)
+		*why = bind_device(fd, NULL, &dev_id);
+	if (!*why)
+		*why = make_page_table(dev_id);
+	sys_close(fd);
+	if (!*why)
+		log_info("%s lent its page table: memory is pinned from now on", cdev->name);
+	else if (*why != -EPERM && *why != -ENOMEM)
+		*why = -EBUSY;
+	return iommufd.hwpt != 0;
+}
+
+int ioas_page_table(void)
+{
+	int why = -ENODEV;
+	int ret = ioas_open();
+
+	if (ret || iommufd.hwpt)
+		return ret;
+	ret = cdev_each(lend, &why);
+	if (ret < 0)
+		return ret;
+	return ret ? 0 : why;
+}
+
+bool ioas_has_get_pa(void)
+{
+	struct iommu_ioas_noiommu_get_pa query = { .size = sizeof(query), .length = 1 };
+
+	return sys_ioctl(iommufd.fd.fd, IOMMU_IOAS_NOIOMMU_GET_PA, &query) != -ENOTTY;
+}
+
+static uint32_t map_flags(bool writable)
+{
+	return IOMMU_IOAS_MAP_READABLE | (writable ? IOMMU_IOAS_MAP_WRITEABLE : 0);
+}
+
+int ioas_map(uint64_t va, uint64_t len, uint64_t iova, bool writable)
+{
+	struct iommu_ioas_map map = {
+		.size = sizeof(map),
+		.flags = map_flags(writable) | IOMMU_IOAS_MAP_FIXED_IOVA,
+		.ioas_id = iommufd.ioas,
+		.user_va = va,
+		.length = len,
+		.iova = iova,
+	};
+
+	return sys_ioctl(iommufd.fd.fd, IOMMU_IOAS_MAP, &map);
+}
+
+static int copy(uint64_t from, uint64_t len, uint64_t *to, uint32_t flags)
+{
+	struct iommu_ioas_copy arg = {
+		.size = sizeof(arg),
+		.flags = flags,
+		.dst_ioas_id = iommufd.ioas,
+		.src_ioas_id = iommufd.ioas,
+		.length = len,
+		.dst_iova = *to,
+		.src_iova = from,
+	};
+	int ret = sys_ioctl(iommufd.fd.fd, IOMMU_IOAS_COPY, &arg);
+
+	*to = arg.dst_iova;
+	return ret;
+}
+
+int ioas_copy(uint64_t from, uint64_t len, uint64_t to, bool writable)
+{
+	return copy(from, len, &to, map_flags(writable) | IOMMU_IOAS_MAP_FIXED_IOVA);
+}
+
+int ioas_copy_anywhere(uint64_t from, uint64_t len, uint64_t *to, bool writable)
+{
+	*to = 0;
+	return copy(from, len, to, map_flags(writable));
+}
+
+int ioas_unmap(uint64_t iova, uint64_t len)
+{
+	struct iommu_ioas_unmap unmap = {
+		.size = sizeof(unmap),
+		.ioas_id = iommufd.ioas,
+		.iova = iova,
+		.length = len,
+	};
+
+	return sys_ioctl(iommufd.fd.fd, IOMMU_IOAS_UNMAP, &unmap);
+}
+
+int ioas_physical(uint64_t iova, uint64_t *len, uint64_t *pa)
+{
+	struct iommu_ioas_noiommu_get_pa query = {
+		.size = sizeof(query),
+		.ioas_id = iommufd.ioas,
+		.iova = iova,
+		.length = *len,
+	};
+	int ret = sys_ioctl(iommufd.fd.fd, IOMMU_IOAS_NOIOMMU_GET_PA, &query);
+
+	*len = query.length;
+	*pa = query.out_phys;
+	return ret;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The process's iommufd, the IOAS in it and the IOAS's no-IOMMU page table.
+ *
+ * Lengths, IOVAs, virtual and physical addresses are in bytes. Functions
+ * return 0 or a negative errno. Needs the lock.
+ */
+#ifndef IOMMUFD_IOAS_H
+#define IOMMUFD_IOAS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Makes sure that the iommufd and its IOAS exist. Errors are open("/dev/iommu")'s. */
+int ioas_open(void);
+
+/* The descriptor of the iommufd, valid after ioas_open(). */
+int ioas_fd(void);
+
+/* Changes whenever a new iommufd had to be made: what was pinned in another is gone. */
+unsigned int ioas_generation(void);
+
+/*
+ * Makes sure that the IOAS has a page table. Where none is there yet a free
+ * device lends itself for a moment (and is reset by that). -ENODEV: there is
+ * no no-IOMMU device; -EBUSY: all are in use; -EPERM: no CAP_SYS_RAWIO.
+ */
+int ioas_page_table(void);
+
+/*
+ * Binds the device open under fd to the iommufd and attaches it to the page
+ * table. token is a VF token of 16 bytes or NULL. -EINVAL or -EBUSY when it is
+ * bound elsewhere.
+ */
+int ioas_attach(int fd, const unsigned char *token);
+
+/* True when the kernel knows IOMMU_IOAS_NOIOMMU_GET_PA. Needs ioas_open(). */
+bool ioas_has_get_pa(void);
+
+/* Pins [va, va + len) under iova. -EEXIST: something is mapped there already. */
+int ioas_map(uint64_t va, uint64_t len, uint64_t iova, bool writable);
+
+/* Maps what is under from once more, without unpinning it in between. */
+int ioas_copy(uint64_t from, uint64_t len, uint64_t to, bool writable);
+
+/* As ioas_copy(), at an IOVA that the kernel chooses. */
+int ioas_copy_anywhere(uint64_t from, uint64_t len, uint64_t *to, bool writable);
+
+/* Undoes all maps within [iova, iova + len). A map may not reach out of it. */
+int ioas_unmap(uint64_t iova, uint64_t len);
+
+/* The physical address of iova; *len is cut to what is contiguous there. */
+int ioas_physical(uint64_t iova, uint64_t *len, uint64_t *pa);
+
+#endif

@@ -1,0 +1,584 @@
+/* SPDX-License-Identifier: MIT */
+#include "iommufd/pin.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+
+#include "base/log.h"
+#include "base/process.h"
+#include "base/sys.h"
+#include "iommufd/ioas.h"
+
+#define SLOTS	   512
+#define TOP	   3 /* level of the root; a leaf is level 0 */
+#define ARENA_SIZE (64 * PIN_PAGE_SIZE)
+
+/* A window is as large as the address space; the first is the kernel's to choose from. */
+#define WINDOW_SHIFT 48
+#define WINDOWS	     65536
+
+/*
+ * A slot is 0, or PRESENT with a frame number and these flags, or the address
+ * of a table with the number of its slots in use in the low bits.
+ */
+#define SLOT_HEAD   (UINT64_C(1) << 62) /* first page of a map of the IOAS */
+#define SLOT_SHARED PAGEMAP_FILE
+#define SLOT_RDONLY (UINT64_C(1) << 60)
+#define TABLE_USED  (PIN_PAGE_SIZE - 1)
+
+typedef _Atomic(uint64_t) slot_t;
+
+struct store {
+	slot_t root[SLOTS];
+	uint64_t window; /* IOVA of virtual address 0; 0: none claimed yet */
+	unsigned int generation;
+	_Atomic(size_t) count;
+	size_t size;
+	char *arena, *arena_end;
+	void *free_leaves;
+	void *free_tables;
+};
+
+static struct store *_Atomic store;
+
+static inline uint64_t load(slot_t *slot)
+{
+	return atomic_load_explicit(slot, memory_order_acquire);
+}
+
+static inline void put(slot_t *slot, uint64_t value)
+{
+	atomic_store_explicit(slot, value, memory_order_release);
+}
+
+static inline bool is_page(uint64_t value)
+{
+	return value & PAGEMAP_PRESENT;
+}
+
+static inline slot_t *table_of(uint64_t value)
+{
+	return (slot_t *)(uintptr_t)(value & ~TABLE_USED);
+}
+
+static inline unsigned int shift_of(unsigned int level)
+{
+	return PIN_PAGE_SHIFT + 9 * level;
+}
+
+static inline uint64_t size_of(unsigned int level)
+{
+	return UINT64_C(1) << shift_of(level);
+}
+
+static inline slot_t *slot_in(slot_t *table, unsigned int level, uint64_t va)
+{
+	return &table[va >> shift_of(level) & (SLOTS - 1)];
+}
+
+/*
+ * The deepest slot for va: a page, or an empty one. *level is its level; what
+ * an empty slot covers holds no pin at all.
+ */
+static slot_t *find(struct store *s, uint64_t va, unsigned int *level)
+{
+	slot_t *table = s->root;
+
+	for (*level = TOP;; --*level) {
+		slot_t *slot = slot_in(table, *level, va);
+		uint64_t value = load(slot);
+
+		if (!value || is_page(value) || !*level)
+			return slot;
+		table = table_of(value);
+	}
+}
+
+/* What find() found must stay: pages of a table are taken from here and come back here. */
+static void *page_alloc(struct store *s, void **list)
+{
+	void *page = *list;
+
+	if (page) {
+		*list = *(void **)page;
+		*(void **)page = NULL;
+		return page;
+	}
+	if (s->arena == s->arena_end) {
+		s->arena = process_memory(ARENA_SIZE);
+		if (!s->arena) {
+			s->arena_end = NULL;
+			return NULL;
+		}
+		s->arena_end = s->arena + ARENA_SIZE;
+		s->size += ARENA_SIZE;
+	}
+	page = s->arena;
+	s->arena += PIN_PAGE_SIZE;
+	return page;
+}
+
+static void page_free(void **list, void *page)
+{
+	*(void **)page = *list;
+	*list = page;
+}
+
+/* The slot for va at level, with the tables above it; a slot more in use in each. */
+static slot_t *make_slot(struct store *s, uint64_t va, unsigned int level)
+{
+	slot_t *slot = slot_in(s->root, TOP, va);
+
+	for (unsigned int at = TOP; at > level; at--) {
+		uint64_t value = load(slot);
+
+		if (!value) {
+			void *table = page_alloc(s, at == 1 ? &s->free_leaves : &s->free_tables);
+
+			if (!table)
+				return NULL;
+			value = (uintptr_t)table;
+			put(slot, value);
+		}
+		slot = slot_in(table_of(value), at - 1, va);
+	}
+	return slot;
+}
+
+static void fill(struct store *s, uint64_t va, unsigned int level, uint64_t value)
+{
+	slot_t *above = slot_in(s->root, TOP, va);
+	unsigned int at = TOP;
+
+	for (; at > level + 1; at--)
+		above = slot_in(table_of(load(above)), at - 1, va);
+	if (level < TOP) {
+		put(slot_in(table_of(load(above)), level, va), value);
+		put(above, load(above) + 1);
+	}
+}
+
+/*
+ * Empties the slot and gives a leaf back that has no other. Tables above the
+ * leaves stay: there is one to a GiB, and readers may be on their way through.
+ */
+static void clear(struct store *s, uint64_t va, unsigned int level)
+{
+	slot_t *above = slot_in(s->root, TOP, va);
+	uint64_t value;
+
+	for (unsigned int at = TOP; at > level + 1; at--)
+		above = slot_in(table_of(load(above)), at - 1, va);
+	value = load(above) - 1;
+	put(slot_in(table_of(value), level, va), 0);
+	put(above, value);
+	if (!level && !(value & TABLE_USED)) {
+		put(above, 0);
+		page_free(&s->free_leaves, table_of(value));
+	}
+}
+
+static struct store *get_store(void)
+{
+	struct store *s = store;
+
+	if (!s) {
+		s = process_memory((sizeof(*s) + PIN_PAGE_SIZE - 1) & ~(PIN_PAGE_SIZE - 1));
+		store = s;
+	}
+	return s;
+}
+
+/* Forgets every pin: they went with the iommufd that they were made in. */
+static void forget_all(struct store *s)
+{
+	struct pin pin;
+
+	while (pin_next(0, &pin)) {
+		for (uint64_t va = pin.va; va < pin.va + pin.len; va += UINT64_C(1) << pin.shift)
+			clear(s, va, (pin.shift - PIN_PAGE_SHIFT) / 9);
+		s->count--;
+	}
+	s->window = 0;
+}
+
+/*
+ * Several processes can share one iommufd, by fork() or SCM_RIGHTS, and their
+ * addresses are alike. Each claims a window by a map at its first page, which
+ * no program has memory at.
+ */
+static int claim_window(struct store *s)
+{
+	uint64_t start = (uint64_t)sys_getpid();
+
+	for (uint64_t i = 0; i < WINDOWS - 1; i++) {
+		uint64_t window = ((start + i) % (WINDOWS - 1) + 1) << WINDOW_SHIFT;
+		int ret = ioas_map((uintptr_t)s, PIN_PAGE_SIZE, window, true);
+
+		if (!ret)
+			s->window = window;
+		if (ret != -EEXIST)
+			return ret;
+	}
+	return -ENOSPC;
+}
+
+/* The store, ready for a pin. NULL with *error set when it cannot be. */
+static struct store *ready(int *error)
+{
+	struct store *s = get_store();
+
+	*error = s ? ioas_page_table() : -ENOMEM;
+	if (*error)
+		return NULL;
+	if (s->generation != ioas_generation()) {
+		forget_all(s);
+		s->generation = ioas_generation();
+	}
+	if (!s->window)
+		*error = claim_window(s);
+	return *error ? NULL : s;
+}
+
+/* Leading entries that are not present or have the frame of the slot beside them. */
+static size_t match(slot_t *slots, const uint64_t *entries, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		uint64_t value = atomic_load_explicit(&slots[i], memory_order_relaxed);
+
+		if (entries[i] & PAGEMAP_PRESENT &&
+		    (entries[i] ^ value) & (PAGEMAP_PFN | PAGEMAP_PRESENT))
+			return i;
+	}
+	return n;
+}
+
+/* The same where one slot stands for all the pages. */
+static size_t match_huge(uint64_t pfn, const uint64_t *entries, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (entries[i] & PAGEMAP_PRESENT && (entries[i] & PAGEMAP_PFN) != pfn + i)
+			return i;
+	return n;
+}
+
+static size_t absent(const uint64_t *entries, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (entries[i] & PAGEMAP_PRESENT)
+			return i;
+	return n;
+}
+
+size_t pin_current(uint64_t va, const uint64_t *entries, size_t n)
+{
+	struct store *s = store;
+	size_t done = 0;
+
+	if (!s)
+		return absent(entries, n);
+	while (done < n) {
+		uint64_t at = va + (done << PIN_PAGE_SHIFT);
+		unsigned int level;
+		slot_t *slot;
+		uint64_t value, offset;
+		size_t part, good;
+
+		if (at >= PIN_VA_LIMIT)
+			return done + absent(entries + done, n - done);
+		slot = find(s, at, &level);
+		value = load(slot);
+		offset = at & (size_of(level ? level : 1) - 1);
+		part = (size_of(level ? level : 1) - offset) >> PIN_PAGE_SHIFT;
+		if (part > n - done)
+			part = n - done;
+		if (!level)
+			good = match(slot, entries + done, part);
+		else if (is_page(value))
+			good = match_huge((value & PAGEMAP_PFN) + (offset >> PIN_PAGE_SHIFT),
+					  entries + done, part);
+		else
+			good = absent(entries + done, part);
+		done += good;
+		if (good < part)
+			break;
+	}
+	return done;
+}
+
+size_t pin_count(void)
+{
+	return store ? atomic_load_explicit(&store->count, memory_order_relaxed) : 0;
+}
+
+size_t pin_store_size(void)
+{
+	return store ? store->size : 0;
+}
+
+/* The first page slot at or after *va. */
+static slot_t *next_page(struct store *s, uint64_t *va, unsigned int *level)
+{
+	while (*va < PIN_VA_LIMIT) {
+		slot_t *slot = find(s, *va, level);
+
+		if (is_page(load(slot))) {
+			*va &= ~(size_of(*level) - 1);
+			return slot;
+		}
+		*va = (*va | (size_of(*level) - 1)) + 1;
+	}
+	return NULL;
+}
+
+bool pin_any(uint64_t va, uint64_t len)
+{
+	struct store *s = store;
+	unsigned int level;
+
+	if (!pin_count() || va >= PIN_VA_LIMIT)
+		return false;
+	return next_page(s, &va, &level) && va < va + len;
+}
+
+bool pin_next(uint64_t from, struct pin *pin)
+{
+	struct store *s = store;
+	unsigned int level;
+	slot_t *slot;
+	uint64_t value;
+
+	if (!s || from >= PIN_VA_LIMIT)
+		return false;
+	slot = next_page(s, &from, &level);
+	if (!slot)
+		return false;
+	/* Maps do not cross the border of a leaf, so the head is in the same one. */
+	while (!(load(slot) & SLOT_HEAD)) {
+		slot--;
+		from -= PIN_PAGE_SIZE;
+	}
+	value = load(slot);
+	*pin = (struct pin){ .va = from,
+			     .len = size_of(level),
+			     .shift = shift_of(level),
+			     .shared = value & SLOT_SHARED };
+	if (!level) {
+		while ((from += PIN_PAGE_SIZE) & (size_of(1) - 1)) {
+			value = load(++slot);
+			if (!is_page(value) || value & SLOT_HEAD)
+				break;
+			pin->len += PIN_PAGE_SIZE;
+			pin->shared |= !!(value & SLOT_SHARED);
+		}
+	}
+	return true;
+}
+
+uint64_t pin_pfn(uint64_t va)
+{
+	unsigned int level;
+	uint64_t value;
+
+	if (!store || va >= PIN_VA_LIMIT)
+		return 0;
+	value = load(find(store, va, &level));
+	if (!is_page(value))
+		return 0;
+	return (value & PAGEMAP_PFN) + ((va & (size_of(level) - 1)) >> PIN_PAGE_SHIFT);
+}
+
+/* Enters what is mapped at [va, va + len): the frames are what the page table says. */
+static int enter(struct store *s, uint64_t va, uint64_t len, unsigned int level, uint64_t flags)
+{
+	uint64_t end = va + len;
+
+	flags |= PAGEMAP_PRESENT | SLOT_HEAD;
+	while (va < end) {
+		uint64_t run = end - va, pa;
+		int ret;
+
+		if (level)
+			run = PIN_PAGE_SIZE;
+		ret = ioas_physical(s->window + va, &run, &pa);
+		if (ret)
+			return ret;
+		if (level)
+			run = size_of(level);
+		for (; run; run -= size_of(level), va += size_of(level), pa += size_of(level)) {
+			if (!make_slot(s, va, level))
+				return -ENOMEM;
+			fill(s, va, level, flags | pa >> PIN_PAGE_SHIFT);
+			flags &= ~SLOT_HEAD;
+		}
+	}
+	return 0;
+}
+
+static void empty(struct store *s, uint64_t va, uint64_t len, unsigned int level)
+{
+	for (uint64_t end = va + len; va < end; va += size_of(level)) {
+		unsigned int at;
+
+		if (is_page(load(find(s, va, &at))))
+			clear(s, va, level);
+	}
+}
+
+/* Maps and enters [va, va + len), which one map may cover. */
+static int add(struct store *s, uint64_t va, uint64_t len, unsigned int level, uint64_t flags)
+{
+	int ret = ioas_map(va, len, s->window + va, true);
+
+	if (ret == -EFAULT) {
+		flags |= SLOT_RDONLY;
+		ret = ioas_map(va, len, s->window + va, false);
+	}
+	if (ret)
+		return ret;
+	ret = enter(s, va, len, level, flags);
+	if (ret) {
+		empty(s, va, len, level);
+		ioas_unmap(s->window + va, len);
+		return ret;
+	}
+	s->count++;
+	return 0;
+}
+
+int pin_add(uint64_t va, uint64_t len, unsigned int shift, bool shared)
+{
+	unsigned int level = (shift - PIN_PAGE_SHIFT) / 9;
+	uint64_t flags = shared ? SLOT_SHARED : 0;
+	uint64_t end = va + len;
+	int ret = 0;
+	struct store *s = ready(&ret);
+
+	if (s && end > PIN_VA_LIMIT)
+		ret = -EFAULT;
+	while (!ret && va < end) {
+		uint64_t part = size_of(level ? level : 1) - (va & (size_of(level ? level : 1) - 1));
+
+		if (part > end - va)
+			part = end - va;
+		ret = add(s, va, part, level, flags);
+		va += part;
+	}
+	return ret;
+}
+
+int pin_probe(uint64_t va, uint64_t *pfn)
+{
+	uint64_t len = PIN_PAGE_SIZE, iova, pa = 0;
+	int ret;
+	struct store *s = ready(&ret);
+
+	if (!s)
+		return ret;
+	/* The second page of the window, which no program has memory at either. */
+	iova = s->window + PIN_PAGE_SIZE;
+	va &= ~(PIN_PAGE_SIZE - 1);
+	ret = ioas_map(va, len, iova, true);
+	if (ret == -EFAULT)
+		ret = ioas_map(va, len, iova, false);
+	if (ret)
+		return ret;
+	ret = ioas_physical(iova, &len, &pa);
+	ioas_unmap(iova, PIN_PAGE_SIZE);
+	*pfn = pa >> PIN_PAGE_SHIFT;
+	return ret;
+}
+
+/*
+ * Keeps [va, va + len), a part of a map that is about to go: a map can only be
+ * undone whole, and the IOVA of the part is taken by it until then.
+ */
+static int save(struct store *s, uint64_t va, uint64_t len, bool writable, uint64_t *iova)
+{
+	return len ? ioas_copy_anywhere(s->window + va, len, iova, writable) : 0;
+}
+
+static void restore(struct store *s, uint64_t va, uint64_t len, bool writable, uint64_t iova)
+{
+	unsigned int level;
+	slot_t *slot;
+
+	if (!len)
+		return;
+	if (ioas_copy(iova, len, s->window + va, writable)) {
+		/* No memory for the copy: better pinned for ever than not pinned. */
+		log_error("out of memory: %lu bytes stay pinned until the process ends", len);
+		return;
+	}
+	ioas_unmap(iova, len);
+	slot = find(s, va, &level);
+	put(slot, load(slot) | SLOT_HEAD);
+	s->count++;
+}
+
+static void release(struct store *s, const struct pin *pin, uint64_t va, uint64_t end)
+{
+	unsigned int level = (pin->shift - PIN_PAGE_SHIFT) / 9;
+	uint64_t pin_end = pin->va + pin->len;
+	uint64_t head = va > pin->va ? va - pin->va : 0;
+	uint64_t tail = pin_end > end ? pin_end - end : 0;
+	uint64_t head_iova = 0, tail_iova = 0;
+	bool writable = !(load(find(s, pin->va, &level)) & SLOT_RDONLY);
+
+	/* A huge page is one: it goes when all of it goes. */
+	if (level && (head || tail))
+		return;
+	if (save(s, pin->va, head, writable, &head_iova))
+		return;
+	if (save(s, end, tail, writable, &tail_iova)) {
+		if (head)
+			ioas_unmap(head_iova, head);
+		return;
+	}
+	ioas_unmap(s->window + pin->va, pin->len);
+	s->count--;
+	empty(s, pin->va + head, pin->len - head - tail, level);
+	restore(s, pin->va, head, writable, head_iova);
+	restore(s, end, tail, writable, tail_iova);
+}
+
+void pin_release(uint64_t va, uint64_t len)
+{
+	uint64_t end = va + len;
+	struct pin pin;
+
+	while (va < end && pin_next(va, &pin) && pin.va < end) {
+		release(store, &pin, va, end);
+		va = pin.va + pin.len;
+	}
+}
+
+int pin_copy(uint64_t va, uint64_t len, uint64_t to)
+{
+	uint64_t end = va + len;
+	struct pin pin;
+	int ret;
+	struct store *s = ready(&ret);
+
+	if (!s)
+		return ret;
+	for (; va < end && pin_next(va, &pin) && pin.va < end; va = pin.va + pin.len) {
+		uint64_t from = pin.va > va ? pin.va : va;
+		uint64_t part = (pin.va + pin.len < end ? pin.va + pin.len : end) - from;
+		uint64_t flags = pin.shared ? SLOT_SHARED : 0;
+		uint64_t target = to + (from - (end - len));
+		unsigned int level;
+		uint64_t value = load(find(s, from, &level));
+
+		if (pin_pfn(target) == pin_pfn(from))
+			continue;
+		pin_release(target, part);
+		ret = ioas_copy(s->window + from, part, s->window + target, !(value & SLOT_RDONLY));
+		if (!ret)
+			ret = enter(s, target, part, level, flags | (value & SLOT_RDONLY));
+		if (ret)
+			return ret;
+		s->count++;
+	}
+	return 0;
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which memory of this process is pinned, and where it is.
+ *
+ * The store is a page table in the CPU's own shape: four levels of 512 slots
+ * from virtual to physical, with 4 KiB pages in the leaves and 2 MiB and 1 GiB
+ * pages above. A slot has the form of a pagemap entry, so that comparing the
+ * kernel's entries with ours is one pass over two arrays.
+ *
+ * The store lives in memory that fork() wipes: a child starts with no pins.
+ * The IOVA of a pin is its virtual address plus the process's own window in
+ * the IOAS, which it claims at its first pin; nothing else has to be stored.
+ *
+ * Addresses and lengths are in bytes. Functions return 0 or a negative errno
+ * and need the lock, but for pin_current() and pin_any(), which only read:
+ * leaves that are given back become leaves again and nothing else, so a
+ * reader that comes late sees a wrong entry and never wrong memory.
+ */
+#ifndef IOMMUFD_PIN_H
+#define IOMMUFD_PIN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PIN_PAGE_SHIFT 12
+#define PIN_PAGE_SIZE  (UINT64_C(1) << PIN_PAGE_SHIFT)
+#define PIN_PMD_SHIFT  21
+#define PIN_PUD_SHIFT  30
+
+/* Higher addresses, which a program gets only by asking, cannot be pinned. */
+#define PIN_VA_LIMIT (UINT64_C(1) << 48)
+
+/* Of a pagemap entry: Documentation/admin-guide/mm/pagemap.rst */
+#define PAGEMAP_PFN	(UINT64_C(0x7fffffffffffff))
+#define PAGEMAP_FILE	(UINT64_C(1) << 61)
+#define PAGEMAP_PRESENT (UINT64_C(1) << 63)
+
+/*
+ * How many of the n pagemap entries for the pages from va on need nothing
+ * done, counted from the first: not present, or naming a page that is pinned.
+ */
+size_t pin_current(uint64_t va, const uint64_t *entries, size_t n);
+
+/* True when something in the range is pinned. */
+bool pin_any(uint64_t va, uint64_t len);
+
+/* How many separate pins there are. */
+size_t pin_count(void);
+
+/*
+ * Pins [va, va + len), which must hold no pins: pages of 1 << shift bytes,
+ * all present. shared: other mappings of them may exist. -EFAULT: this is no
+ * memory that can be pinned; -ENOMEM: no memory, or RLIMIT_MEMLOCK.
+ */
+int pin_add(uint64_t va, uint64_t len, unsigned int shift, bool shared);
+
+/* The frame number of the pinned page at va, or 0. */
+uint64_t pin_pfn(uint64_t va);
+
+/*
+ * The frame number that va has now, told by pinning it once more: for a
+ * process that may not see it in pagemap.
+ */
+int pin_probe(uint64_t va, uint64_t *pfn);
+
+/* Unpins what is in the range. What a pin has outside of it stays pinned. */
+void pin_release(uint64_t va, uint64_t len);
+
+/*
+ * One pin: what one map of the IOAS covers. pin_next() finds the first that
+ * ends after from.
+ */
+struct pin {
+	uint64_t va;
+	uint64_t len;
+	unsigned int shift;
+	bool shared;
+};
+bool pin_next(uint64_t from, struct pin *pin);
+
+/* Pins under to what is pinned at [va, va + len), without a moment unpinned. */
+int pin_copy(uint64_t va, uint64_t len, uint64_t to);
+
+/* Bytes of the store itself. */
+size_t pin_store_size(void);
+
+#endif

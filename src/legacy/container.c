@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+#include "legacy/container.h"
+
+#include <errno.h>
+
+#include "base/log.h"
+#include "base/slab.h"
+#include "base/sys.h"
+#include "iommufd/ioas.h"
+#include "legacy/rights.h"
+#include "uapi/vfio.h"
+
+static struct slab containers = { .size = sizeof(struct container) };
+
+static void release(struct object *object)
+{
+	slab_free(&containers, object);
+}
+
+int container_open(int fd, int flags)
+{
+	struct container *container;
+	int ret = ioas_open();
+
+	if (ret) {
+		log_error("cannot open /dev/iommu (%e), which stands behind /dev/vfio/vfio: run as "
+			  "root, or give this user the node",
+			  ret);
+		return ret;
+	}
+	container = slab_alloc(&containers);
+	if (!container)
+		return -ENOMEM;
+	container->object.kind = FD_CONTAINER;
+	container->object.release = release;
+	if (fd >= 0)
+		fd = sys_dup3(ioas_fd(), fd, flags & O_CLOEXEC);
+	else
+		fd = (int)sys_fcntl(ioas_fd(), flags & O_CLOEXEC ? F_DUPFD_CLOEXEC : F_DUPFD, 0);
+	if (fd < 0) {
+		release(&container->object);
+		return fd;
+	}
+	object_identify(&container->object, fd);
+	ret = fdtab_install(fd, &container->object);
+	if (ret)
+		sys_close(fd);
+	return ret ? ret : fd;
+}
+
+/* vfio_iommu_type1_check_extension() in drivers/vfio/vfio_iommu_type1.c */
+static bool type1_has(unsigned long extension)
+{
+	switch (extension) {
+	case VFIO_TYPE1_IOMMU:
+	case VFIO_TYPE1v2_IOMMU:
+	case VFIO_UNMAP_ALL:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* The module's parameter, which can be written at any time. */
+static bool noiommu_enabled(void)
+{
+	int fd = sys_open("/sys/module/vfio/parameters/enable_unsafe_noiommu_mode",
+			  O_RDONLY | O_CLOEXEC);
+	char value = 'N';
+
+	if (fd >= 0) {
+		sys_read(fd, &value, 1);
+		sys_close(fd);
+	}
+	return value == 'Y';
+}
+
+/*
+ * An empty container asks every driver that the kernel has; one with no-IOMMU
+ * groups only the one that may serve them.
+ */
+static long check_extension(const struct container *container, unsigned long extension)
+{
+	if (extension == VFIO_NOIOMMU_IOMMU)
+		return noiommu_enabled();
+	return !container->groups && type1_has(extension);
+}
+
+static long set_iommu(struct container *container, unsigned long type)
+{
+	if (!container->groups || container->iommu_set)
+		return -EINVAL;
+	if (type != VFIO_NOIOMMU_IOMMU || !noiommu_enabled())
+		return -ENODEV;
+	if (!rights_sys_rawio())
+		return -EPERM;
+	container->iommu_set = true;
+	return 0;
+}
+
+long container_ioctl(struct container *container, unsigned int cmd, unsigned long arg)
+{
+	switch (cmd) {
+	case VFIO_GET_API_VERSION:
+		return VFIO_API_VERSION;
+	case VFIO_CHECK_EXTENSION:
+		return check_extension(container, arg);
+	case VFIO_SET_IOMMU:
+		return set_iommu(container, arg);
+	default:
+		return container->iommu_set ? -ENOTTY : -EINVAL;
+	}
+}
+
+void container_attach(struct container *container)
+{
+	object_hold(&container->object);
+	container->groups++;
+}
+
+void container_detach(struct container *container)
+{
+	if (!--container->groups)
+		container->iommu_set = false;
+	object_release(&container->object);
+}

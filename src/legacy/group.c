@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: MIT */
+#include "legacy/group.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/process.h"
+#include "base/slab.h"
+#include "base/sys.h"
+#include "base/user.h"
+#include "iommufd/ioas.h"
+#include "legacy/maps.h"
+#include "legacy/rights.h"
+#include "uapi/vfio.h"
+
+static struct slab groups = { .size = sizeof(struct group) };
+static struct slab devices = { .size = sizeof(struct device) };
+static struct group *all_groups;
+
+static void take_fd(int fd, void *arg)
+{
+	*(int *)arg = fd;
+}
+
+/* A descriptor of the group's open file: the group's own or a device's. */
+static int fd_of(const struct group *group)
+{
+	int fd = -1;
+
+	fdtab_each(&group->object, take_fd, &fd);
+	if (fd < 0 && group->device)
+		fdtab_each(&group->device->object, take_fd, &fd);
+	return fd;
+}
+
+static void guard(struct group *group)
+{
+	char path[64];
+	int fd;
+
+	if (!view_kernel_has_group(&group->cdev))
+		return;
+	format(path, sizeof(path), "/dev/vfio/noiommu-%u", view_group_of(&group->cdev));
+	fd = sys_open(path, O_RDWR | O_CLOEXEC);
+	if (fd >= 0)
+		hidden_take(&group->guard, fd);
+}
+
+static void detach(struct group *group)
+{
+	if (group->container)
+		container_detach(group->container);
+	group->container = NULL;
+}
+
+static void release_group(struct object *object)
+{
+	struct group *group = (struct group *)object;
+	struct group **at = &all_groups;
+
+	while (*at != group)
+		at = &(*at)->next;
+	*at = group->next;
+	detach(group);
+	hidden_close(&group->guard);
+	if (group->device)
+		slab_free(&devices, group->device);
+	slab_free(&groups, group);
+}
+
+static struct group *new_group(const struct cdev *cdev)
+{
+	struct group *group = slab_alloc(&groups);
+
+	if (!group)
+		return NULL;
+	group->object.kind = FD_GROUP;
+	group->object.release = release_group;
+	group->cdev = *cdev;
+	group->guard.fd = -1;
+	group->next = all_groups;
+	all_groups = group;
+	return group;
+}
+
+/* Opens the device's cdev and holds the group in it, or -EBUSY. */
+static int open_held(const struct cdev *cdev)
+{
+	int fd = cdev_open(cdev->index);
+
+	if (fd < 0)
+		return fd;
+	if (cdev_lock(fd, CDEV_LOCK_GROUP, CDEV_EXCLUSIVE)) {
+		sys_close(fd);
+		return -EBUSY;
+	}
+	return fd;
+}
+
+int group_open(const struct view *view, int fd, int flags)
+{
+	struct group *group;
+	int cdev = open_held(&view->cdev);
+	int at, ret;
+
+	if (cdev < 0) {
+		if (cdev == -EPERM)
+			log_error("cannot open the cdev of %s (EPERM): no-IOMMU devices need "
+				  "CAP_SYS_RAWIO",
+				  view->cdev.name);
+		else if (cdev != -EBUSY)
+			log_error("cannot open /dev/vfio/devices/noiommu-vfio%u of %s (%e)",
+				  view->cdev.index, view->cdev.name, cdev);
+		return cdev;
+	}
+	group = new_group(&view->cdev);
+	if (!group) {
+		sys_close(cdev);
+		return -ENOMEM;
+	}
+	/* Where the kernel opened its group it stays open, as the guard. */
+	if (fd >= 0) {
+		int dup = (int)sys_fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+		if (dup >= 0)
+			hidden_take(&group->guard, dup);
+		at = sys_dup3(cdev, fd, flags & O_CLOEXEC);
+	} else {
+		at = (int)sys_fcntl(cdev, flags & O_CLOEXEC ? F_DUPFD_CLOEXEC : F_DUPFD, 0);
+	}
+	sys_close(cdev);
+	object_hold(&group->object);
+	ret = at;
+	if (at >= 0) {
+		object_identify(&group->object, at);
+		ret = fdtab_install(at, &group->object);
+	}
+	object_release(&group->object);
+	return ret ? ret : at;
+}
+
+/* True when the device is bound: an unbound cdev refuses every device ioctl. */
+static bool is_bound(int fd)
+{
+	struct vfio_device_info info = { .argsz = sizeof(info) };
+
+	return !sys_ioctl(fd, VFIO_DEVICE_GET_INFO, &info);
+}
+
+/* ---- the device ---- */
+
+/*
+ * The last descriptor of the device is gone while the group stays: the device
+ * has to be closed, and it is open in the same open file. So the group gets a
+ * fresh one. A mapped BAR keeps a device open, natively too.
+ */
+struct replacement {
+	int fd;
+};
+
+static void replace(int fd, void *arg)
+{
+	const struct replacement *with = arg;
+	long flags = sys_fcntl(fd, F_GETFD, 0);
+
+	sys_dup3(with->fd, fd, flags & FD_CLOEXEC ? O_CLOEXEC : 0);
+}
+
+static void reopen(struct group *group)
+{
+	struct replacement with = { .fd = cdev_open(group->cdev.index) };
+	int old = fd_of(group);
+
+	if (with.fd < 0) {
+		log_error("cannot close %s: opening its cdev again failed (%e)", group->cdev.name,
+			  with.fd);
+		return;
+	}
+	/* Both open files hold the group while one takes over from the other. */
+	cdev_lock(old, CDEV_LOCK_GROUP, CDEV_SHARED);
+	cdev_lock(with.fd, CDEV_LOCK_GROUP, CDEV_SHARED);
+	fdtab_each(&group->object, replace, &with);
+	cdev_lock(with.fd, CDEV_LOCK_GROUP, CDEV_EXCLUSIVE);
+	sys_close(with.fd);
+	guard(group);
+}
+
+/* Closes a device that nothing refers to any more. False when something does. */
+static bool settle(struct group *group)
+{
+	if (!group->device || fdtab_has(&group->device->object))
+		return !group->device;
+	if (group->generation != process_generation())
+		return false;
+	if (maps_has_file(group->object.dev, group->object.ino))
+		return false;
+	slab_free(&devices, group->device);
+	group->device = NULL;
+	if (fdtab_has(&group->object))
+		reopen(group);
+	return true;
+}
+
+static void release_device(struct object *object)
+{
+	struct device *device = (struct device *)object;
+	struct group *group = device->group;
+
+	/* A device holds its group, as in the kernel. */
+	object_hold(&group->object);
+	settle(group);
+	group->object.refs--;
+	object_release(&group->object);
+}
+
+static int parse_hex(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+#define UUID_STRING_LEN 36
+
+/* lib/uuid.c: 8-4-4-4-12 digits; what follows is not looked at. */
+static bool parse_uuid(const char *text, unsigned char uuid[16])
+{
+	int n = 0;
+
+	for (int i = 0; i < UUID_STRING_LEN; i++) {
+		int digit = parse_hex(text[i]);
+
+		if (i == 8 || i == 13 || i == 18 || i == 23) {
+			if (text[i] != '-')
+				return false;
+			continue;
+		}
+		if (digit < 0)
+			return false;
+		uuid[n / 2] = (unsigned char)(n % 2 ? uuid[n / 2] | digit : digit << 4);
+		n++;
+	}
+	return true;
+}
+
+/*
+ * vfio_pci_core_match() in drivers/vfio/pci/vfio_pci_core.c: the device's
+ * name, and behind it " vf_token=UUID". 0, -ENODEV, or -EINVAL.
+ */
+static int match(const char *name, const char *text, unsigned char uuid[16], bool *has_token)
+{
+	static const char option[] = "vf_token=";
+	size_t len = strlen(name);
+
+	*has_token = false;
+	if (strncmp(text, name, len) || (text[len] && text[len] != ' '))
+		return -ENODEV;
+	for (text += len; *text;) {
+		if (*text == ' ') {
+			text++;
+			continue;
+		}
+		if (*has_token || strncmp(text, option, strlen(option)))
+			return -EINVAL;
+		text += strlen(option);
+		if (strlen(text) < UUID_STRING_LEN || !parse_uuid(text, uuid))
+			return -EINVAL;
+		*has_token = true;
+		text += UUID_STRING_LEN;
+	}
+	return 0;
+}
+
+static int bind_group(struct group *group, int fd, const unsigned char *token)
+{
+	int ret;
+
+	hidden_close(&group->guard);
+	/* The device may be lending its page table to somebody at this moment. */
+	cdev_wait_lending(group->cdev.index);
+	ret = ioas_attach(fd, token);
+	if (!ret)
+		return 0;
+	log_error("cannot open %s (%e)%s", group->cdev.name, ret,
+		  ret == -EINVAL || ret == -EBUSY ? ": another process has it open" : "");
+	if (is_bound(fd))
+		reopen(group);
+	else
+		guard(group);
+	/* A second open of a cdev is EINVAL; of a group's device it would be this. */
+	return ret == -EINVAL && !token ? -EBUSY : ret;
+}
+
+static int get_device_fd(struct group *group, int fd, const char *arg)
+{
+	unsigned char uuid[16];
+	char name[4096];
+	bool has_token;
+	struct device *device = group->device;
+	int ret, new;
+
+	ret = user_read_string(name, sizeof(name), arg);
+	if (ret < 0)
+		return ret;
+	ret = match(group->cdev.name, name, uuid, &has_token);
+	if (ret)
+		return ret;
+	if (!group->container || !group->container->iommu_set)
+		return -EINVAL;
+	if (!rights_sys_rawio())
+		return -EPERM;
+	new = (int)sys_fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (new < 0)
+		return new;
+	if (!device) {
+		device = slab_alloc(&devices);
+		ret = device ? bind_group(group, fd, has_token ? uuid : NULL) : -ENOMEM;
+		if (ret) {
+			if (device)
+				slab_free(&devices, device);
+			sys_close(new);
+			return ret;
+		}
+		device->object = group->object;
+		device->object.kind = FD_DEVICE;
+		device->object.refs = 0;
+		device->object.release = release_device;
+		device->group = group;
+		group->device = device;
+		group->generation = process_generation();
+	}
+	if (!device->object.refs)
+		object_hold(&group->object);
+	ret = fdtab_install(new, &device->object);
+	if (ret)
+		sys_close(new);
+	return ret ? ret : new;
+}
+
+/* ---- the group ---- */
+
+static long get_status(const struct group *group, void *arg)
+{
+	struct vfio_group_status status;
+	size_t size = sizeof(status);
+
+	if (user_read(&status, arg, size))
+		return -EFAULT;
+	if (status.argsz < size)
+		return -EINVAL;
+	status.flags = VFIO_GROUP_FLAGS_VIABLE;
+	if (group->container)
+		status.flags |= VFIO_GROUP_FLAGS_CONTAINER_SET;
+	return user_write(arg, &status, size);
+}
+
+static long set_container(struct group *group, const void *arg)
+{
+	struct object *object;
+	int fd;
+
+	if (user_read(&fd, arg, sizeof(fd)))
+		return -EFAULT;
+	object = fdtab_get(fd);
+	if (!object && sys_fcntl(fd, F_GETFD, 0) < 0)
+		return -EBADF;
+	if (object && object->kind == FD_HIDDEN)
+		return -EBADF;
+	if (group->container)
+		return -EINVAL;
+	if (!object || object->kind != FD_CONTAINER)
+		return -EBADFD;
+	if (!rights_sys_rawio())
+		return -EPERM;
+	group->container = (struct container *)object;
+	container_attach(group->container);
+	return 0;
+}
+
+static long unset_container(struct group *group)
+{
+	if (!group->container)
+		return -EINVAL;
+	if (!settle(group))
+		return -EBUSY;
+	detach(group);
+	return 0;
+}
+
+long group_ioctl(struct group *group, int fd, unsigned int cmd, unsigned long arg)
+{
+	switch (cmd) {
+	case VFIO_GROUP_GET_STATUS:
+		return get_status(group, (void *)arg);
+	case VFIO_GROUP_SET_CONTAINER:
+		return set_container(group, (const void *)arg);
+	case VFIO_GROUP_UNSET_CONTAINER:
+		return unset_container(group);
+	case VFIO_GROUP_GET_DEVICE_FD:
+		return get_device_fd(group, fd, (const char *)arg);
+	default:
+		return -ENOTTY;
+	}
+}
+
+/*
+ * A page table before any device is open. Where this process holds the only
+ * devices that are free, their guards stand aside for the moment.
+ */
+int group_page_table(void)
+{
+	int ret = ioas_page_table();
+
+	if (ret != -EBUSY)
+		return ret;
+	for (struct group *group = all_groups; group; group = group->next)
+		hidden_close(&group->guard);
+	ret = ioas_page_table();
+	for (struct group *group = all_groups; group; group = group->next)
+		if (!group->device)
+			guard(group);
+	return ret;
+}

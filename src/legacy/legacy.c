@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+/* Where src/preload comes in: takes the lock, finds the object, asks it. */
+#include "legacy/legacy.h"
+
+#include <errno.h>
+#include <linux/close_range.h>
+#include <pthread.h>
+
+#include "base/hidden.h"
+#include "base/lock.h"
+#include "base/log.h"
+#include "base/process.h"
+#include "base/settings.h"
+#include "base/sys.h"
+#include "base/user.h"
+#include "legacy/container.h"
+#include "legacy/group.h"
+#include "legacy/pagemap.h"
+#include "legacy/path.h"
+#include "legacy/view.h"
+#include "uapi/vfio.h"
+
+static struct lock_saved at_fork;
+
+static void before_fork(void)
+{
+	at_fork = lock_enter();
+}
+
+static void after_fork(void)
+{
+	lock_leave(at_fork);
+}
+
+void legacy_init(char **envp)
+{
+	struct lock_saved saved = lock_enter();
+
+	/* Before the host's own handlers, so that in a fork ours run inside of them. */
+	pthread_atfork(before_fork, after_fork, after_fork);
+	settings_read(envp);
+	lock_leave(saved);
+}
+
+/* A group that the kernel holds shut only because a device lends its page table now. */
+static int open_group_again(int dirfd, const char *path, int flags)
+{
+	struct view view;
+
+	view_find(dirfd, path, &view);
+	if (view.kind != VIEW_GROUP)
+		return -EBUSY;
+	cdev_wait_lending(view.cdev.index);
+	return sys_openat(dirfd, path, flags & ~O_CREAT);
+}
+
+static int opened_vfio(int dirfd, const char *path, int flags, int ret)
+{
+	struct view view;
+	int choice, fd = -1;
+
+	if (ret == -EBUSY)
+		ret = open_group_again(dirfd, path, flags);
+	if (ret >= 0)
+		view_identify(fd = ret, &view);
+	else if (ret == -ENOENT)
+		view_find(dirfd, path, &view);
+	else
+		return ret;
+	if (view.kind != VIEW_CONTAINER && view.kind != VIEW_GROUP)
+		return ret;
+	choice = path_choose();
+	if (choice > 0)
+		return ret;
+	if (!choice)
+		ret = view.kind == VIEW_CONTAINER ? container_open(fd, flags)
+						  : group_open(&view, fd, flags);
+	else
+		ret = choice;
+	if (ret < 0 && fd >= 0)
+		sys_close(fd);
+	return ret;
+}
+
+int legacy_opened(int dirfd, const char *path, int flags, int ret)
+{
+	const char *base = strrchr(path, '/');
+	struct lock_saved saved;
+
+	if (flags & O_PATH)
+		return ret;
+	saved = lock_enter();
+	if (ret >= 0)
+		fdtab_drop(ret);
+	if (strcmp(base ? base + 1 : path, "pagemap"))
+		ret = opened_vfio(dirfd, path, flags, ret);
+	else if (ret >= 0)
+		pagemap_opened(ret);
+	lock_leave(saved);
+	return ret;
+}
+
+ssize_t legacy_readlink(int dirfd, const char *path, char *buf, size_t size, ssize_t ret)
+{
+	struct lock_saved saved;
+	char link[512];
+	struct view view;
+
+	if (ret != -ENOENT)
+		return ret;
+	saved = lock_enter();
+	view_find(dirfd, path, &view);
+	if (view.kind == VIEW_GROUP_LINK && !path_choose()) {
+		size_t len = view_group_link(&view, link, sizeof(link));
+
+		if (len > size)
+			len = size;
+		ret = user_write(buf, link, len) ? -EFAULT : (ssize_t)len;
+	}
+	lock_leave(saved);
+	return ret;
+}
+
+static long dispatch(int fd, struct object *object, unsigned int cmd, unsigned long arg, bool *ours)
+{
+	*ours = true;
+	if (object->kind == FD_HIDDEN)
+		return -EBADF;
+	if (object->kind == FD_CONTAINER)
+		return container_ioctl((struct container *)object, cmd, arg);
+	if (object->kind == FD_GROUP)
+		return group_ioctl((struct group *)object, fd, cmd, arg);
+	*ours = false;
+	return 0;
+}
+
+bool legacy_ioctl(int fd, unsigned int cmd, unsigned long arg, long *ret)
+{
+	struct lock_saved saved = lock_enter();
+	struct object *object = fdtab_get(fd);
+	bool ours = false;
+
+	if (object)
+		*ret = dispatch(fd, object, cmd, arg, &ours);
+	lock_leave(saved);
+	return ours;
+}
+
+bool legacy_close(int fd, int *ret)
+{
+	struct lock_saved saved;
+	struct object *object;
+
+	/* What the child of a vfork() closes stays open in its parent. */
+	if (process_is_guest())
+		return false;
+	saved = lock_enter();
+	object = fdtab_get(fd);
+	if (object && object->kind == FD_HIDDEN) {
+		*ret = -EBADF;
+	} else if (object) {
+		object_hold(object);
+		fdtab_drop(fd);
+		*ret = sys_close(fd);
+		object_release(object);
+	}
+	lock_leave(saved);
+	return object;
+}
+
+static int close_part(unsigned int first, unsigned int last, unsigned int flags)
+{
+	if (first > last)
+		return 0;
+	return (int)sys_call(SYS_close_range, first, last, flags, 0, 0, 0);
+}
+
+int legacy_close_range(unsigned int first, unsigned int last, unsigned int flags)
+{
+	struct lock_saved saved = lock_enter();
+	unsigned int from = first;
+	int ret = 0;
+
+	for (unsigned int fd = first; !ret && fd < FDTAB_LOW && fd <= last; fd++) {
+		if (fdtab_kind((int)fd) != FD_HIDDEN)
+			continue;
+		if (fd > first)
+			ret = close_part(first, fd - 1, flags);
+		first = fd + 1;
+	}
+	if (!ret)
+		ret = close_part(first, last, flags);
+	if (!ret && !(flags & CLOSE_RANGE_CLOEXEC) && !process_is_guest())
+		fdtab_drop_range(from, last);
+	lock_leave(saved);
+	return ret;
+}
+
+void legacy_replaced(int fd)
+{
+	struct lock_saved saved;
+
+	if (process_is_guest())
+		return;
+	saved = lock_enter();
+	fdtab_drop(fd);
+	lock_leave(saved);
+}
+
+void legacy_duplicated(int oldfd, int newfd)
+{
+	struct lock_saved saved;
+	struct object *object;
+
+	if (process_is_guest())
+		return;
+	saved = lock_enter();
+	object = fdtab_get(oldfd);
+	if (oldfd == newfd)
+		;
+	else if (object && object->kind != FD_HIDDEN)
+		fdtab_install(newfd, object);
+	else
+		fdtab_drop(newfd);
+	lock_leave(saved);
+}
+
+void legacy_make_way(int newfd)
+{
+	struct lock_saved saved = lock_enter();
+
+	hidden_make_way(newfd);
+	lock_leave(saved);
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The world that a legacy VFIO driver believes in, as src/preload asks for it.
+ *
+ * src/preload unpacks the arguments of a libc call, makes the call, and hands
+ * the result over where it may concern us. All functions take the lock
+ * themselves, are async-signal-safe, leave errno alone and return a value or a
+ * negative errno, unless they say otherwise.
+ */
+#ifndef LEGACY_LEGACY_H
+#define LEGACY_LEGACY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/types.h>
+
+#include "base/fdtab.h"
+#include "iommufd/pin.h"
+
+/* Once, by the library's constructor. */
+void legacy_init(char **envp);
+
+/*
+ * A cheap test whether a path may name something of ours; to be asked only
+ * of strings that the kernel has read already.
+ */
+static inline bool legacy_may_name(const char *path)
+{
+	const char *base = strrchr(path, '/');
+
+	base = base ? base + 1 : path;
+	switch (*base) {
+	case 'v':
+		return !strcmp(base, "vfio");
+	case 'n':
+		return !strncmp(base, "noiommu-", 8);
+	case 'p':
+		return !strcmp(base, "pagemap");
+	case 'i':
+		return !strcmp(base, "iommu_group");
+	default:
+		return *base >= '0' && *base <= '9';
+	}
+}
+
+/* open() and its kin returned ret (a descriptor or a negative errno). */
+int legacy_opened(int dirfd, const char *path, int flags, int ret);
+
+/* readlink() returned ret, a length or a negative errno. */
+ssize_t legacy_readlink(int dirfd, const char *path, char *buf, size_t size, ssize_t ret);
+
+/*
+ * read() or pread() on a descriptor of kind FD_PAGEMAP put len bytes into buf.
+ * pos is where they were read, in bytes of the file, or -1: just before the
+ * position that the descriptor has now.
+ */
+ssize_t legacy_pagemap_read(int fd, void *buf, ssize_t len, off_t pos);
+
+/* ioctl(): true when it was answered here, with *ret. */
+bool legacy_ioctl(int fd, unsigned int cmd, unsigned long arg, long *ret);
+
+/* True for an ioctl that a container or group of ours may answer. */
+static inline bool legacy_may_ioctl(int fd, unsigned int cmd)
+{
+	return fdtab_kind(fd) != FD_NOT_OURS || (cmd & 0xffff) - 0x3b64U < 7;
+}
+
+/*
+ * close(): true when the descriptor was ours; it is closed then, with *ret.
+ */
+bool legacy_close(int fd, int *ret);
+
+/* close_range(first, last): closes all but what is hidden. */
+int legacy_close_range(unsigned int first, unsigned int last, unsigned int flags);
+
+/* The kernel gave the host fd: what was entered under that number is gone. */
+void legacy_replaced(int fd);
+
+/* dup() and its kin made newfd from oldfd, one of which was ours. */
+void legacy_duplicated(int oldfd, int newfd);
+
+/* dup2() or dup3() is about to replace newfd. */
+void legacy_make_way(int newfd);
+
+/*
+ * Memory that the program gives back. Pages of a shared mapping can be mapped
+ * elsewhere in the process; their pins go there first, while the old mapping
+ * still stands.
+ *
+ *	legacy_leaving(addr, len);
+ *	ret = munmap(addr, len);
+ *	if (!ret)
+ *		legacy_left(addr, len);
+ */
+void legacy_leaving(uintptr_t addr, size_t len);
+void legacy_left(uintptr_t addr, size_t len);
+
+/* Bytes from addr to the end of the mapping that it is in; 0: there is none. */
+size_t legacy_mapping_length(uintptr_t addr);
+
+/* madvise() threw the contents of private pages away; shared ones come back the same. */
+void legacy_discarded(uintptr_t addr, size_t len);
+
+/* [offset, offset + len) was cut out of the file under fd. Costs little while nothing is pinned. */
+void legacy_punched(int fd, off_t offset, off_t len);
+
+/* mremap() moved the pages of [from, from + len) to to. */
+void legacy_moved(uintptr_t from, uintptr_t to, size_t len);
+
+#endif

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+#include "legacy/maps.h"
+
+#include <errno.h>
+#include <sys/sysmacros.h>
+
+#include "base/hidden.h"
+#include "base/process.h"
+#include "base/sys.h"
+#include "iommufd/pin.h"
+#include "uapi/procmap.h"
+
+/* Opened at the first use and again in the child of a fork: each shows its opener. */
+struct source {
+	const char *path;
+	struct hidden fd;
+	unsigned int generation;
+};
+
+static struct source maps = { .path = "/proc/self/maps", .fd = HIDDEN_NONE };
+static struct source pagemap = { .path = "/proc/self/pagemap", .fd = HIDDEN_NONE };
+
+static int open_source(struct source *source)
+{
+	int fd;
+
+	if (source->generation == process_generation() && hidden_check(&source->fd))
+		return source->fd.fd;
+	hidden_close(&source->fd);
+	fd = sys_open(source->path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return fd;
+	source->generation = process_generation();
+	return hidden_take(&source->fd, fd) ? -ENOMEM : source->fd.fd;
+}
+
+static bool query(uint64_t va, uint64_t flags, struct procmap_query *vma)
+{
+	int fd = open_source(&maps);
+
+	*vma = (struct procmap_query){ .size = sizeof(*vma), .query_flags = flags, .query_addr = va };
+	return fd >= 0 && !sys_ioctl(fd, PROCMAP_QUERY, vma);
+}
+
+static bool next_file_mapping(uint64_t va, struct procmap_query *vma)
+{
+	return query(va, PROCMAP_QUERY_COVERING_OR_NEXT_VMA | PROCMAP_QUERY_FILE_BACKED_VMA, vma);
+}
+
+uint64_t maps_page_size(uint64_t va)
+{
+	struct procmap_query vma;
+
+	return query(va, 0, &vma) ? vma.vma_page_size : PIN_PAGE_SIZE;
+}
+
+uint64_t maps_length(uint64_t va)
+{
+	struct procmap_query vma;
+
+	return query(va, 0, &vma) ? vma.vma_end - va : 0;
+}
+
+bool maps_has_file(dev_t dev, ino_t ino)
+{
+	struct procmap_query vma;
+
+	for (uint64_t va = 0; next_file_mapping(va, &vma); va = vma.vma_end)
+		if (vma.inode == ino && vma.dev_major == major(dev) && vma.dev_minor == minor(dev))
+			return true;
+	return false;
+}
+
+bool maps_find_alias(uint64_t va, uint64_t from, uint64_t to, uint64_t *alias)
+{
+	struct procmap_query self, vma;
+	uint64_t offset;
+
+	if (!query(va, PROCMAP_QUERY_FILE_BACKED_VMA, &self))
+		return false;
+	offset = self.vma_offset + (va - self.vma_start);
+	for (uint64_t at = 0; next_file_mapping(at, &vma); at = vma.vma_end) {
+		if (vma.inode != self.inode || vma.dev_major != self.dev_major ||
+		    vma.dev_minor != self.dev_minor || offset < vma.vma_offset ||
+		    offset - vma.vma_offset >= vma.vma_end - vma.vma_start)
+			continue;
+		*alias = vma.vma_start + (offset - vma.vma_offset);
+		if (*alias < from || *alias >= to)
+			return true;
+	}
+	return false;
+}
+
+void maps_each_of_file(dev_t dev, ino_t ino, uint64_t offset, uint64_t len,
+		       void (*what)(uint64_t va, uint64_t len))
+{
+	struct procmap_query vma;
+
+	for (uint64_t va = 0; next_file_mapping(va, &vma); va = vma.vma_end) {
+		uint64_t from = vma.vma_offset;
+		uint64_t to = from + (vma.vma_end - vma.vma_start);
+
+		if (vma.inode != ino || vma.dev_major != major(dev) || vma.dev_minor != minor(dev))
+			continue;
+		if (from < offset)
+			from = offset;
+		if (to - offset > len)
+			to = offset + len;
+		if (from < to)
+			what(vma.vma_start + (from - vma.vma_offset), to - from);
+	}
+}
+
+bool maps_entries(uint64_t va, uint64_t *entries, size_t n)
+{
+	int fd = open_source(&pagemap);
+	ssize_t size = (ssize_t)(n * sizeof(*entries));
+
+	return fd >= 0 && sys_pread(fd, entries, (size_t)size,
+				    (off_t)(va >> PIN_PAGE_SHIFT) * (off_t)sizeof(*entries)) == size;
+}

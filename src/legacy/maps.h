@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * This process's mappings and page entries, from /proc/self/maps by
+ * PROCMAP_QUERY and from /proc/self/pagemap. Addresses in bytes. Needs the lock.
+ */
+#ifndef LEGACY_MAPS_H
+#define LEGACY_MAPS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* The size of the pages that the mapping at va is made of, in bytes; 4096 when unknown. */
+uint64_t maps_page_size(uint64_t va);
+
+/* Bytes from va to the end of its mapping; 0: it is in none. */
+uint64_t maps_length(uint64_t va);
+
+/* True when a mapping of the file with this identity exists. */
+bool maps_has_file(dev_t dev, ino_t ino);
+
+/*
+ * Another mapping of the file page at va, outside of [from, to).
+ * False when there is none, or va is not of a file.
+ */
+bool maps_find_alias(uint64_t va, uint64_t from, uint64_t to, uint64_t *alias);
+
+/*
+ * Calls what() with each range of addresses at which [offset, offset + len)
+ * of the file with this identity is mapped.
+ */
+void maps_each_of_file(dev_t dev, ino_t ino, uint64_t offset, uint64_t len,
+		       void (*what)(uint64_t va, uint64_t len));
+
+/* The kernel's pagemap entries of the n pages from va on. False when they cannot be read. */
+bool maps_entries(uint64_t va, uint64_t *entries, size_t n);
+
+#endif

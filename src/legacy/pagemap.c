@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: MIT */
+#include "legacy/pagemap.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/lock.h"
+#include "base/log.h"
+#include "base/process.h"
+#include "base/settings.h"
+#include "base/slab.h"
+#include "base/sys.h"
+#include "iommufd/ioas.h"
+#include "legacy/group.h"
+#include "legacy/legacy.h"
+#include "legacy/maps.h"
+#include "legacy/path.h"
+
+/*
+ * A read of more entries than this (64 MiB of address space) is somebody who
+ * looks at the address space, not a driver that looks up a buffer: it sees
+ * what the kernel says, and nothing is pinned.
+ */
+#define SCAN_ENTRIES 16384
+
+#define HIDDEN_PFN(entry) (!((entry) & PAGEMAP_PFN))
+
+struct pagemap {
+	struct object object;
+	unsigned int generation; /* of the process whose pages it shows */
+};
+
+static struct slab pagemaps = { .size = sizeof(struct pagemap) };
+
+static void release(struct object *object)
+{
+	slab_free(&pagemaps, object);
+}
+
+/* /proc/PID/pagemap or /proc/PID/task/TID/pagemap, PID being this process. */
+static bool is_own(int fd)
+{
+	char self[64], link[128];
+	char *pid;
+	ssize_t len;
+
+	format(self, sizeof(self), "/proc/self/fd/%d", fd);
+	len = sys_readlinkat(AT_FDCWD, self, link, sizeof(link) - 1);
+	if (len <= 0)
+		return false;
+	link[len] = '\0';
+	pid = strstr(link, "/task/");
+	if (!pid)
+		pid = strstr(link, "/pagemap");
+	if (!pid)
+		return false;
+	*pid = '\0';
+	pid = strrchr(link, '/');
+	return pid && strtol(pid + 1, NULL, 10) == sys_getpid();
+}
+
+void pagemap_opened(int fd)
+{
+	struct pagemap *pagemap;
+
+	if (!is_own(fd) || (path_choose() != 0 && settings.mode != MODE_GROUP))
+		return;
+	pagemap = slab_alloc(&pagemaps);
+	if (!pagemap)
+		return;
+	pagemap->object.kind = FD_PAGEMAP;
+	pagemap->object.release = release;
+	pagemap->generation = process_generation();
+	object_identify(&pagemap->object, fd);
+	object_hold(&pagemap->object);
+	fdtab_install(fd, &pagemap->object);
+	object_release(&pagemap->object);
+}
+
+/* ---- lookups while no page table exists ---- */
+
+/*
+ * All devices are in use by others, and none of them is ours yet. What was
+ * looked up is kept, and pinned and compared when there is a page table.
+ */
+struct deferred {
+	struct deferred *next;
+	uint64_t va;
+	uint64_t pfn;
+};
+
+static struct slab deferreds = { .size = sizeof(struct deferred) };
+static struct deferred *all_deferred;
+
+static int defer(uint64_t va, uint64_t entry)
+{
+	struct deferred *deferred;
+
+	if (HIDDEN_PFN(entry))
+		return -EBUSY;
+	for (deferred = all_deferred; deferred; deferred = deferred->next) {
+		if (deferred->va == va) {
+			deferred->pfn = entry & PAGEMAP_PFN;
+			return 0;
+		}
+	}
+	deferred = slab_alloc(&deferreds);
+	if (!deferred)
+		return -ENOMEM;
+	deferred->va = va;
+	deferred->pfn = entry & PAGEMAP_PFN;
+	deferred->next = all_deferred;
+	all_deferred = deferred;
+	return 0;
+}
+
+/* ---- pinning ---- */
+
+static void complain(int error)
+{
+	static int last;
+
+	if (error == last)
+		return;
+	last = error;
+	switch (error) {
+	case -ENOMEM:
+		log_error("cannot pin a page (ENOMEM): RLIMIT_MEMLOCK is used up, raise it "
+			  "(ulimit -l, LimitMEMLOCK=) or give CAP_IPC_LOCK");
+		break;
+	case -EPERM:
+	case -EACCES:
+		log_error("cannot pin a page (%e): looking up physical addresses needs "
+			  "CAP_SYS_RAWIO and access to /dev/iommu",
+			  error);
+		break;
+	case -EBUSY:
+		log_error("cannot pin a page (EBUSY): every no-IOMMU device is in use by another "
+			  "process");
+		break;
+	default:
+		log_error("cannot pin a page (%e)", error);
+	}
+}
+
+/* The size of the page at va as a shift. entry is what the kernel says of it. */
+static unsigned int page_shift(uint64_t va, uint64_t entry)
+{
+	uint64_t in_huge = (UINT64_C(1) << (PIN_PMD_SHIFT - PIN_PAGE_SHIFT)) - 1;
+	uint64_t size;
+
+	/* A huge page is aligned in both address spaces: mostly nothing needs to be asked. */
+	if (!HIDDEN_PFN(entry) && ((va >> PIN_PAGE_SHIFT) ^ entry) & in_huge)
+		return PIN_PAGE_SHIFT;
+	size = maps_page_size(va);
+	if (size == UINT64_C(1) << PIN_PUD_SHIFT)
+		return PIN_PUD_SHIFT;
+	return size == UINT64_C(1) << PIN_PMD_SHIFT ? PIN_PMD_SHIFT : PIN_PAGE_SHIFT;
+}
+
+static int pin_huge(uint64_t va, unsigned int shift, uint64_t entry)
+{
+	uint64_t size = UINT64_C(1) << shift;
+
+	va &= ~(size - 1);
+	/* What was pinned of smaller pages there is no longer mapped. */
+	pin_release(va, size);
+	return pin_add(va, size, shift, entry & PAGEMAP_FILE);
+}
+
+/* -EFAULT for a range can be one bad page in it; that one keeps the kernel's entry. */
+static int pin_small(uint64_t va, const uint64_t *entries, size_t n)
+{
+	int ret = pin_add(va, n << PIN_PAGE_SHIFT, PIN_PAGE_SHIFT, entries[0] & PAGEMAP_FILE);
+
+	if (ret != -EFAULT || n == 1)
+		return ret == -EFAULT ? 0 : ret;
+	ret = 0;
+	for (size_t i = 0; i < n && !ret; i++, va += PIN_PAGE_SIZE)
+		if (!pin_pfn(va))
+			ret = pin_small(va, entries + i, 1);
+	return ret;
+}
+
+/* True when va is pinned and still the page that it was. A stale pin is dropped. */
+static bool is_pinned(uint64_t va, uint64_t entry)
+{
+	uint64_t pfn = pin_pfn(va);
+	uint64_t now = entry & PAGEMAP_PFN;
+
+	if (!pfn)
+		return false;
+	if (HIDDEN_PFN(entry) && pin_probe(va, &now))
+		return false;
+	if (now == pfn)
+		return true;
+	pin_release(va & ~(PIN_PAGE_SIZE - 1), PIN_PAGE_SIZE);
+	return false;
+}
+
+/*
+ * Pins the n present pages from va on that are not. Stops at an error: what
+ * is pinned by then stays.
+ */
+static int pin_pages(uint64_t va, const uint64_t *entries, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n) {
+		uint64_t at = va + (i << PIN_PAGE_SHIFT);
+		unsigned int shift;
+		size_t run;
+		int ret;
+
+		if (!(entries[i] & PAGEMAP_PRESENT) || is_pinned(at, entries[i])) {
+			i++;
+			continue;
+		}
+		shift = page_shift(at, entries[i]);
+		if (shift != PIN_PAGE_SHIFT) {
+			ret = pin_huge(at, shift, entries[i]);
+			if (ret == -EFAULT)
+				ret = 0;
+			run = ((UINT64_C(1) << shift) - (at & ((UINT64_C(1) << shift) - 1))) >>
+			      PIN_PAGE_SHIFT;
+		} else {
+			for (run = 1; i + run < n && entries[i + run] & PAGEMAP_PRESENT; run++)
+				if (((entries[i] ^ entries[i + run]) & PAGEMAP_FILE) ||
+				    is_pinned(at + (run << PIN_PAGE_SHIFT), entries[i + run]) ||
+				    page_shift(at + (run << PIN_PAGE_SHIFT), entries[i + run]) !=
+					    PIN_PAGE_SHIFT)
+					break;
+			ret = pin_small(at, entries + i, run);
+		}
+		if (ret)
+			return ret;
+		i += run;
+	}
+	return 0;
+}
+
+/*
+ * Pins of memory that was given back where no preload sees it (free() of a
+ * large block, a thread's stack) are found a few at a time.
+ */
+#define SWEEP_PINS 4
+
+static void sweep(void)
+{
+	static uint64_t cursor;
+	uint64_t entries[512];
+
+	for (int i = 0; i < SWEEP_PINS; i++) {
+		struct pin pin;
+		size_t n;
+
+		if (!pin_next(cursor, &pin)) {
+			cursor = 0;
+			return;
+		}
+		cursor = pin.va + pin.len;
+		n = pin.shift == PIN_PAGE_SHIFT ? pin.len >> PIN_PAGE_SHIFT : 1;
+		if (!maps_entries(pin.va, entries, n))
+			return;
+		for (size_t page = 0; page < n; page++) {
+			uint64_t va = pin.va + (page << PIN_PAGE_SHIFT);
+			bool gone = !(entries[page] & PAGEMAP_PRESENT);
+
+			if (!gone && !HIDDEN_PFN(entries[page]))
+				gone = (entries[page] & PAGEMAP_PFN) != pin_pfn(va);
+			if (gone)
+				pin_release(va, UINT64_C(1) << pin.shift);
+		}
+	}
+}
+
+/* Puts the frames of the pinned pages into the entries that were read at pos. */
+static void fill(int fd, uint64_t va, uint64_t *entries, size_t n, off_t pos)
+{
+	for (size_t i = 0; i < n; i++) {
+		uint64_t pfn = pin_pfn(va + (i << PIN_PAGE_SHIFT));
+		uint64_t again;
+
+		if (!(entries[i] & PAGEMAP_PRESENT) || !pfn || (entries[i] & PAGEMAP_PFN) == pfn)
+			continue;
+		/* Pinning copied the page: its flags are those of the copy. */
+		if (sys_pread(fd, &again, sizeof(again), pos + (off_t)(i * sizeof(again))) ==
+			    (ssize_t)sizeof(again) &&
+		    again & PAGEMAP_PRESENT)
+			entries[i] = again;
+		entries[i] = (entries[i] & ~PAGEMAP_PFN) | pfn;
+	}
+}
+
+static int answer(int fd, uint64_t va, uint64_t *entries, size_t n, off_t pos)
+{
+	size_t start = pin_current(va, entries, n);
+	int ret = group_page_table();
+
+	if (ret == -EBUSY) {
+		for (size_t i = start; i < n; i++)
+			if (entries[i] & PAGEMAP_PRESENT &&
+			    (ret = defer(va + (i << PIN_PAGE_SHIFT), entries[i])))
+				return ret;
+		return 0;
+	}
+	if (!ret) {
+		va += start << PIN_PAGE_SHIFT;
+		pos += (off_t)(start * sizeof(*entries));
+		sweep();
+		ret = pin_pages(va, entries + start, n - start);
+		fill(fd, va, entries + start, n - start, pos);
+	}
+	/* Without the right to see frames the kernel's own answer is harmless: there is none in it. */
+	if ((ret == -EPERM || ret == -EACCES) && HIDDEN_PFN(entries[start])) {
+		complain(ret);
+		return 0;
+	}
+	return ret;
+}
+
+static void report(uint64_t va, const uint64_t *entries, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (entries[i] & PAGEMAP_PRESENT)
+			log_debug("lookup va=0x%lx pa=0x%lx", va + (i << PIN_PAGE_SHIFT),
+				  (entries[i] & PAGEMAP_PFN) << PIN_PAGE_SHIFT);
+}
+
+int pagemap_settle(void)
+{
+	int ret = 0;
+
+	while (all_deferred) {
+		struct deferred *deferred = all_deferred;
+		uint64_t entry;
+
+		all_deferred = deferred->next;
+		if (maps_entries(deferred->va, &entry, 1) && entry & PAGEMAP_PRESENT &&
+		    !pin_pages(deferred->va, &entry, 1) && pin_pfn(deferred->va) != deferred->pfn) {
+			log_error("the page at 0x%lx moved before it could be pinned: its physical "
+				  "address 0x%lx, told while every device was in use, is wrong; "
+				  "start the program again",
+				  deferred->va, deferred->pfn << PIN_PAGE_SHIFT);
+			ret = -EFAULT;
+		}
+		slab_free(&deferreds, deferred);
+	}
+	return ret;
+}
+
+ssize_t legacy_pagemap_read(int fd, void *buf, ssize_t len, off_t pos)
+{
+	uint64_t *entries = buf;
+	size_t n = (size_t)len / sizeof(*entries);
+	bool at_position = pos < 0;
+	struct lock_saved saved;
+	struct pagemap *pagemap;
+	uint64_t va;
+	int ret = 0;
+
+	if (at_position)
+		pos = sys_lseek(fd, 0, SEEK_CUR) - len;
+	va = (uint64_t)pos / sizeof(*entries) << PIN_PAGE_SHIFT;
+	if (settings.mode == MODE_GROUP) {
+		report(va, entries, n);
+		return len;
+	}
+	if (n <= SCAN_ENTRIES && pin_current(va, entries, n) < n) {
+		saved = lock_enter();
+		pagemap = (struct pagemap *)fdtab_get(fd);
+		if (pagemap && pagemap->object.kind == FD_PAGEMAP &&
+		    pagemap->generation == process_generation())
+			ret = answer(fd, va, entries, n, pos);
+		if (ret)
+			complain(ret);
+		if (ret && at_position)
+			sys_lseek(fd, pos, SEEK_SET);
+		lock_leave(saved);
+	}
+	if (ret)
+		return ret;
+	report(va, entries, n);
+	return len;
+}

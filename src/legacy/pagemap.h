@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * /proc/self/pagemap. The descriptor is the real one and so is every entry,
+ * but for the frame number: that is of a page which was pinned before the
+ * read returned. Needs the lock.
+ */
+#ifndef LEGACY_PAGEMAP_H
+#define LEGACY_PAGEMAP_H
+
+/* Enters fd if it is the pagemap of this process. */
+void pagemap_opened(int fd);
+
+/*
+ * Pins what was looked up while there was no page table, now that there is
+ * one. -EFAULT when a page moved before it could be pinned: an address that
+ * the program holds is wrong.
+ */
+int pagemap_settle(void);
+
+#endif

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+#include "legacy/path.h"
+
+#include <errno.h>
+#include <stdbool.h>
+
+#include "base/log.h"
+#include "base/settings.h"
+#include "base/sys.h"
+#include "iommufd/cdev.h"
+#include "iommufd/ioas.h"
+
+static int found(const struct cdev *cdev, void *arg)
+{
+	(void)cdev;
+	(void)arg;
+	return 1;
+}
+
+/* Why the cdev path cannot be taken, with what to do; NULL when it can. */
+static const char *obstacle(void)
+{
+	int ret = cdev_each(found, NULL);
+
+	if (ret < 0)
+		return "this kernel has no VFIO device cdevs (CONFIG_VFIO_DEVICE_CDEV and "
+		       "CONFIG_VFIO_NOIOMMU, Linux 7.3 or later)";
+	if (!ret)
+		return "no device has a no-IOMMU cdev: bind one to vfio-pci with "
+		       "vfio.enable_unsafe_noiommu_mode=1 on Linux 7.3 or later";
+	ret = ioas_open();
+	if (ret == -ENOENT)
+		return "there is no /dev/iommu: load the module iommufd, or give the node to this "
+		       "container";
+	if (!ret && !ioas_has_get_pa())
+		return "this kernel lacks IOMMU_IOAS_NOIOMMU_GET_PA, which Linux 7.3 brought";
+	/* Missing rights are not the kernel's lack: the calls themselves will tell. */
+	return NULL;
+}
+
+int path_choose(void)
+{
+	static bool chosen, warned;
+	const char *why;
+
+	if (settings.mode == MODE_GROUP)
+		return 1;
+	if (chosen)
+		return 0;
+	why = obstacle();
+	if (!why) {
+		chosen = true;
+		return 0;
+	}
+	if (!warned) {
+		warned = true;
+		if (settings.mode == MODE_CDEV)
+			log_error("refusing, as NOIOMMU_SHIM_MODE=cdev asks: %s", why);
+		else
+			log_warn("memory is not pinned, the group path is used as it is: %s", why);
+	}
+	return settings.mode == MODE_CDEV ? -ENODEV : 1;
+}

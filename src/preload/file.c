@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+/* Names and descriptors: open, readlink, close, dup, and their kin. */
+#include <fcntl.h>
+#include <stdarg.h>
+#include <unistd.h>
+
+#include "legacy/legacy.h"
+#include "preload/next.h"
+
+/* O_TMPFILE contains O_DIRECTORY: all its bits must be there. */
+#define MODE(flags)                                                             \
+	({                                                                      \
+		mode_t mode_ = 0;                                               \
+		if ((flags)&O_CREAT || ((flags)&O_TMPFILE) == O_TMPFILE) {      \
+			va_list args_;                                          \
+			va_start(args_, flags);                                 \
+			mode_ = va_arg(args_, mode_t);                          \
+			va_end(args_);                                          \
+		}                                                               \
+		mode_;                                                          \
+	})
+
+/*
+ * The kernel has tried first: it has read the path, so we may, and where it
+ * has a node of that name its answer counts. errno_before is put back when we
+ * make a success of its ENOENT.
+ */
+static int opened(int dirfd, const char *path, int flags, int fd, int errno_before)
+{
+	int ret;
+
+	if (fd < 0 && errno != ENOENT && errno != EBUSY)
+		return fd;
+	if (!legacy_may_name(path)) {
+		if (fd >= 0 && fdtab_kind(fd) != FD_NOT_OURS)
+			legacy_replaced(fd);
+		return fd;
+	}
+	ret = legacy_opened(dirfd, path, flags, fd < 0 ? -errno : fd);
+	errno = errno_before;
+	return (int)result(ret);
+}
+
+#define OPENED(dirfd, path, flags, call)                                     \
+	({                                                                   \
+		int before_ = errno;                                         \
+		int fd_ = (call);                                            \
+		opened(dirfd, path, flags, fd_, before_);                    \
+	})
+
+int open(const char *path, int flags, ...)
+{
+	mode_t mode = MODE(flags);
+
+	return OPENED(AT_FDCWD, path, flags, NEXT(open)(path, flags, mode));
+}
+
+int open64(const char *path, int flags, ...)
+{
+	mode_t mode = MODE(flags);
+
+	return OPENED(AT_FDCWD, path, flags, NEXT(open64)(path, flags, mode));
+}
+
+int openat(int dirfd, const char *path, int flags, ...)
+{
+	mode_t mode = MODE(flags);
+
+	return OPENED(dirfd, path, flags, NEXT(openat)(dirfd, path, flags, mode));
+}
+
+int openat64(int dirfd, const char *path, int flags, ...)
+{
+	mode_t mode = MODE(flags);
+
+	return OPENED(dirfd, path, flags, NEXT(openat64)(dirfd, path, flags, mode));
+}
+
+int __open_2(const char *path, int flags)
+{
+	return OPENED(AT_FDCWD, path, flags, NEXT(__open_2)(path, flags));
+}
+
+int __open64_2(const char *path, int flags)
+{
+	return OPENED(AT_FDCWD, path, flags, NEXT(__open64_2)(path, flags));
+}
+
+int __openat_2(int dirfd, const char *path, int flags)
+{
+	return OPENED(dirfd, path, flags, NEXT(__openat_2)(dirfd, path, flags));
+}
+
+int __openat64_2(int dirfd, const char *path, int flags)
+{
+	return OPENED(dirfd, path, flags, NEXT(__openat64_2)(dirfd, path, flags));
+}
+
+static ssize_t link_read(int dirfd, const char *path, char *buf, size_t size, ssize_t ret,
+			 int errno_before)
+{
+	if (ret >= 0 || errno != ENOENT || !legacy_may_name(path))
+		return ret;
+	ret = legacy_readlink(dirfd, path, buf, size, -errno);
+	errno = errno_before;
+	return result(ret);
+}
+
+#define LINK_READ(dirfd, path, buf, size, call)                                      \
+	({                                                                           \
+		int before_ = errno;                                                 \
+		ssize_t ret_ = (call);                                               \
+		link_read(dirfd, path, buf, size, ret_, before_);                    \
+	})
+
+ssize_t readlink(const char *path, char *buf, size_t size)
+{
+	return LINK_READ(AT_FDCWD, path, buf, size, NEXT(readlink)(path, buf, size));
+}
+
+ssize_t readlinkat(int dirfd, const char *path, char *buf, size_t size)
+{
+	return LINK_READ(dirfd, path, buf, size, NEXT(readlinkat)(dirfd, path, buf, size));
+}
+
+ssize_t __readlink_chk(const char *path, char *buf, size_t size, size_t buf_size)
+{
+	return LINK_READ(AT_FDCWD, path, buf, size,
+			 NEXT(__readlink_chk)(path, buf, size, buf_size));
+}
+
+ssize_t __readlinkat_chk(int dirfd, const char *path, char *buf, size_t size, size_t buf_size)
+{
+	return LINK_READ(dirfd, path, buf, size,
+			 NEXT(__readlinkat_chk)(dirfd, path, buf, size, buf_size));
+}
+
+int close(int fd)
+{
+	int ret;
+
+	if (fdtab_kind(fd) == FD_NOT_OURS || !legacy_close(fd, &ret))
+		return NEXT(close)(fd);
+	return (int)result(ret);
+}
+
+int close_range(unsigned int first, unsigned int last, int flags)
+{
+	return (int)result(legacy_close_range(first, last, (unsigned int)flags));
+}
+
+void closefrom(int first)
+{
+	legacy_close_range(first < 0 ? 0 : (unsigned int)first, ~0U, 0);
+}
+
+static int duplicated(int oldfd, int newfd)
+{
+	if (newfd >= 0 &&
+	    (fdtab_kind(oldfd) != FD_NOT_OURS || fdtab_kind(newfd) != FD_NOT_OURS))
+		legacy_duplicated(oldfd, newfd);
+	return newfd;
+}
+
+static void make_way(int newfd)
+{
+	if (fdtab_kind(newfd) == FD_HIDDEN)
+		legacy_make_way(newfd);
+}
+
+int dup(int oldfd)
+{
+	return duplicated(oldfd, NEXT(dup)(oldfd));
+}
+
+int dup2(int oldfd, int newfd)
+{
+	make_way(newfd);
+	return duplicated(oldfd, NEXT(dup2)(oldfd, newfd));
+}
+
+int dup3(int oldfd, int newfd, int flags)
+{
+	make_way(newfd);
+	return duplicated(oldfd, NEXT(dup3)(oldfd, newfd, flags));
+}
+
+/* The third argument of fcntl() is an int, a pointer or not there; any fits a long. */
+#define ARG(last)                                       \
+	({                                              \
+		va_list args_;                          \
+		long arg_;                              \
+		va_start(args_, last);                  \
+		arg_ = va_arg(args_, long);             \
+		va_end(args_);                          \
+		arg_;                                   \
+	})
+
+int fcntl(int fd, int cmd, ...)
+{
+	long arg = ARG(cmd);
+	int ret = NEXT(fcntl)(fd, cmd, arg);
+
+	return cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC ? duplicated(fd, ret) : ret;
+}
+
+int fcntl64(int fd, int cmd, ...)
+{
+	long arg = ARG(cmd);
+	int ret = NEXT(fcntl64)(fd, cmd, arg);
+
+	return cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC ? duplicated(fd, ret) : ret;
+}

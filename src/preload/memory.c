@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/* What takes memory away from under a pin. */
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <stdarg.h>
+#include <sys/mman.h>
+#include <sys/shm.h>
+#include <unistd.h>
+
+#include "legacy/legacy.h"
+#include "preload/next.h"
+
+/* Missing in older headers. */
+#ifndef MADV_DONTNEED_LOCKED
+#define MADV_DONTNEED_LOCKED 24
+#endif
+#define MADV_GUARD_INSTALL 102
+
+#define PINNED(addr, len) pin_any((uintptr_t)(addr), (len))
+
+/* Makes call, which takes [addr, addr + len) away when it succeeds. */
+#define TAKING_AWAY(addr, len, failed, call)                             \
+	({                                                               \
+		__typeof__(call) ret_;                                   \
+		bool pinned_ = PINNED(addr, len);                        \
+		if (pinned_)                                             \
+			legacy_leaving((uintptr_t)(addr), len);          \
+		ret_ = (call);                                           \
+		if (pinned_ && ret_ != (failed))                         \
+			legacy_left((uintptr_t)(addr), len);             \
+		ret_;                                                    \
+	})
+
+void *mmap(void *addr, size_t len, int prot, int flags, int fd, off_t pos)
+{
+	if (!(flags & MAP_FIXED))
+		return NEXT(mmap)(addr, len, prot, flags, fd, pos);
+	return TAKING_AWAY(addr, len, MAP_FAILED, NEXT(mmap)(addr, len, prot, flags, fd, pos));
+}
+
+void *mmap64(void *addr, size_t len, int prot, int flags, int fd, off64_t pos)
+{
+	if (!(flags & MAP_FIXED))
+		return NEXT(mmap64)(addr, len, prot, flags, fd, pos);
+	return TAKING_AWAY(addr, len, MAP_FAILED, NEXT(mmap64)(addr, len, prot, flags, fd, pos));
+}
+
+int munmap(void *addr, size_t len)
+{
+	return TAKING_AWAY(addr, len, -1, NEXT(munmap)(addr, len));
+}
+
+/* The pages go along to the new place; what the mapping loses at its end is gone. */
+static void remapped(uintptr_t from, size_t len, uintptr_t to, size_t new_len)
+{
+	size_t kept = new_len < len ? new_len : len;
+
+	if (from != to && kept)
+		legacy_moved(from, to, kept);
+	if (kept < len)
+		legacy_left(from + kept, len - kept);
+}
+
+void *mremap(void *addr, size_t len, size_t new_len, int flags, ...)
+{
+	bool pinned = PINNED(addr, len);
+	void *to = NULL, *ret;
+	va_list args;
+
+	va_start(args, flags);
+	to = va_arg(args, void *);
+	va_end(args);
+	if (pinned && new_len < len)
+		legacy_leaving((uintptr_t)addr + new_len, len - new_len);
+	if (flags & MREMAP_FIXED)
+		ret = TAKING_AWAY(to, new_len, MAP_FAILED,
+				  NEXT(mremap)(addr, len, new_len, flags, to));
+	else
+		ret = NEXT(mremap)(addr, len, new_len, flags, to);
+	if (pinned && ret != MAP_FAILED)
+		remapped((uintptr_t)addr, len, (uintptr_t)ret, new_len);
+	return ret;
+}
+
+int madvise(void *addr, size_t len, int advice)
+{
+	int ret = NEXT(madvise)(addr, len, advice);
+
+	if (ret || !PINNED(addr, len))
+		return ret;
+	switch (advice) {
+	case MADV_DONTNEED:
+	case MADV_DONTNEED_LOCKED:
+	case MADV_FREE:
+	case MADV_GUARD_INSTALL:
+		legacy_discarded((uintptr_t)addr, len);
+		break;
+	case MADV_REMOVE:
+		legacy_left((uintptr_t)addr, len);
+		break;
+	}
+	return ret;
+}
+
+int brk(void *end)
+{
+	char *old = pin_count() ? NEXT(sbrk)(0) : end;
+	int ret = NEXT(brk)(end);
+
+	if (!ret && (char *)end < old && PINNED(end, (size_t)(old - (char *)end)))
+		legacy_left((uintptr_t)end, (size_t)(old - (char *)end));
+	return ret;
+}
+
+void *sbrk(intptr_t more)
+{
+	char *old = NEXT(sbrk)(more);
+
+	if (more < 0 && old != (void *)-1 && PINNED(old + more, (size_t)-more))
+		legacy_left((uintptr_t)(old + more), (size_t)-more);
+	return old;
+}
+
+int shmdt(const void *addr)
+{
+	size_t len = pin_count() ? legacy_mapping_length((uintptr_t)addr) : 0;
+
+	return TAKING_AWAY(addr, len, -1, NEXT(shmdt)(addr));
+}
+
+static int punched(int fd, int mode, off64_t pos, off64_t len, int ret)
+{
+	if (!ret && mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_COLLAPSE_RANGE))
+		legacy_punched(fd, pos, len);
+	return ret;
+}
+
+int fallocate(int fd, int mode, off_t pos, off_t len)
+{
+	return punched(fd, mode, pos, len, NEXT(fallocate)(fd, mode, pos, len));
+}
+
+int fallocate64(int fd, int mode, off64_t pos, off64_t len)
+{
+	return punched(fd, mode, pos, len, NEXT(fallocate64)(fd, mode, pos, len));
+}
+
+static int truncated(int fd, off64_t len, int ret)
+{
+	if (!ret)
+		legacy_punched(fd, len, INT64_MAX - len);
+	return ret;
+}
+
+int ftruncate(int fd, off_t len)
+{
+	return truncated(fd, len, NEXT(ftruncate)(fd, len));
+}
+
+int ftruncate64(int fd, off64_t len)
+{
+	return truncated(fd, len, NEXT(ftruncate64)(fd, len));
+}

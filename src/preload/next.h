@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The functions behind ours: the next definition of each symbol, which is
+ * libc's own or that of another preloaded library.
+ *
+ * NEXT(read) is a pointer to it. A call can come before our constructor ran,
+ * so the first use looks all of them up. Async-signal-safe after that.
+ */
+#ifndef PRELOAD_NEXT_H
+#define PRELOAD_NEXT_H
+
+#if defined(_FILE_OFFSET_BITS) || defined(_FORTIFY_SOURCE)
+#error "these switches rename functions; here every name must be its own"
+#endif
+
+#include <errno.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* glibc's ioctl() takes an unsigned long, musl's an int. */
+#ifdef __GLIBC__
+typedef unsigned long ioctl_request_t;
+#else
+typedef int ioctl_request_t;
+#endif
+
+struct next {
+#define SYM(type, name, params) type(*name) params;
+#include "preload/symbols.def"
+#undef SYM
+};
+
+#define SYM(type, name, params) type name params;
+#include "preload/symbols.def"
+#undef SYM
+
+extern struct next next;
+
+/*
+ * Looks up every symbol; one that this libc has not stays NULL, and no program
+ * for this libc calls it.
+ */
+void next_find(void);
+
+#define NEXT(name) (__builtin_expect(!next.name, 0) ? (next_find(), next.name) : next.name)
+
+/* What a handler returned, as a libc function returns it. */
+static inline long result(long ret)
+{
+	if (ret >= 0)
+		return ret;
+	errno = (int)-ret;
+	return -1;
+}
+
+#endif
