@@ -112,6 +112,39 @@ long container_ioctl(struct container *container, unsigned int cmd, unsigned lon
 	}
 }
 
+static void replace(int fd, void *arg)
+{
+	long flags = sys_fcntl(fd, F_GETFD, 0);
+
+	sys_dup3(*(int *)arg, fd, flags & FD_CLOEXEC ? O_CLOEXEC : 0);
+}
+
+static void take_fd(int fd, void *arg)
+{
+	*(int *)arg = fd;
+}
+
+int container_make_real(struct container *container)
+{
+	int real, fd = -1;
+
+	/* Real groups and no-IOMMU groups cannot mix: vfio_container_attach_group() */
+	if (container->groups)
+		return -EPERM;
+	real = sys_open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
+	if (real < 0)
+		return real;
+	fdtab_each(&container->object, replace, &real);
+	sys_close(real);
+	object_hold(&container->object);
+	while (fdtab_has(&container->object)) {
+		fdtab_each(&container->object, take_fd, &fd);
+		fdtab_drop(fd);
+	}
+	object_release(&container->object);
+	return 0;
+}
+
 void container_attach(struct container *container)
 {
 	object_hold(&container->object);

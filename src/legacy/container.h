@@ -23,6 +23,13 @@ int container_open(int fd, int flags);
 
 long container_ioctl(struct container *container, unsigned int cmd, unsigned long arg);
 
+/*
+ * A group with a real IOMMU behind it is about to be given to the container:
+ * puts the kernel's own container under all its numbers. -EPERM, as the
+ * kernel's, when it has no-IOMMU groups.
+ */
+int container_make_real(struct container *container);
+
 /* A group joins, with a reference, and leaves. */
 void container_attach(struct container *container);
 void container_detach(struct container *container);

@@ -273,8 +273,9 @@ static int match(const char *name, const char *text, unsigned char uuid[16], boo
 	return 0;
 }
 
-static int bind_group(struct group *group, int fd, const unsigned char *token)
+static int bind_device(struct group *group, const unsigned char *token)
 {
+	int fd = fd_of(group);
 	int ret;
 
 	hidden_close(&group->guard);
@@ -291,6 +292,17 @@ static int bind_group(struct group *group, int fd, const unsigned char *token)
 		guard(group);
 	/* A second open of a cdev is EINVAL; of a group's device it would be this. */
 	return ret == -EINVAL && !token ? -EBUSY : ret;
+}
+
+int group_bind(struct group *group)
+{
+	return bind_device(group, NULL);
+}
+
+void group_unbind(struct group *group)
+{
+	if (is_bound(fd_of(group)))
+		reopen(group);
 }
 
 static int get_device_fd(struct group *group, int fd, const char *arg)
@@ -316,7 +328,7 @@ static int get_device_fd(struct group *group, int fd, const char *arg)
 		return new;
 	if (!device) {
 		device = slab_alloc(&devices);
-		ret = device ? bind_group(group, fd, has_token ? uuid : NULL) : -ENOMEM;
+		ret = device ? bind_device(group, has_token ? uuid : NULL) : -ENOMEM;
 		if (ret) {
 			if (device)
 				slab_free(&devices, device);

@@ -44,6 +44,10 @@ int group_open(const struct view *view, int fd, int flags);
 
 long group_ioctl(struct group *group, int fd, unsigned int cmd, unsigned long arg);
 
+/* Binds the device of a group in which it is not open, and undoes that. */
+int group_bind(struct group *group);
+void group_unbind(struct group *group);
+
 /* Makes sure of a page table, with a device of this process if no other is free. */
 int group_page_table(void);
 

@@ -15,6 +15,8 @@
 #include "base/user.h"
 #include "legacy/container.h"
 #include "legacy/group.h"
+#include "legacy/hotreset.h"
+#include "legacy/names.h"
 #include "legacy/pagemap.h"
 #include "legacy/path.h"
 #include "legacy/view.h"
@@ -47,11 +49,30 @@ static int open_group_again(int dirfd, const char *path, int flags)
 {
 	struct view view;
 
-	view_find(dirfd, path, &view);
+	view_find(dirfd, path, true, &view);
 	if (view.kind != VIEW_GROUP)
 		return -EBUSY;
 	cdev_wait_lending(view.cdev.index);
 	return sys_openat(dirfd, path, flags & ~O_CREAT);
+}
+
+static int open_view(const struct view *view, int fd, int flags)
+{
+	switch (view->kind) {
+	case VIEW_CONTAINER:
+		return flags & O_DIRECTORY ? -ENOTDIR : container_open(fd, flags);
+	case VIEW_GROUP:
+		return flags & O_DIRECTORY ? -ENOTDIR : group_open(view, fd, flags);
+	case VIEW_TEXT:
+		return names_open_text(view, flags);
+	case VIEW_REAL:
+		return sys_openat(AT_FDCWD, view->path, flags);
+	case VIEW_GROUP_LINK:
+	case VIEW_DEVICE_LINK:
+		return -ELOOP;
+	default:
+		return -ENOENT;
+	}
 }
 
 static int opened_vfio(int dirfd, const char *path, int flags, int ret)
@@ -64,19 +85,15 @@ static int opened_vfio(int dirfd, const char *path, int flags, int ret)
 	if (ret >= 0)
 		view_identify(fd = ret, &view);
 	else if (ret == -ENOENT)
-		view_find(dirfd, path, &view);
+		view_find(dirfd, path, !(flags & O_NOFOLLOW), &view);
 	else
 		return ret;
-	if (view.kind != VIEW_CONTAINER && view.kind != VIEW_GROUP)
+	if (view.kind == VIEW_NONE)
 		return ret;
 	choice = path_choose();
 	if (choice > 0)
 		return ret;
-	if (!choice)
-		ret = view.kind == VIEW_CONTAINER ? container_open(fd, flags)
-						  : group_open(&view, fd, flags);
-	else
-		ret = choice;
+	ret = choice ? choice : open_view(&view, fd, flags);
 	if (ret < 0 && fd >= 0)
 		sys_close(fd);
 	return ret;
@@ -100,27 +117,6 @@ int legacy_opened(int dirfd, const char *path, int flags, int ret)
 	return ret;
 }
 
-ssize_t legacy_readlink(int dirfd, const char *path, char *buf, size_t size, ssize_t ret)
-{
-	struct lock_saved saved;
-	char link[512];
-	struct view view;
-
-	if (ret != -ENOENT)
-		return ret;
-	saved = lock_enter();
-	view_find(dirfd, path, &view);
-	if (view.kind == VIEW_GROUP_LINK && !path_choose()) {
-		size_t len = view_group_link(&view, link, sizeof(link));
-
-		if (len > size)
-			len = size;
-		ret = user_write(buf, link, len) ? -EFAULT : (ssize_t)len;
-	}
-	lock_leave(saved);
-	return ret;
-}
-
 static long dispatch(int fd, struct object *object, unsigned int cmd, unsigned long arg, bool *ours)
 {
 	*ours = true;
@@ -130,8 +126,30 @@ static long dispatch(int fd, struct object *object, unsigned int cmd, unsigned l
 		return container_ioctl((struct container *)object, cmd, arg);
 	if (object->kind == FD_GROUP)
 		return group_ioctl((struct group *)object, fd, cmd, arg);
+	if (object->kind == FD_DEVICE && cmd == VFIO_DEVICE_GET_PCI_HOT_RESET_INFO)
+		return hotreset_get_info(fd, (void *)arg);
+	if (object->kind == FD_DEVICE && cmd == VFIO_DEVICE_PCI_HOT_RESET)
+		return hotreset_reset(fd, (void *)arg);
 	*ours = false;
 	return 0;
+}
+
+/*
+ * A group that is none of ours takes a container. The kernel answers, once the
+ * container is the kernel's own.
+ */
+static bool set_container_of_real_group(unsigned long arg, long *ret)
+{
+	struct object *object;
+	int fd;
+
+	if (user_read(&fd, (const void *)arg, sizeof(fd)))
+		return false;
+	object = fdtab_get(fd);
+	if (!object || object->kind != FD_CONTAINER)
+		return false;
+	*ret = container_make_real((struct container *)object);
+	return *ret;
 }
 
 bool legacy_ioctl(int fd, unsigned int cmd, unsigned long arg, long *ret)
@@ -142,6 +160,8 @@ bool legacy_ioctl(int fd, unsigned int cmd, unsigned long arg, long *ret)
 
 	if (object)
 		*ret = dispatch(fd, object, cmd, arg, &ours);
+	else if (cmd == VFIO_GROUP_SET_CONTAINER)
+		ours = set_container_of_real_group(arg, ret);
 	lock_leave(saved);
 	return ours;
 }

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "base/fdtab.h"
@@ -22,8 +23,9 @@
 void legacy_init(char **envp);
 
 /*
- * A cheap test whether a path may name something of ours; to be asked only
- * of strings that the kernel has read already.
+ * Cheap tests whether a path may name something of ours; to be asked only of
+ * strings that the kernel has read already. legacy_may_name() is for names
+ * that it has, legacy_may_add() for names that it has not.
  */
 static inline bool legacy_may_name(const char *path)
 {
@@ -37,18 +39,46 @@ static inline bool legacy_may_name(const char *path)
 		return !strncmp(base, "noiommu-", 8);
 	case 'p':
 		return !strcmp(base, "pagemap");
-	case 'i':
-		return !strcmp(base, "iommu_group");
 	default:
 		return *base >= '0' && *base <= '9';
 	}
 }
 
+static inline bool legacy_may_add(const char *path)
+{
+	return strstr(path, "iommu") || strstr(path, "vfio") || (*path >= '0' && *path <= '9');
+}
+
 /* open() and its kin returned ret (a descriptor or a negative errno). */
 int legacy_opened(int dirfd, const char *path, int flags, int ret);
 
-/* readlink() returned ret, a length or a negative errno. */
-ssize_t legacy_readlink(int dirfd, const char *path, char *buf, size_t size, ssize_t ret);
+/*
+ * What a name stands for that the kernel has not. A call on such a name either
+ * goes to the kernel after all, with another path, or is answered from here.
+ */
+enum legacy_name { LEGACY_NOTHING, LEGACY_REAL, LEGACY_OURS };
+#define LEGACY_PATH 512
+
+/* Puts the other path (LEGACY_REAL), or the name without links, into to. */
+enum legacy_name legacy_name(int dirfd, const char *path, bool follow, char to[LEGACY_PATH]);
+
+/* Of names that are LEGACY_OURS, by what legacy_name() put into to. */
+int legacy_stat(const char *name, struct stat *st);
+int legacy_access(const char *name, int mode);
+ssize_t legacy_readlink(const char *name, char *buf, size_t size);
+
+/*
+ * The kernel read a link into buf: what stands under /proc/self/fd for one of
+ * our descriptors reads as it would natively. Returns the length to report.
+ */
+ssize_t legacy_link_was_read(const char *path, char *buf, size_t size, ssize_t len);
+
+/* What the directory with this name without links has beyond what the kernel shows. */
+void legacy_list(const char *name, void (*what)(const char *name, unsigned char type, void *arg),
+		 void *arg);
+
+/* The name without links of the directory under fd, a number of bytes or 0. */
+size_t legacy_path_of(int fd, char to[LEGACY_PATH]);
 
 /*
  * read() or pread() on a descriptor of kind FD_PAGEMAP put len bytes into buf.

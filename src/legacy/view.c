@@ -11,7 +11,8 @@
 #include "base/log.h"
 #include "base/sys.h"
 
-#define PATH_SIZE 512
+#define GROUPS	   "/sys/kernel/iommu_groups"
+#define GROUP_LINK "iommu_group"
 
 /* Above every number that the kernel gives, within an int as drivers parse it. */
 #define GROUPS_BESIDE_REAL_ONES 1000000U
@@ -19,18 +20,35 @@
 #define MISC_MAJOR 10
 #define VFIO_MINOR 196 /* include/linux/miscdevice.h */
 
+/* ---- numbers ---- */
+
+static bool kernel_group(const struct cdev *cdev, unsigned int *number)
+{
+	char path[VIEW_PATH], link[VIEW_PATH];
+	const char *name;
+	ssize_t len;
+
+	format(path, sizeof(path), "/sys%s/" GROUP_LINK, cdev->sysfs);
+	len = sys_readlinkat(AT_FDCWD, path, link, sizeof(link) - 1);
+	if (len <= 0)
+		return false;
+	link[len] = '\0';
+	name = strrchr(link, '/');
+	*number = (unsigned int)strtoul(name ? name + 1 : link, NULL, 10);
+	return true;
+}
+
 bool view_kernel_has_group(const struct cdev *cdev)
 {
-	char path[PATH_SIZE], link[PATH_SIZE];
+	unsigned int number;
 
-	format(path, sizeof(path), "/sys%s/iommu_group", cdev->sysfs);
-	return sys_readlinkat(AT_FDCWD, path, link, sizeof(link)) > 0;
+	return kernel_group(cdev, &number);
 }
 
 static bool machine_has_groups(void)
 {
 	char buf[512];
-	int dir = sys_open("/sys/kernel/iommu_groups", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int dir = sys_open(GROUPS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	ssize_t len;
 
 	if (dir < 0)
@@ -43,17 +61,11 @@ static bool machine_has_groups(void)
 
 unsigned int view_group_of(const struct cdev *cdev)
 {
-	char path[PATH_SIZE], link[PATH_SIZE];
-	const char *number;
-	ssize_t len;
+	unsigned int number;
 
-	format(path, sizeof(path), "/sys%s/iommu_group", cdev->sysfs);
-	len = sys_readlinkat(AT_FDCWD, path, link, sizeof(link) - 1);
-	if (len <= 0)
-		return cdev->index + (machine_has_groups() ? GROUPS_BESIDE_REAL_ONES : 0);
-	link[len] = '\0';
-	number = strrchr(link, '/');
-	return (unsigned int)strtoul(number ? number + 1 : link, NULL, 10);
+	if (kernel_group(cdev, &number))
+		return number;
+	return cdev->index + (machine_has_groups() ? GROUPS_BESIDE_REAL_ONES : 0);
 }
 
 static int has_group(const struct cdev *cdev, void *arg)
@@ -66,15 +78,6 @@ static int has_group(const struct cdev *cdev, void *arg)
 	return 1;
 }
 
-static bool find_group(unsigned int number, struct view *view)
-{
-	view->group = number;
-	if (cdev_each(has_group, view) != 1)
-		return false;
-	view->kind = VIEW_GROUP;
-	return true;
-}
-
 static bool parse_number(const char *text, unsigned int *number)
 {
 	char *end;
@@ -83,78 +86,172 @@ static bool parse_number(const char *text, unsigned int *number)
 	return *text >= '0' && *text <= '9' && !*end && (*text != '0' || !text[1]);
 }
 
-/* The directory that the path's last component is in, resolved by the kernel. */
-static bool resolve_directory(int dirfd, const char *path, char *to, size_t size)
+static bool find_group(const char *number, struct view *view)
 {
-	char dir[PATH_SIZE], self[64];
-	const char *slash = strrchr(path, '/');
-	size_t len = slash ? (size_t)(slash - path) : 0;
-	ssize_t ret;
-	int fd;
-
-	if (len >= sizeof(dir))
-		return false;
-	memcpy(dir, path, len);
-	dir[len] = '\0';
-	fd = sys_openat(dirfd, slash ? (len ? dir : "/") : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	format(self, sizeof(self), "/proc/self/fd/%d", fd);
-	ret = sys_readlinkat(AT_FDCWD, self, to, size - 1);
-	sys_close(fd);
-	if (ret <= 0)
-		return false;
-	to[ret] = '\0';
-	return true;
+	return parse_number(number, &view->group) && cdev_each(has_group, view) == 1;
 }
 
 static int has_sysfs(const struct cdev *cdev, void *arg)
 {
 	struct view *view = arg;
 
-	if (strcmp(cdev->sysfs, view->cdev.sysfs))
+	if (strcmp(cdev->sysfs, view->path))
 		return 0;
 	view->cdev = *cdev;
 	return 1;
 }
 
-static void find_link(const char *dir, struct view *view)
+/* ---- paths ---- */
+
+bool view_path_of(int fd, char *to, size_t size)
 {
-	if (strncmp(dir, "/sys/devices/", 13))
-		return;
-	format(view->cdev.sysfs, sizeof(view->cdev.sysfs), "%s", dir + 4);
-	if (cdev_each(has_sysfs, view) != 1)
-		return;
-	view->group = view_group_of(&view->cdev);
-	view->kind = VIEW_GROUP_LINK;
+	char self[64];
+	ssize_t len;
+
+	format(self, sizeof(self), "/proc/self/fd/%d", fd);
+	len = sys_readlinkat(AT_FDCWD, self, to, size - 1);
+	if (len <= 0)
+		return false;
+	to[len] = '\0';
+	return true;
 }
 
-void view_find(int dirfd, const char *path, struct view *view)
+/*
+ * Splits path into the directory that the kernel has, its links followed, and
+ * the rest that it has not. rest points into path, of which it is the end.
+ */
+static bool split(int dirfd, const char *path, char *dir, size_t size, const char **rest)
 {
-	const char *base = strrchr(path, '/');
-	char dir[PATH_SIZE];
-	unsigned int number;
+	char prefix[VIEW_PATH];
+	size_t len = strlen(path);
+	int fd;
 
-	base = base ? base + 1 : path;
-	view->kind = VIEW_NONE;
-	if (!resolve_directory(dirfd, path, dir, sizeof(dir)))
+	if (len >= sizeof(prefix))
+		return false;
+	memcpy(prefix, path, len + 1);
+	do {
+		while (len && prefix[len - 1] == '/')
+			len--;
+		while (len && prefix[len - 1] != '/')
+			len--;
+		prefix[len] = '\0';
+		fd = sys_openat(dirfd, len ? prefix : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	} while (fd == -ENOENT && len);
+	if (fd < 0)
+		return false;
+	*rest = path + len;
+	len = view_path_of(fd, dir, size);
+	sys_close(fd);
+	return len;
+}
+
+/* Takes the next component off rest. False at its end, or when it does not fit. */
+static bool component(const char **rest, char *to, size_t size)
+{
+	size_t len;
+
+	*rest += strspn(*rest, "/");
+	len = strcspn(*rest, "/");
+	if (!len || len >= size)
+		return false;
+	memcpy(to, *rest, len);
+	to[len] = '\0';
+	*rest += len;
+	return true;
+}
+
+/* What a group's directory has: drivers/iommu/iommu.c, iommu_group_alloc(). */
+static const struct {
+	const char *name;
+	const char *text;
+} group_files[] = {
+	{ "name", "vfio-noiommu\n" },
+	{ "reserved_regions", "" },
+	{ "type", "unknown\n" },
+};
+
+static void find_in_devices(const char *rest, bool follow, struct view *view)
+{
+	char name[64];
+
+	if (!component(&rest, name, sizeof(name))) {
+		view->kind = VIEW_DEVICES_DIR;
+		format(view->path, sizeof(view->path), GROUPS "/%u/devices", view->group);
+	} else if (strcmp(name, view->cdev.name)) {
 		return;
-	if (!strcmp(base, "iommu_group"))
-		find_link(dir, view);
-	else if (strcmp(dir, "/dev/vfio"))
+	} else if (!follow && !*rest) {
+		view->kind = VIEW_DEVICE_LINK;
+		format(view->path, sizeof(view->path), GROUPS "/%u/devices/%s", view->group, name);
+	} else {
+		view->kind = VIEW_REAL;
+		format(view->path, sizeof(view->path), "/sys%s%s", view->cdev.sysfs, rest);
+	}
+}
+
+static void find_in_group(const char *rest, bool follow, struct view *view)
+{
+	char name[64];
+
+	if (!component(&rest, name, sizeof(name))) {
+		view->kind = VIEW_GROUP_DIR;
+		format(view->path, sizeof(view->path), GROUPS "/%u", view->group);
 		return;
-	else if (!strcmp(base, "vfio"))
+	}
+	if (!strcmp(name, "devices")) {
+		find_in_devices(rest, follow, view);
+		return;
+	}
+	for (size_t i = 0; i < sizeof(group_files) / sizeof(group_files[0]); i++) {
+		if (strcmp(name, group_files[i].name) || *rest)
+			continue;
+		view->kind = VIEW_TEXT;
+		view->text = group_files[i].text;
+		format(view->path, sizeof(view->path), GROUPS "/%u/%s", view->group, name);
+	}
+}
+
+static void find_in_dev(const char *name, struct view *view)
+{
+	if (!strcmp(name, "vfio"))
 		view->kind = VIEW_CONTAINER;
-	else if (!strncmp(base, "noiommu-", 8) && parse_number(base + 8, &number))
-		find_group(number, view);
+	else if (!strncmp(name, "noiommu-", 8) && find_group(name + 8, view))
+		view->kind = VIEW_GROUP;
+	format(view->path, sizeof(view->path), "/dev/vfio/%s", name);
+}
+
+void view_find(int dirfd, const char *path, bool follow, struct view *view)
+{
+	char dir[VIEW_PATH], name[64];
+	const char *rest;
+
+	view->kind = VIEW_NONE;
+	if (!split(dirfd, path, dir, sizeof(dir), &rest) || !component(&rest, name, sizeof(name)))
+		return;
+	if (!strcmp(dir, "/dev/vfio")) {
+		if (!*rest)
+			find_in_dev(name, view);
+	} else if (!strcmp(dir, GROUPS)) {
+		if (find_group(name, view))
+			find_in_group(rest, follow, view);
+	} else if (!strncmp(dir, "/sys/devices/", 13) && !strcmp(name, GROUP_LINK)) {
+		format(view->path, sizeof(view->path), "%s", dir + 4);
+		if (cdev_each(has_sysfs, view) != 1)
+			return;
+		view->group = view_group_of(&view->cdev);
+		if (follow || *rest) {
+			find_in_group(rest, follow, view);
+			return;
+		}
+		view->kind = VIEW_GROUP_LINK;
+		format(view->path, sizeof(view->path), "%s/" GROUP_LINK, dir);
+	}
 }
 
 void view_identify(int fd, struct view *view)
 {
-	char path[64], link[PATH_SIZE];
+	char path[64], link[VIEW_PATH];
 	const char *name;
 	struct stat st;
-	unsigned int number;
 	ssize_t len;
 
 	view->kind = VIEW_NONE;
@@ -171,16 +268,75 @@ void view_identify(int fd, struct view *view)
 	link[len] = '\0';
 	/* ../../devices/virtual/vfio/noiommu-3 */
 	name = strstr(link, "/virtual/vfio/noiommu-");
-	if (name && parse_number(strrchr(name, '-') + 1, &number))
-		find_group(number, view);
+	if (name && find_group(strrchr(name, '-') + 1, view))
+		view->kind = VIEW_GROUP;
 }
 
-size_t view_group_link(const struct view *view, char *to, size_t size)
+size_t view_link(const struct view *view, char *to, size_t size)
 {
 	size_t len = 0;
 
+	if (view->kind == VIEW_DEVICE_LINK)
+		return format(to, size, "../../../..%s", view->cdev.sysfs);
+	/* From the device up to /sys, which its path counts in slashes. */
 	for (const char *s = view->cdev.sysfs; *s; s++)
 		if (*s == '/')
 			len += format(to + len, size - len, "../");
 	return len + format(to + len, size - len, "kernel/iommu_groups/%u", view->group);
+}
+
+/* ---- directories ---- */
+
+struct lister {
+	const char *prefix;
+	unsigned char type;
+	void (*what)(const char *name, unsigned char type, void *arg);
+	void *arg;
+};
+
+static int list_group(const struct cdev *cdev, void *arg)
+{
+	const struct lister *lister = arg;
+	char name[32];
+
+	if (view_kernel_has_group(cdev))
+		return 0;
+	format(name, sizeof(name), "%s%u", lister->prefix, view_group_of(cdev));
+	lister->what(name, lister->type, lister->arg);
+	return 0;
+}
+
+static void list_dev(struct lister *lister)
+{
+	struct stat st;
+
+	lister->prefix = "noiommu-";
+	lister->type = DT_CHR;
+	if (sys_fstatat(AT_FDCWD, "/dev/vfio/vfio", &st, 0) == -ENOENT)
+		lister->what("vfio", DT_CHR, lister->arg);
+	cdev_each(list_group, lister);
+}
+
+void view_list(const char *path, void (*what)(const char *name, unsigned char type, void *arg),
+	       void *arg)
+{
+	struct lister lister = { "", DT_DIR, what, arg };
+	struct view view;
+
+	if (!strcmp(path, "/dev/vfio")) {
+		list_dev(&lister);
+		return;
+	}
+	if (!strcmp(path, GROUPS)) {
+		cdev_each(list_group, &lister);
+		return;
+	}
+	view_find(AT_FDCWD, path, true, &view);
+	if (view.kind == VIEW_DEVICES_DIR) {
+		what(view.cdev.name, DT_LNK, arg);
+	} else if (view.kind == VIEW_GROUP_DIR) {
+		what("devices", DT_DIR, arg);
+		for (size_t i = 0; i < sizeof(group_files) / sizeof(group_files[0]); i++)
+			what(group_files[i].name, DT_REG, arg);
+	}
 }

@@ -14,16 +14,30 @@
 
 #include "iommufd/cdev.h"
 
-enum view_kind { VIEW_NONE, VIEW_CONTAINER, VIEW_GROUP, VIEW_GROUP_LINK };
+#define VIEW_PATH 512
+
+enum view_kind {
+	VIEW_NONE,
+	VIEW_CONTAINER,	  /* /dev/vfio/vfio */
+	VIEW_GROUP,	  /* /dev/vfio/noiommu-N */
+	VIEW_GROUP_LINK,  /* DEVICE/iommu_group, the link itself */
+	VIEW_GROUP_DIR,	  /* /sys/kernel/iommu_groups/N */
+	VIEW_DEVICES_DIR, /* /sys/kernel/iommu_groups/N/devices */
+	VIEW_DEVICE_LINK, /* /sys/kernel/iommu_groups/N/devices/DEVICE, the link itself */
+	VIEW_TEXT,	  /* a file of /sys/kernel/iommu_groups/N */
+	VIEW_REAL,	  /* a path through one of the links to what the kernel has */
+};
 
 struct view {
 	enum view_kind kind;
-	unsigned int group; /* its number */
-	struct cdev cdev;   /* of its device */
+	unsigned int group;   /* its number */
+	struct cdev cdev;     /* of its device */
+	const char *text;     /* of VIEW_TEXT */
+	char path[VIEW_PATH]; /* the name itself, with no link in it; of VIEW_REAL what to use */
 };
 
 /* What a name stands for that the kernel does not have. */
-void view_find(int dirfd, const char *path, struct view *view);
+void view_find(int dirfd, const char *path, bool follow, struct view *view);
 
 /*
  * What a node that the kernel has stands for: open as fd. A group with a real
@@ -37,7 +51,17 @@ unsigned int view_group_of(const struct cdev *cdev);
 /* True when the kernel itself has a group for the device. */
 bool view_kernel_has_group(const struct cdev *cdev);
 
-/* The text of a device's iommu_group link, as drivers/iommu/iommu.c makes it. */
-size_t view_group_link(const struct view *view, char *to, size_t size);
+/* The text of VIEW_GROUP_LINK and VIEW_DEVICE_LINK, as the kernel makes it; its length. */
+size_t view_link(const struct view *view, char *to, size_t size);
+
+/*
+ * Calls what() with each name that a directory has in our view and not in the
+ * kernel's. path is its name without links.
+ */
+void view_list(const char *path, void (*what)(const char *name, unsigned char type, void *arg),
+	       void *arg);
+
+/* Where the file under fd is, as the kernel tells it, without links. False: cannot be told. */
+bool view_path_of(int fd, char *to, size_t size);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Names and descriptors: open, readlink, close, dup, and their kin. */
+/* Descriptors: open, close, dup, and their kin. */
 #include <fcntl.h>
 #include <stdarg.h>
 #include <unistd.h>
@@ -31,11 +31,10 @@ static int opened(int dirfd, const char *path, int flags, int fd, int errno_befo
 
 	if (fd < 0 && errno != ENOENT && errno != EBUSY)
 		return fd;
-	if (!legacy_may_name(path)) {
-		if (fd >= 0 && fdtab_kind(fd) != FD_NOT_OURS)
-			legacy_replaced(fd);
+	if (fd >= 0 && fdtab_kind(fd) != FD_NOT_OURS)
+		legacy_replaced(fd);
+	if (fd < 0 && errno == ENOENT ? !legacy_may_add(path) : !legacy_may_name(path))
 		return fd;
-	}
 	ret = legacy_opened(dirfd, path, flags, fd < 0 ? -errno : fd);
 	errno = errno_before;
 	return (int)result(ret);
@@ -94,45 +93,6 @@ int __openat_2(int dirfd, const char *path, int flags)
 int __openat64_2(int dirfd, const char *path, int flags)
 {
 	return OPENED(dirfd, path, flags, NEXT(__openat64_2)(dirfd, path, flags));
-}
-
-static ssize_t link_read(int dirfd, const char *path, char *buf, size_t size, ssize_t ret,
-			 int errno_before)
-{
-	if (ret >= 0 || errno != ENOENT || !legacy_may_name(path))
-		return ret;
-	ret = legacy_readlink(dirfd, path, buf, size, -errno);
-	errno = errno_before;
-	return result(ret);
-}
-
-#define LINK_READ(dirfd, path, buf, size, call)                                      \
-	({                                                                           \
-		int before_ = errno;                                                 \
-		ssize_t ret_ = (call);                                               \
-		link_read(dirfd, path, buf, size, ret_, before_);                    \
-	})
-
-ssize_t readlink(const char *path, char *buf, size_t size)
-{
-	return LINK_READ(AT_FDCWD, path, buf, size, NEXT(readlink)(path, buf, size));
-}
-
-ssize_t readlinkat(int dirfd, const char *path, char *buf, size_t size)
-{
-	return LINK_READ(dirfd, path, buf, size, NEXT(readlinkat)(dirfd, path, buf, size));
-}
-
-ssize_t __readlink_chk(const char *path, char *buf, size_t size, size_t buf_size)
-{
-	return LINK_READ(AT_FDCWD, path, buf, size,
-			 NEXT(__readlink_chk)(path, buf, size, buf_size));
-}
-
-ssize_t __readlinkat_chk(int dirfd, const char *path, char *buf, size_t size, size_t buf_size)
-{
-	return LINK_READ(dirfd, path, buf, size,
-			 NEXT(__readlinkat_chk)(dirfd, path, buf, size, buf_size));
 }
 
 int close(int fd)

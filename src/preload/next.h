@@ -13,8 +13,12 @@
 #error "these switches rename functions; here every name must be its own"
 #endif
 
+#include <dirent.h>
 #include <errno.h>
+#include <glob.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 /* glibc's ioctl() takes an unsigned long, musl's an int. */
@@ -23,6 +27,11 @@ typedef unsigned long ioctl_request_t;
 #else
 typedef int ioctl_request_t;
 #endif
+
+typedef int scandir_filter(const struct dirent *entry);
+typedef int scandir_compare(const struct dirent **a, const struct dirent **b);
+typedef int scandir64_filter(const struct dirent64 *entry);
+typedef int scandir64_compare(const struct dirent64 **a, const struct dirent64 **b);
 
 struct next {
 #define SYM(type, name, params) type(*name) params;

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+/* Calls on names that the kernel does not have: stat, access, readlink, opendir. */
+#include "legacy/names.h"
+
+#include <errno.h>
+#include <linux/memfd.h>
+#include <stdlib.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "base/lock.h"
+#include "base/log.h"
+#include "base/sys.h"
+#include "base/user.h"
+#include "legacy/group.h"
+#include "legacy/legacy.h"
+#include "legacy/path.h"
+
+int names_open_text(const struct view *view, int flags)
+{
+	size_t len = strlen(view->text);
+	char path[64];
+	int fd, ret;
+
+	if (flags & O_DIRECTORY)
+		return -ENOTDIR;
+	fd = (int)sys_call(SYS_memfd_create, (long)"noiommu-shim", MFD_CLOEXEC, 0, 0, 0, 0);
+	if (fd < 0)
+		return fd;
+	sys_write(fd, view->text, len);
+	/* Opened again, it has the access mode and the position of a fresh open. */
+	format(path, sizeof(path), "/proc/self/fd/%d", fd);
+	ret = sys_openat(AT_FDCWD, path, flags & (O_ACCMODE | O_CLOEXEC | O_NONBLOCK));
+	sys_close(fd);
+	return ret;
+}
+
+enum legacy_name legacy_name(int dirfd, const char *path, bool follow, char to[LEGACY_PATH])
+{
+	struct lock_saved saved = lock_enter();
+	struct view view;
+
+	view_find(dirfd, path, follow, &view);
+	if (view.kind != VIEW_NONE && path_choose())
+		view.kind = VIEW_NONE;
+	lock_leave(saved);
+	if (view.kind == VIEW_NONE)
+		return LEGACY_NOTHING;
+	format(to, LEGACY_PATH, "%s", view.path);
+	return view.kind == VIEW_REAL ? LEGACY_REAL : LEGACY_OURS;
+}
+
+/* Different names are different files. */
+static ino_t number_of(const char *path)
+{
+	uint32_t hash = 2166136261U;
+
+	while (*path)
+		hash = (hash ^ (unsigned char)*path++) * 16777619U;
+	return hash;
+}
+
+/* A file that the kernel has, which is what ours would be like. */
+static int stat_model(const struct view *view, struct stat *st)
+{
+	char path[64];
+
+	if (view->kind == VIEW_GROUP)
+		format(path, sizeof(path), "/dev/vfio/devices/noiommu-vfio%u", view->cdev.index);
+	else
+		format(path, sizeof(path), view->kind == VIEW_CONTAINER ? "/dev/iommu" : "/sys/kernel");
+	return sys_fstatat(AT_FDCWD, path, st, 0);
+}
+
+static int stat_view(const struct view *view, struct stat *st)
+{
+	int ret = stat_model(view, st);
+
+	if (ret)
+		return ret;
+	st->st_ino = number_of(view->path);
+	st->st_nlink = 1;
+	switch (view->kind) {
+	case VIEW_CONTAINER:
+		st->st_mode = S_IFCHR | 0666;
+		st->st_rdev = makedev(10, 196);
+		break;
+	case VIEW_GROUP:
+		st->st_mode = S_IFCHR | 0600;
+		break;
+	case VIEW_GROUP_LINK:
+	case VIEW_DEVICE_LINK:
+		st->st_mode = S_IFLNK | 0777;
+		break;
+	case VIEW_TEXT:
+		st->st_mode = S_IFREG | 0444;
+		st->st_size = 4096;
+		break;
+	default:
+		st->st_mode = S_IFDIR | 0755;
+		st->st_nlink = view->kind == VIEW_GROUP_DIR ? 3 : 2;
+	}
+	return 0;
+}
+
+/* Names without links: nothing is followed any more. */
+static void find(const char *name, struct view *view)
+{
+	view_find(AT_FDCWD, name, false, view);
+}
+
+int legacy_stat(const char *name, struct stat *st)
+{
+	struct lock_saved saved = lock_enter();
+	struct view view;
+	int ret = -ENOENT;
+
+	find(name, &view);
+	if (view.kind != VIEW_NONE)
+		ret = stat_view(&view, st);
+	lock_leave(saved);
+	return ret;
+}
+
+/*
+ * All are root's. What root may do to them everybody may do to the container,
+ * and may read of what is in sysfs.
+ */
+int legacy_access(const char *name, int mode)
+{
+	struct stat st;
+	int ret = legacy_stat(name, &st);
+	mode_t wanted = (mode_t)mode & 7;
+
+	if (ret)
+		return ret;
+	if (mode & ~7)
+		return -EINVAL;
+	if (sys_call(SYS_geteuid, 0, 0, 0, 0, 0, 0))
+		return (st.st_mode & wanted) == wanted ? 0 : -EACCES;
+	return wanted & X_OK && !(st.st_mode & 0111) ? -EACCES : 0;
+}
+
+ssize_t legacy_readlink(const char *name, char *buf, size_t size)
+{
+	struct lock_saved saved = lock_enter();
+	struct view view;
+	char link[VIEW_PATH];
+	ssize_t ret = -EINVAL;
+
+	find(name, &view);
+	if (view.kind == VIEW_GROUP_LINK || view.kind == VIEW_DEVICE_LINK) {
+		size_t len = view_link(&view, link, sizeof(link));
+
+		len = len < size ? len : size;
+		ret = user_write(buf, link, len) ? -EFAULT : (ssize_t)len;
+	}
+	lock_leave(saved);
+	return ret;
+}
+
+/* How the kernel's own object of that kind calls itself; its length. */
+static size_t native_name(const struct object *object, char *to, size_t size)
+{
+	switch (object->kind) {
+	case FD_CONTAINER:
+		return format(to, size, "/dev/vfio/vfio");
+	case FD_GROUP:
+		return format(to, size, "/dev/vfio/noiommu-%u",
+			      view_group_of(&((const struct group *)object)->cdev));
+	case FD_DEVICE:
+		return format(to, size, "anon_inode:[vfio-device]");
+	default:
+		return 0;
+	}
+}
+
+ssize_t legacy_link_was_read(const char *path, char *buf, size_t size, ssize_t len)
+{
+	const char *number = strrchr(path, '/');
+	struct lock_saved saved;
+	struct object *object;
+	char name[64], *end;
+	size_t name_len = 0;
+	long fd;
+
+	fd = strtol(number ? number + 1 : path, &end, 10);
+	if (*end || fdtab_kind((int)fd) == FD_NOT_OURS)
+		return len;
+	saved = lock_enter();
+	object = fdtab_get((int)fd);
+	if (object)
+		name_len = native_name(object, name, sizeof(name));
+	lock_leave(saved);
+	if (!name_len)
+		return len;
+	name_len = name_len < size ? name_len : size;
+	return user_write(buf, name, name_len) ? -EFAULT : (ssize_t)name_len;
+}
+
+void legacy_list(const char *name, void (*what)(const char *name, unsigned char type, void *arg),
+		 void *arg)
+{
+	struct lock_saved saved = lock_enter();
+
+	if (!path_choose())
+		view_list(name, what, arg);
+	lock_leave(saved);
+}
+
+size_t legacy_path_of(int fd, char to[LEGACY_PATH])
+{
+	return view_path_of(fd, to, LEGACY_PATH) ? strlen(to) : 0;
+}

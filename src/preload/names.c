@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a name stands for: readlink, realpath, stat, access, fopen.
+ *
+ * The kernel is asked first. Only where it says ENOENT, and the name may be
+ * one that it would have with groups, is the name looked up in our view.
+ */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "legacy/legacy.h"
+#include "preload/next.h"
+
+/*
+ * The result of a call that failed in the kernel. real is the call on another
+ * path, named `to`; ours is a handler's result for the name `to`.
+ */
+#define NAMED(dirfd, path, follow, failed, call, real, ours)                              \
+	({                                                                                \
+		int before_ = errno;                                                      \
+		__typeof__(call) ret_ = (call);                                           \
+		char to[LEGACY_PATH];                                                     \
+		if (__builtin_expect(ret_ == (failed) && errno == ENOENT, 0) &&           \
+		    legacy_may_add(path)) {                                               \
+			switch (legacy_name(dirfd, path, follow, to)) {                   \
+			case LEGACY_REAL:                                                 \
+				errno = before_;                                          \
+				ret_ = (real);                                            \
+				break;                                                    \
+			case LEGACY_OURS:                                                 \
+				errno = before_;                                          \
+				ret_ = (ours);                                            \
+				break;                                                    \
+			case LEGACY_NOTHING:                                              \
+				break;                                                    \
+			}                                                                 \
+		}                                                                         \
+		ret_;                                                                     \
+	})
+
+/* ---- links ---- */
+
+static ssize_t link_was_read(const char *path, char *buf, size_t size, ssize_t len)
+{
+	if (len < 10 || memcmp(buf, "/dev/", 5))
+		return len;
+	return result(legacy_link_was_read(path, buf, size, len));
+}
+
+#define LINK(dirfd, path, buf, size, call, real)                                              \
+	link_was_read(path, buf, size,                                                        \
+		      NAMED(dirfd, path, false, -1, call, real,                               \
+			    result(legacy_readlink(to, buf, size))))
+
+ssize_t readlink(const char *path, char *buf, size_t size)
+{
+	return LINK(AT_FDCWD, path, buf, size, NEXT(readlink)(path, buf, size),
+		    NEXT(readlink)(to, buf, size));
+}
+
+ssize_t readlinkat(int dirfd, const char *path, char *buf, size_t size)
+{
+	return LINK(dirfd, path, buf, size, NEXT(readlinkat)(dirfd, path, buf, size),
+		    NEXT(readlink)(to, buf, size));
+}
+
+ssize_t __readlink_chk(const char *path, char *buf, size_t size, size_t buf_size)
+{
+	return LINK(AT_FDCWD, path, buf, size, NEXT(__readlink_chk)(path, buf, size, buf_size),
+		    NEXT(__readlink_chk)(to, buf, size, buf_size));
+}
+
+ssize_t __readlinkat_chk(int dirfd, const char *path, char *buf, size_t size, size_t buf_size)
+{
+	return LINK(dirfd, path, buf, size,
+		    NEXT(__readlinkat_chk)(dirfd, path, buf, size, buf_size),
+		    NEXT(__readlink_chk)(to, buf, size, buf_size));
+}
+
+static char *resolved(const char *name, char *to)
+{
+	return to ? strcpy(to, name) : strdup(name);
+}
+
+char *realpath(const char *path, char *to_path)
+{
+	return NAMED(AT_FDCWD, path, true, NULL, NEXT(realpath)(path, to_path),
+		     NEXT(realpath)(to, to_path), resolved(to, to_path));
+}
+
+char *__realpath_chk(const char *path, char *to_path, size_t to_size)
+{
+	return NAMED(AT_FDCWD, path, true, NULL, NEXT(__realpath_chk)(path, to_path, to_size),
+		     NEXT(__realpath_chk)(to, to_path, to_size), resolved(to, to_path));
+}
+
+char *canonicalize_file_name(const char *path)
+{
+	return realpath(path, NULL);
+}
+
+/* ---- stat ---- */
+
+/* On the 64-bit machines that we serve the two structs are one. */
+_Static_assert(sizeof(struct stat) == sizeof(struct stat64), "struct stat64");
+
+static int our_stat(const char *name, void *st)
+{
+	struct stat found;
+	int ret = legacy_stat(name, &found);
+
+	if (!ret)
+		memcpy(st, &found, sizeof(found));
+	return (int)result(ret);
+}
+
+#define STAT(dirfd, path, follow, st, call, real) \
+	NAMED(dirfd, path, follow, -1, call, real, our_stat(to, st))
+
+int stat(const char *path, struct stat *st)
+{
+	return STAT(AT_FDCWD, path, true, st, NEXT(stat)(path, st), NEXT(stat)(to, st));
+}
+
+int stat64(const char *path, struct stat64 *st)
+{
+	return STAT(AT_FDCWD, path, true, st, NEXT(stat64)(path, st), NEXT(stat64)(to, st));
+}
+
+int lstat(const char *path, struct stat *st)
+{
+	return STAT(AT_FDCWD, path, false, st, NEXT(lstat)(path, st), NEXT(lstat)(to, st));
+}
+
+int lstat64(const char *path, struct stat64 *st)
+{
+	return STAT(AT_FDCWD, path, false, st, NEXT(lstat64)(path, st), NEXT(lstat64)(to, st));
+}
+
+int fstatat(int dirfd, const char *path, struct stat *st, int flags)
+{
+	return STAT(dirfd, path, !(flags & AT_SYMLINK_NOFOLLOW), st,
+		    NEXT(fstatat)(dirfd, path, st, flags), NEXT(fstatat)(dirfd, to, st, flags));
+}
+
+int fstatat64(int dirfd, const char *path, struct stat64 *st, int flags)
+{
+	return STAT(dirfd, path, !(flags & AT_SYMLINK_NOFOLLOW), st,
+		    NEXT(fstatat64)(dirfd, path, st, flags), NEXT(fstatat64)(dirfd, to, st, flags));
+}
+
+int __xstat(int version, const char *path, struct stat *st)
+{
+	return STAT(AT_FDCWD, path, true, st, NEXT(__xstat)(version, path, st),
+		    NEXT(__xstat)(version, to, st));
+}
+
+int __xstat64(int version, const char *path, struct stat64 *st)
+{
+	return STAT(AT_FDCWD, path, true, st, NEXT(__xstat64)(version, path, st),
+		    NEXT(__xstat64)(version, to, st));
+}
+
+int __lxstat(int version, const char *path, struct stat *st)
+{
+	return STAT(AT_FDCWD, path, false, st, NEXT(__lxstat)(version, path, st),
+		    NEXT(__lxstat)(version, to, st));
+}
+
+int __lxstat64(int version, const char *path, struct stat64 *st)
+{
+	return STAT(AT_FDCWD, path, false, st, NEXT(__lxstat64)(version, path, st),
+		    NEXT(__lxstat64)(version, to, st));
+}
+
+int __fxstatat(int version, int dirfd, const char *path, struct stat *st, int flags)
+{
+	return STAT(dirfd, path, !(flags & AT_SYMLINK_NOFOLLOW), st,
+		    NEXT(__fxstatat)(version, dirfd, path, st, flags),
+		    NEXT(__fxstatat)(version, dirfd, to, st, flags));
+}
+
+int __fxstatat64(int version, int dirfd, const char *path, struct stat64 *st, int flags)
+{
+	return STAT(dirfd, path, !(flags & AT_SYMLINK_NOFOLLOW), st,
+		    NEXT(__fxstatat64)(version, dirfd, path, st, flags),
+		    NEXT(__fxstatat64)(version, dirfd, to, st, flags));
+}
+
+static int our_statx(const char *name, struct statx *stx)
+{
+	struct stat st;
+	int ret = legacy_stat(name, &st);
+
+	if (!ret)
+		*stx = (struct statx){
+			.stx_mask = STATX_BASIC_STATS,
+			.stx_blksize = (uint32_t)st.st_blksize,
+			.stx_nlink = (uint32_t)st.st_nlink,
+			.stx_uid = st.st_uid,
+			.stx_gid = st.st_gid,
+			.stx_mode = (uint16_t)st.st_mode,
+			.stx_ino = st.st_ino,
+			.stx_size = (uint64_t)st.st_size,
+			.stx_atime = { .tv_sec = st.st_atim.tv_sec },
+			.stx_mtime = { .tv_sec = st.st_mtim.tv_sec },
+			.stx_ctime = { .tv_sec = st.st_ctim.tv_sec },
+			.stx_rdev_major = major(st.st_rdev),
+			.stx_rdev_minor = minor(st.st_rdev),
+			.stx_dev_major = major(st.st_dev),
+			.stx_dev_minor = minor(st.st_dev),
+		};
+	return (int)result(ret);
+}
+
+int statx(int dirfd, const char *path, int flags, unsigned int mask, struct statx *st)
+{
+	return NAMED(dirfd, path, !(flags & AT_SYMLINK_NOFOLLOW), -1,
+		     NEXT(statx)(dirfd, path, flags, mask, st),
+		     NEXT(statx)(dirfd, to, flags, mask, st), our_statx(to, st));
+}
+
+/* ---- access ---- */
+
+int access(const char *path, int mode)
+{
+	return NAMED(AT_FDCWD, path, true, -1, NEXT(access)(path, mode), NEXT(access)(to, mode),
+		     (int)result(legacy_access(to, mode)));
+}
+
+int eaccess(const char *path, int mode)
+{
+	return NAMED(AT_FDCWD, path, true, -1, NEXT(eaccess)(path, mode), NEXT(eaccess)(to, mode),
+		     (int)result(legacy_access(to, mode)));
+}
+
+int euidaccess(const char *path, int mode)
+{
+	return eaccess(path, mode);
+}
+
+int faccessat(int dirfd, const char *path, int mode, int flags)
+{
+	return NAMED(dirfd, path, !(flags & AT_SYMLINK_NOFOLLOW), -1,
+		     NEXT(faccessat)(dirfd, path, mode, flags),
+		     NEXT(faccessat)(dirfd, to, mode, flags),
+		     (int)result(legacy_access(to, mode)));
+}
+
+/* ---- stdio opens inside libc, where our open() is not seen ---- */
+
+/* A stream on what our open() makes of the name. */
+static FILE *our_stream(const char *name, const char *mode)
+{
+	int flags = strchr(mode, '+') ? O_RDWR : *mode == 'r' ? O_RDONLY : O_WRONLY;
+	int fd = open64(name, flags | (strchr(mode, 'e') ? O_CLOEXEC : 0));
+	FILE *stream = fd < 0 ? NULL : fdopen(fd, mode);
+
+	if (fd >= 0 && !stream)
+		close(fd);
+	return stream;
+}
+
+FILE *fopen(const char *path, const char *mode)
+{
+	return NAMED(AT_FDCWD, path, true, NULL, NEXT(fopen)(path, mode), NEXT(fopen)(to, mode),
+		     our_stream(to, mode));
+}
+
+FILE *fopen64(const char *path, const char *mode)
+{
+	return NAMED(AT_FDCWD, path, true, NULL, NEXT(fopen64)(path, mode), NEXT(fopen64)(to, mode),
+		     our_stream(to, mode));
+}
