@@ -284,8 +284,11 @@ static int bind_device(struct group *group, const unsigned char *token)
 	ret = ioas_attach(fd, token);
 	if (!ret)
 		return 0;
-	log_error("cannot open %s (%e)%s", group->cdev.name, ret,
-		  ret == -EINVAL || ret == -EBUSY ? ": another process has it open" : "");
+	if (token && (ret == -EINVAL || ret == -EACCES))
+		log_info("%s does not take the VF token (%e)", group->cdev.name, ret);
+	else
+		log_error("cannot open %s (%e)%s", group->cdev.name, ret,
+			  ret == -EINVAL || ret == -EBUSY ? ": another process has it open" : "");
 	if (is_bound(fd))
 		reopen(group);
 	else

@@ -1,0 +1,49 @@
+/*
+ * legacy.h - what the small test drivers share: VFIO no-IOMMU as old drivers
+ * know it (container, group, device), and physical addresses from pagemap.
+ *
+ * Nothing here knows of the cdev, of iommufd or of the shim. Every function
+ * that can fail says on stderr what failed and why, and returns -1 (an
+ * address: 0).
+ */
+#ifndef LEGACY_H
+#define LEGACY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define PAGE_SIZE 4096UL
+#define HUGE_SIZE (2UL << 20)
+
+struct legacy_device {
+	int container;
+	int group;
+	int fd;
+};
+
+/* Prints "program: what: text of errno" on stderr and returns -1. */
+__attribute__((format(printf, 1, 2)))
+int legacy_error(const char *format, ...);
+
+int legacy_open(struct legacy_device *dev, const char *bdf);
+void legacy_close(struct legacy_device *dev);
+
+/* The number of the device's group, from sysfs. */
+int legacy_group_number(const char *bdf);
+
+/* Vendor in the upper half, device in the lower: 0x123411e8. */
+int legacy_pci_id(const struct legacy_device *dev, uint32_t *id);
+
+/* Without it the device's DMA goes nowhere. */
+int legacy_enable_bus_master(const struct legacy_device *dev);
+
+/* Maps a whole BAR. NULL on failure. */
+volatile void *legacy_map_bar(const struct legacy_device *dev, unsigned int index);
+
+/* One look-up: open, lseek, read, close, as DPDK does it. */
+uint64_t legacy_virt_to_phys(const void *va);
+
+/* The addresses of many consecutive pages by one pread. */
+int legacy_virt_to_phys_bulk(const void *va, size_t pages, uint64_t *pa);
+
+#endif
