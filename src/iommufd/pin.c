@@ -240,34 +240,42 @@ static struct store *ready(int *error)
 	return *error ? NULL : s;
 }
 
-/* Leading entries that are not present or have the frame of the slot beside them. */
+/* True when an entry says no more than that there is no page, or that there is this one. */
+static inline bool agrees(uint64_t entry, uint64_t page)
+{
+	if (entry & PAGEMAP_PRESENT)
+		return !((entry ^ page) & (PAGEMAP_PFN | PAGEMAP_PRESENT));
+	return !pagemap_is_moving(entry);
+}
+
+/* Leading entries that agree with the slots beside them. */
 static size_t match(slot_t *slots, const uint64_t *entries, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
-		uint64_t value = atomic_load_explicit(&slots[i], memory_order_relaxed);
+	size_t i = 0;
 
-		if (entries[i] & PAGEMAP_PRESENT &&
-		    (entries[i] ^ value) & (PAGEMAP_PFN | PAGEMAP_PRESENT))
-			return i;
-	}
-	return n;
+	while (i < n && agrees(entries[i], atomic_load_explicit(&slots[i], memory_order_relaxed)))
+		i++;
+	return i;
 }
 
 /* The same where one slot stands for all the pages. */
-static size_t match_huge(uint64_t pfn, const uint64_t *entries, size_t n)
+static size_t match_huge(uint64_t page, const uint64_t *entries, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		if (entries[i] & PAGEMAP_PRESENT && (entries[i] & PAGEMAP_PFN) != pfn + i)
-			return i;
-	return n;
+	size_t i = 0;
+
+	while (i < n && agrees(entries[i], page + i))
+		i++;
+	return i;
 }
 
+/* The same where nothing is pinned. */
 static size_t absent(const uint64_t *entries, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		if (entries[i] & PAGEMAP_PRESENT)
-			return i;
-	return n;
+	size_t i = 0;
+
+	while (i < n && agrees(entries[i], 0))
+		i++;
+	return i;
 }
 
 size_t pin_current(uint64_t va, const uint64_t *entries, size_t n)
@@ -295,7 +303,7 @@ size_t pin_current(uint64_t va, const uint64_t *entries, size_t n)
 		if (!level)
 			good = match(slot, entries + done, part);
 		else if (is_page(value))
-			good = match_huge((value & PAGEMAP_PFN) + (offset >> PIN_PAGE_SHIFT),
+			good = match_huge(value + (offset >> PIN_PAGE_SHIFT),
 					  entries + done, part);
 		else
 			good = absent(entries + done, part);
@@ -333,12 +341,10 @@ static slot_t *next_page(struct store *s, uint64_t *va, unsigned int *level)
 
 bool pin_any(uint64_t va, uint64_t len)
 {
-	struct store *s = store;
+	uint64_t end = len < UINT64_MAX - va ? va + len : UINT64_MAX;
 	unsigned int level;
 
-	if (!pin_count() || va >= PIN_VA_LIMIT)
-		return false;
-	return next_page(s, &va, &level) && va < va + len;
+	return pin_count() && next_page(store, &va, &level) && va < end;
 }
 
 bool pin_next(uint64_t from, struct pin *pin)

@@ -34,11 +34,23 @@
 /* Of a pagemap entry: Documentation/admin-guide/mm/pagemap.rst */
 #define PAGEMAP_PFN	(UINT64_C(0x7fffffffffffff))
 #define PAGEMAP_FILE	(UINT64_C(1) << 61)
+#define PAGEMAP_SWAPPED (UINT64_C(1) << 62)
 #define PAGEMAP_PRESENT (UINT64_C(1) << 63)
 
 /*
+ * An entry of a page that the kernel is moving at this moment, or tries to: it
+ * has a migration entry, which is a swap type above those of swap files
+ * (include/linux/swap.h).
+ */
+static inline bool pagemap_is_moving(uint64_t entry)
+{
+	return (entry & (PAGEMAP_PRESENT | PAGEMAP_SWAPPED)) == PAGEMAP_SWAPPED &&
+	       (entry & 31) >= 24;
+}
+
+/*
  * How many of the n pagemap entries for the pages from va on need nothing
- * done, counted from the first: not present, or naming a page that is pinned.
+ * done, counted from the first: of no memory, or naming a page that is pinned.
  */
 size_t pin_current(uint64_t va, const uint64_t *entries, size_t n);
 

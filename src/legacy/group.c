@@ -11,6 +11,7 @@
 #include "base/user.h"
 #include "iommufd/ioas.h"
 #include "legacy/maps.h"
+#include "legacy/pagemap.h"
 #include "legacy/rights.h"
 #include "uapi/vfio.h"
 
@@ -273,26 +274,20 @@ static int match(const char *name, const char *text, unsigned char uuid[16], boo
 	return 0;
 }
 
+/* After an error: group_unbind(). */
 static int bind_device(struct group *group, const unsigned char *token)
 {
-	int fd = fd_of(group);
 	int ret;
 
 	hidden_close(&group->guard);
 	/* The device may be lending its page table to somebody at this moment. */
 	cdev_wait_lending(group->cdev.index);
-	ret = ioas_attach(fd, token);
-	if (!ret)
-		return 0;
+	ret = ioas_attach(fd_of(group), token);
 	if (token && (ret == -EINVAL || ret == -EACCES))
 		log_info("%s does not take the VF token (%e)", group->cdev.name, ret);
-	else
+	else if (ret)
 		log_error("cannot open %s (%e)%s", group->cdev.name, ret,
 			  ret == -EINVAL || ret == -EBUSY ? ": another process has it open" : "");
-	if (is_bound(fd))
-		reopen(group);
-	else
-		guard(group);
 	/* A second open of a cdev is EINVAL; of a group's device it would be this. */
 	return ret == -EINVAL && !token ? -EBUSY : ret;
 }
@@ -306,6 +301,33 @@ void group_unbind(struct group *group)
 {
 	if (is_bound(fd_of(group)))
 		reopen(group);
+	else
+		guard(group);
+}
+
+/* Opens the device, of which new already is the descriptor. */
+static int open_device(struct group *group, const unsigned char *token, int new)
+{
+	struct device *device = slab_alloc(&devices);
+	int ret = device ? bind_device(group, token) : -ENOMEM;
+
+	if (!ret)
+		ret = pagemap_settle();
+	if (ret) {
+		sys_close(new);
+		if (device)
+			slab_free(&devices, device);
+		group_unbind(group);
+		return ret;
+	}
+	device->object = group->object;
+	device->object.kind = FD_DEVICE;
+	device->object.refs = 0;
+	device->object.release = release_device;
+	device->group = group;
+	group->device = device;
+	group->generation = process_generation();
+	return 0;
 }
 
 static int get_device_fd(struct group *group, int fd, const char *arg)
@@ -313,7 +335,6 @@ static int get_device_fd(struct group *group, int fd, const char *arg)
 	unsigned char uuid[16];
 	char name[4096];
 	bool has_token;
-	struct device *device = group->device;
 	int ret, new;
 
 	ret = user_read_string(name, sizeof(name), arg);
@@ -329,26 +350,15 @@ static int get_device_fd(struct group *group, int fd, const char *arg)
 	new = (int)sys_fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	if (new < 0)
 		return new;
-	if (!device) {
-		device = slab_alloc(&devices);
-		ret = device ? bind_device(group, has_token ? uuid : NULL) : -ENOMEM;
-		if (ret) {
-			if (device)
-				slab_free(&devices, device);
-			sys_close(new);
+	if (!group->device) {
+		ret = open_device(group, has_token ? uuid : NULL, new);
+		if (ret)
 			return ret;
-		}
-		device->object = group->object;
-		device->object.kind = FD_DEVICE;
-		device->object.refs = 0;
-		device->object.release = release_device;
-		device->group = group;
-		group->device = device;
-		group->generation = process_generation();
 	}
-	if (!device->object.refs)
+	/* The device holds its group from its first descriptor to its last. */
+	if (!group->device->object.refs)
 		object_hold(&group->object);
-	ret = fdtab_install(new, &device->object);
+	ret = fdtab_install(new, &group->device->object);
 	if (ret)
 		sys_close(new);
 	return ret ? ret : new;

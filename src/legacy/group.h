@@ -44,7 +44,7 @@ int group_open(const struct view *view, int fd, int flags);
 
 long group_ioctl(struct group *group, int fd, unsigned int cmd, unsigned long arg);
 
-/* Binds the device of a group in which it is not open, and undoes that. */
+/* Binds the device of a group in which it is not open, and undoes that, also after an error. */
 int group_bind(struct group *group);
 void group_unbind(struct group *group);
 

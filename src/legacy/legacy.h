@@ -113,6 +113,15 @@ void legacy_duplicated(int oldfd, int newfd);
 /* dup2() or dup3() is about to replace newfd. */
 void legacy_make_way(int newfd);
 
+/* Lookups that wait for a page table. */
+extern _Atomic(bool) pagemap_has_deferred;
+
+/* A cheap test whether the program was told an address in the range. */
+static inline bool legacy_told(const void *addr, size_t len)
+{
+	return pin_any((uintptr_t)addr, len) || pagemap_has_deferred;
+}
+
 /*
  * Memory that the program gives back. Pages of a shared mapping can be mapped
  * elsewhere in the process; their pins go there first, while the old mapping

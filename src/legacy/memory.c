@@ -6,6 +6,7 @@
 #include "iommufd/pin.h"
 #include "legacy/legacy.h"
 #include "legacy/maps.h"
+#include "legacy/pagemap.h"
 
 #define PAGEMAP_EXCLUSIVE (UINT64_C(1) << 56) /* no other mapping anywhere */
 
@@ -50,6 +51,7 @@ void legacy_left(uintptr_t addr, size_t len)
 	struct lock_saved saved = lock_enter();
 
 	pin_release(addr, page_up(len));
+	pagemap_forget(addr, page_up(len));
 	lock_leave(saved);
 }
 
@@ -84,6 +86,7 @@ void legacy_moved(uintptr_t from, uintptr_t to, size_t len)
 	if (pin_copy(from, page_up(len), to))
 		log_error("cannot keep memory pinned that mremap() moved to 0x%lx", to);
 	pin_release(from, page_up(len));
+	pagemap_forget(from, page_up(len));
 	lock_leave(saved);
 }
 

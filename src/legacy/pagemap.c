@@ -92,6 +92,43 @@ struct deferred {
 
 static struct slab deferreds = { .size = sizeof(struct deferred) };
 static struct deferred *all_deferred;
+static unsigned int deferred_generation; /* of the process that looked them up */
+static bool moved;			 /* the program holds an address that is wrong */
+
+_Atomic(bool) pagemap_has_deferred;
+
+/* Forgets those in [va, end): the program gave that memory back. */
+static void forget(uint64_t va, uint64_t end)
+{
+	struct deferred **at = &all_deferred;
+
+	while (*at) {
+		struct deferred *deferred = *at;
+
+		if (deferred->va >= va && deferred->va < end) {
+			*at = deferred->next;
+			slab_free(&deferreds, deferred);
+		} else {
+			at = &deferred->next;
+		}
+	}
+	pagemap_has_deferred = all_deferred;
+}
+
+void pagemap_forget(uint64_t va, uint64_t len)
+{
+	forget(va, va + len);
+}
+
+/* A child's memory is not what its parent looked up. */
+static void own_deferred(void)
+{
+	if (deferred_generation != process_generation()) {
+		forget(0, UINT64_MAX);
+		moved = false;
+	}
+	deferred_generation = process_generation();
+}
 
 static int defer(uint64_t va, uint64_t entry)
 {
@@ -99,12 +136,8 @@ static int defer(uint64_t va, uint64_t entry)
 
 	if (HIDDEN_PFN(entry))
 		return -EBUSY;
-	for (deferred = all_deferred; deferred; deferred = deferred->next) {
-		if (deferred->va == va) {
-			deferred->pfn = entry & PAGEMAP_PFN;
-			return 0;
-		}
-	}
+	own_deferred();
+	forget(va, va + 1);
 	deferred = slab_alloc(&deferreds);
 	if (!deferred)
 		return -ENOMEM;
@@ -112,6 +145,7 @@ static int defer(uint64_t va, uint64_t entry)
 	deferred->pfn = entry & PAGEMAP_PFN;
 	deferred->next = all_deferred;
 	all_deferred = deferred;
+	pagemap_has_deferred = true;
 	return 0;
 }
 
@@ -293,11 +327,58 @@ static void fill(int fd, uint64_t va, uint64_t *entries, size_t n, off_t pos)
 	}
 }
 
+/* Whatever keeps the page from being pinned, its address was told and has to hold. */
+static bool holds(const struct deferred *deferred)
+{
+	uint64_t entry;
+
+	if (!maps_entries(deferred->va, &entry, 1) || !(entry & PAGEMAP_PRESENT))
+		return false;
+	return !pin_pages(deferred->va, &entry, 1) && pin_pfn(deferred->va) == deferred->pfn;
+}
+
+int pagemap_settle(void)
+{
+	own_deferred();
+	while (all_deferred) {
+		uint64_t va = all_deferred->va;
+
+		if (!holds(all_deferred)) {
+			moved = true;
+			log_error("the page at 0x%lx moved before it could be pinned: its physical "
+				  "address 0x%lx, told while every device was in use, is wrong; "
+				  "start the program again",
+				  va, all_deferred->pfn << PIN_PAGE_SHIFT);
+		}
+		forget(va, va + 1);
+	}
+	return moved ? -EFAULT : 0;
+}
+
+/* A page that cannot be moved, because it is pinned, is back in a moment; others are soon. */
+#define MOVING_TRIES 1000
+
+static void wait_for_moving(int fd, uint64_t *entries, size_t n, off_t pos)
+{
+	for (size_t i = 0; i < n; i++)
+		for (int tries = 0; pagemap_is_moving(entries[i]) && tries < MOVING_TRIES; tries++) {
+			sys_call(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+			if (sys_pread(fd, &entries[i], sizeof(*entries),
+				      pos + (off_t)(i * sizeof(*entries))) < 0)
+				return;
+		}
+}
+
 static int answer(int fd, uint64_t va, uint64_t *entries, size_t n, off_t pos)
 {
-	size_t start = pin_current(va, entries, n);
-	int ret = group_page_table();
+	size_t start;
+	int ret;
 
+	wait_for_moving(fd, entries, n, pos);
+	start = pin_current(va, entries, n);
+	if (start == n)
+		return 0;
+	ret = group_page_table();
 	if (ret == -EBUSY) {
 		for (size_t i = start; i < n; i++)
 			if (entries[i] & PAGEMAP_PRESENT &&
@@ -308,6 +389,7 @@ static int answer(int fd, uint64_t va, uint64_t *entries, size_t n, off_t pos)
 	if (!ret) {
 		va += start << PIN_PAGE_SHIFT;
 		pos += (off_t)(start * sizeof(*entries));
+		pagemap_settle();
 		sweep();
 		ret = pin_pages(va, entries + start, n - start);
 		fill(fd, va, entries + start, n - start, pos);
@@ -326,28 +408,6 @@ static void report(uint64_t va, const uint64_t *entries, size_t n)
 		if (entries[i] & PAGEMAP_PRESENT)
 			log_debug("lookup va=0x%lx pa=0x%lx", va + (i << PIN_PAGE_SHIFT),
 				  (entries[i] & PAGEMAP_PFN) << PIN_PAGE_SHIFT);
-}
-
-int pagemap_settle(void)
-{
-	int ret = 0;
-
-	while (all_deferred) {
-		struct deferred *deferred = all_deferred;
-		uint64_t entry;
-
-		all_deferred = deferred->next;
-		if (maps_entries(deferred->va, &entry, 1) && entry & PAGEMAP_PRESENT &&
-		    !pin_pages(deferred->va, &entry, 1) && pin_pfn(deferred->va) != deferred->pfn) {
-			log_error("the page at 0x%lx moved before it could be pinned: its physical "
-				  "address 0x%lx, told while every device was in use, is wrong; "
-				  "start the program again",
-				  deferred->va, deferred->pfn << PIN_PAGE_SHIFT);
-			ret = -EFAULT;
-		}
-		slab_free(&deferreds, deferred);
-	}
-	return ret;
 }
 
 ssize_t legacy_pagemap_read(int fd, void *buf, ssize_t len, off_t pos)

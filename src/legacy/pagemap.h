@@ -7,14 +7,19 @@
 #ifndef LEGACY_PAGEMAP_H
 #define LEGACY_PAGEMAP_H
 
+#include <stdint.h>
+
 /* Enters fd if it is the pagemap of this process. */
 void pagemap_opened(int fd);
 
 /*
  * Pins what was looked up while there was no page table, now that there is
  * one. -EFAULT when a page moved before it could be pinned: an address that
- * the program holds is wrong.
+ * the program holds is wrong, and no device may be told it.
  */
 int pagemap_settle(void);
+
+/* [va, va + len) was given back: what was looked up there no longer matters. */
+void pagemap_forget(uint64_t va, uint64_t len);
 
 #endif

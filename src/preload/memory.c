@@ -16,13 +16,11 @@
 #endif
 #define MADV_GUARD_INSTALL 102
 
-#define PINNED(addr, len) pin_any((uintptr_t)(addr), (len))
-
 /* Makes call, which takes [addr, addr + len) away when it succeeds. */
 #define TAKING_AWAY(addr, len, failed, call)                             \
 	({                                                               \
 		__typeof__(call) ret_;                                   \
-		bool pinned_ = PINNED(addr, len);                        \
+		bool pinned_ = legacy_told(addr, len);                        \
 		if (pinned_)                                             \
 			legacy_leaving((uintptr_t)(addr), len);          \
 		ret_ = (call);                                           \
@@ -63,7 +61,7 @@ static void remapped(uintptr_t from, size_t len, uintptr_t to, size_t new_len)
 
 void *mremap(void *addr, size_t len, size_t new_len, int flags, ...)
 {
-	bool pinned = PINNED(addr, len);
+	bool pinned = legacy_told(addr, len);
 	void *to = NULL, *ret;
 	va_list args;
 
@@ -86,7 +84,7 @@ int madvise(void *addr, size_t len, int advice)
 {
 	int ret = NEXT(madvise)(addr, len, advice);
 
-	if (ret || !PINNED(addr, len))
+	if (ret || !legacy_told(addr, len))
 		return ret;
 	switch (advice) {
 	case MADV_DONTNEED:
@@ -104,10 +102,10 @@ int madvise(void *addr, size_t len, int advice)
 
 int brk(void *end)
 {
-	char *old = pin_count() ? NEXT(sbrk)(0) : end;
+	char *old = legacy_told(NULL, SIZE_MAX) ? NEXT(sbrk)(0) : end;
 	int ret = NEXT(brk)(end);
 
-	if (!ret && (char *)end < old && PINNED(end, (size_t)(old - (char *)end)))
+	if (!ret && (char *)end < old && legacy_told(end, (size_t)(old - (char *)end)))
 		legacy_left((uintptr_t)end, (size_t)(old - (char *)end));
 	return ret;
 }
@@ -116,14 +114,14 @@ void *sbrk(intptr_t more)
 {
 	char *old = NEXT(sbrk)(more);
 
-	if (more < 0 && old != (void *)-1 && PINNED(old + more, (size_t)-more))
+	if (more < 0 && old != (void *)-1 && legacy_told(old + more, (size_t)-more))
 		legacy_left((uintptr_t)(old + more), (size_t)-more);
 	return old;
 }
 
 int shmdt(const void *addr)
 {
-	size_t len = pin_count() ? legacy_mapping_length((uintptr_t)addr) : 0;
+	size_t len = legacy_told(NULL, SIZE_MAX) ? legacy_mapping_length((uintptr_t)addr) : 0;
 
 	return TAKING_AWAY(addr, len, -1, NEXT(shmdt)(addr));
 }
