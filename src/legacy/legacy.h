@@ -87,6 +87,13 @@ size_t legacy_path_of(int fd, char to[LEGACY_PATH]);
  */
 ssize_t legacy_pagemap_read(int fd, void *buf, ssize_t len, off_t pos);
 
+/*
+ * The same for any stretch of the file, as stdio and readv() hand it out: len
+ * bytes from pos on, in buf, which need not begin or end with an entry.
+ * Returns 0 or a negative errno.
+ */
+int legacy_pagemap_patch(int fd, void *buf, size_t len, off_t pos);
+
 /* ioctl(): true when it was answered here, with *ret. */
 bool legacy_ioctl(int fd, unsigned int cmd, unsigned long arg, long *ret);
 

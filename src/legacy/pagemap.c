@@ -444,3 +444,32 @@ ssize_t legacy_pagemap_read(int fd, void *buf, ssize_t len, off_t pos)
 	report(va, entries, n);
 	return len;
 }
+
+int legacy_pagemap_patch(int fd, void *buf, size_t len, off_t pos)
+{
+	uint64_t entries[64];
+	off_t end = pos + (off_t)len;
+	off_t start = pos & ~(off_t)(sizeof(*entries) - 1);
+	ssize_t got;
+
+	if (len > SCAN_ENTRIES * sizeof(*entries))
+		return 0;
+	for (; start < end; start += got) {
+		off_t from = start > pos ? start : pos;
+		off_t to;
+
+		got = sys_pread(fd, entries, sizeof(entries), start);
+		if (got <= 0)
+			return (int)got;
+		/* No entry behind the last one that was asked for. */
+		if (start + got > end)
+			got = (end - start + 7) & ~(off_t)7;
+		got = legacy_pagemap_read(fd, entries, got, start);
+		if (got < 0)
+			return (int)got;
+		to = start + got < end ? start + got : end;
+		memcpy((char *)buf + (from - pos), (char *)entries + (from - start),
+		       (size_t)(to - from));
+	}
+	return 0;
+}

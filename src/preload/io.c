@@ -2,6 +2,7 @@
 /* What is done to a descriptor: ioctl and read. */
 #include <stdarg.h>
 #include <sys/ioctl.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "legacy/legacy.h"
@@ -59,4 +60,54 @@ ssize_t __pread_chk(int fd, void *buf, size_t len, off_t pos, size_t buf_size)
 ssize_t __pread64_chk(int fd, void *buf, size_t len, off64_t pos, size_t buf_size)
 {
 	return was_read(fd, buf, NEXT(__pread64_chk)(fd, buf, len, pos, buf_size), pos);
+}
+
+/* The same where the bytes lie in several places. pos is -1 for the descriptor's own. */
+static ssize_t were_read(int fd, const struct iovec *iov, ssize_t len, off_t pos)
+{
+	ssize_t left = len;
+	off_t at = pos;
+
+	if (len <= 0 || fdtab_kind(fd) != FD_PAGEMAP)
+		return len;
+	if (at < 0)
+		at = lseek(fd, 0, SEEK_CUR) - len;
+	for (; left > 0; iov++) {
+		size_t part = iov->iov_len < (size_t)left ? iov->iov_len : (size_t)left;
+		int ret = legacy_pagemap_patch(fd, iov->iov_base, part, at);
+
+		if (ret) {
+			if (pos < 0)
+				lseek(fd, at - (len - left), SEEK_SET);
+			return result(ret);
+		}
+		at += (off_t)part;
+		left -= (ssize_t)part;
+	}
+	return len;
+}
+
+ssize_t readv(int fd, const struct iovec *iov, int count)
+{
+	return were_read(fd, iov, NEXT(readv)(fd, iov, count), -1);
+}
+
+ssize_t preadv(int fd, const struct iovec *iov, int count, off_t pos)
+{
+	return were_read(fd, iov, NEXT(preadv)(fd, iov, count, pos), pos);
+}
+
+ssize_t preadv64(int fd, const struct iovec *iov, int count, off64_t pos)
+{
+	return were_read(fd, iov, NEXT(preadv64)(fd, iov, count, pos), pos);
+}
+
+ssize_t preadv2(int fd, const struct iovec *iov, int count, off_t pos, int flags)
+{
+	return were_read(fd, iov, NEXT(preadv2)(fd, iov, count, pos, flags), pos);
+}
+
+ssize_t preadv64v2(int fd, const struct iovec *iov, int count, off64_t pos, int flags)
+{
+	return were_read(fd, iov, NEXT(preadv64v2)(fd, iov, count, pos, flags), pos);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a name stands for: readlink, realpath, stat, access, fopen.
+ * What a name stands for: readlink, realpath, stat, access.
  *
  * The kernel is asked first. Only where it says ENOENT, and the name may be
  * one that it would have with groups, is the name looked up in our view.
@@ -11,35 +11,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "legacy/legacy.h"
-#include "preload/next.h"
-
-/*
- * The result of a call that failed in the kernel. real is the call on another
- * path, named `to`; ours is a handler's result for the name `to`.
- */
-#define NAMED(dirfd, path, follow, failed, call, real, ours)                              \
-	({                                                                                \
-		int before_ = errno;                                                      \
-		__typeof__(call) ret_ = (call);                                           \
-		char to[LEGACY_PATH];                                                     \
-		if (__builtin_expect(ret_ == (failed) && errno == ENOENT, 0) &&           \
-		    legacy_may_add(path)) {                                               \
-			switch (legacy_name(dirfd, path, follow, to)) {                   \
-			case LEGACY_REAL:                                                 \
-				errno = before_;                                          \
-				ret_ = (real);                                            \
-				break;                                                    \
-			case LEGACY_OURS:                                                 \
-				errno = before_;                                          \
-				ret_ = (ours);                                            \
-				break;                                                    \
-			case LEGACY_NOTHING:                                              \
-				break;                                                    \
-			}                                                                 \
-		}                                                                         \
-		ret_;                                                                     \
-	})
+#include "preload/named.h"
 
 /* ---- links ---- */
 
@@ -248,30 +220,4 @@ int faccessat(int dirfd, const char *path, int mode, int flags)
 		     NEXT(faccessat)(dirfd, path, mode, flags),
 		     NEXT(faccessat)(dirfd, to, mode, flags),
 		     (int)result(legacy_access(to, mode)));
-}
-
-/* ---- stdio opens inside libc, where our open() is not seen ---- */
-
-/* A stream on what our open() makes of the name. */
-static FILE *our_stream(const char *name, const char *mode)
-{
-	int flags = strchr(mode, '+') ? O_RDWR : *mode == 'r' ? O_RDONLY : O_WRONLY;
-	int fd = open64(name, flags | (strchr(mode, 'e') ? O_CLOEXEC : 0));
-	FILE *stream = fd < 0 ? NULL : fdopen(fd, mode);
-
-	if (fd >= 0 && !stream)
-		close(fd);
-	return stream;
-}
-
-FILE *fopen(const char *path, const char *mode)
-{
-	return NAMED(AT_FDCWD, path, true, NULL, NEXT(fopen)(path, mode), NEXT(fopen)(to, mode),
-		     our_stream(to, mode));
-}
-
-FILE *fopen64(const char *path, const char *mode)
-{
-	return NAMED(AT_FDCWD, path, true, NULL, NEXT(fopen64)(path, mode), NEXT(fopen64)(to, mode),
-		     our_stream(to, mode));
 }

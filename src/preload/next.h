@@ -20,6 +20,13 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/types.h>
+#include <sys/uio.h>
+
+/* Functions here, macros in some headers. */
+#undef fread_unlocked
+#undef fgetc_unlocked
+#undef getc_unlocked
+#undef getc
 
 /* glibc's ioctl() takes an unsigned long, musl's an int. */
 #ifdef __GLIBC__

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/elf.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define OUR_ORDER ELFDATA2LSB
+#else
+#define OUR_ORDER ELFDATA2MSB
+#endif
+
+struct file {
+	const unsigned char *data;
+	uint64_t size;
+};
+
+/* Every part of the file is reached through here: what it says of itself may be wrong. */
+static const void *part(const struct file *file, uint64_t at, uint64_t len)
+{
+	if (at > file->size || len > file->size - at)
+		return NULL;
+	return file->data + at;
+}
+
+/* A string that ends within the file; "" else. */
+static const char *string(const struct file *file, uint64_t at)
+{
+	const char *s = part(file, at, 1);
+
+	return s && memchr(s, '\0', file->size - at) ? s : "";
+}
+
+static const Elf64_Phdr *segment(const struct file *file, const Elf64_Ehdr *head, unsigned int i)
+{
+	if (i >= head->e_phnum || head->e_phentsize != sizeof(Elf64_Phdr))
+		return NULL;
+	return part(file, head->e_phoff + i * sizeof(Elf64_Phdr), sizeof(Elf64_Phdr));
+}
+
+/* A table with an index of its own in the file is found there, not in memory. */
+static uint64_t offset_of(const struct file *file, const Elf64_Ehdr *head, uint64_t address)
+{
+	const Elf64_Phdr *ph;
+
+	for (unsigned int i = 0; (ph = segment(file, head, i)); i++)
+		if (ph->p_type == PT_LOAD && address >= ph->p_vaddr &&
+		    address - ph->p_vaddr < ph->p_filesz)
+			return ph->p_offset + (address - ph->p_vaddr);
+	return file->size;
+}
+
+static enum elf_libc libc_of(const char *soname)
+{
+	if (!strcmp(soname, "libc.so.6"))
+		return ELF_LIBC_GLIBC;
+	if (!strcmp(soname, "libc.so") || !strncmp(soname, "libc.musl", 9))
+		return ELF_LIBC_MUSL;
+	return ELF_LIBC_UNKNOWN;
+}
+
+static enum elf_libc libc_of_linker(const char *path)
+{
+	const char *base = strrchr(path, '/');
+
+	base = base ? base + 1 : path;
+	if (!strncmp(base, "ld-linux", 8) || !strncmp(base, "ld64.so", 7) ||
+	    !strcmp(base, "ld.so.1"))
+		return ELF_LIBC_GLIBC;
+	if (!strncmp(base, "ld-musl", 7))
+		return ELF_LIBC_MUSL;
+	return ELF_LIBC_UNKNOWN;
+}
+
+static void read_dynamic(const struct file *file, const Elf64_Ehdr *head, const Elf64_Phdr *ph,
+			 struct elf *elf)
+{
+	uint64_t n = ph->p_filesz / sizeof(Elf64_Dyn);
+	const Elf64_Dyn *dyn = part(file, ph->p_offset, ph->p_filesz);
+	uint64_t strings = file->size;
+
+	if (!dyn)
+		return;
+	for (uint64_t i = 0; i < n && dyn[i].d_tag != DT_NULL; i++)
+		if (dyn[i].d_tag == DT_STRTAB)
+			strings = offset_of(file, head, dyn[i].d_un.d_ptr);
+	for (uint64_t i = 0; i < n && dyn[i].d_tag != DT_NULL; i++) {
+		const char *name = string(file, strings + dyn[i].d_un.d_val);
+
+		if (dyn[i].d_tag == DT_SONAME)
+			elf->is_linker = libc_of_linker(name) != ELF_LIBC_UNKNOWN;
+		else if (dyn[i].d_tag == DT_NEEDED && libc_of(name) != ELF_LIBC_UNKNOWN)
+			elf->libc = libc_of(name);
+	}
+}
+
+/* The first note of a Go program is its build id, of the owner "Go". */
+static bool is_go_note(const struct file *file, const Elf64_Phdr *ph)
+{
+	const Elf64_Nhdr *note = part(file, ph->p_offset, sizeof(*note) + 4);
+
+	return note && note->n_namesz == 4 && !memcmp(note + 1, "Go\0", 4);
+}
+
+static bool has_go_section(const struct file *file, const Elf64_Ehdr *head)
+{
+	const Elf64_Shdr *sections;
+
+	if (head->e_shentsize != sizeof(*sections) || head->e_shstrndx >= head->e_shnum)
+		return false;
+	sections = part(file, head->e_shoff, head->e_shnum * sizeof(*sections));
+	for (unsigned int i = 0; sections && i < head->e_shnum; i++) {
+		const char *name =
+			string(file, sections[head->e_shstrndx].sh_offset + sections[i].sh_name);
+
+		if (!strcmp(name, ".go.buildinfo") || !strcmp(name, ".note.go.buildid"))
+			return true;
+	}
+	return false;
+}
+
+static int read_file(const struct file *file, struct elf *elf)
+{
+	const Elf64_Ehdr *head = part(file, 0, sizeof(Elf32_Ehdr));
+	const Elf64_Phdr *ph;
+
+	if (!head || memcmp(head->e_ident, ELFMAG, SELFMAG))
+		return -ENOEXEC;
+	/* As far as here the two sizes are alike. */
+	elf->bits = head->e_ident[EI_CLASS] == ELFCLASS32 ? 32 : 64;
+	elf->machine = head->e_machine;
+	elf->foreign = elf->bits != 64 || head->e_ident[EI_DATA] != OUR_ORDER;
+	if (elf->foreign)
+		return 0;
+	if (!part(file, 0, sizeof(*head)) ||
+	    !part(file, head->e_phoff, (uint64_t)head->e_phnum * sizeof(*ph)))
+		return -ENOEXEC;
+	elf->is_go = has_go_section(file, head);
+	for (unsigned int i = 0; (ph = segment(file, head, i)); i++) {
+		if (ph->p_type == PT_DYNAMIC)
+			read_dynamic(file, head, ph, elf);
+		else if (ph->p_type == PT_INTERP)
+			snprintf(elf->interpreter, sizeof(elf->interpreter), "%s",
+				 string(file, ph->p_offset));
+		else if (ph->p_type == PT_NOTE)
+			elf->is_go |= is_go_note(file, ph);
+	}
+	if (elf->interpreter[0])
+		elf->libc = libc_of_linker(elf->interpreter);
+	return 0;
+}
+
+int elf_read(const char *path, struct elf *elf)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct file file;
+	struct stat st;
+	void *data;
+	int ret;
+
+	*elf = (struct elf){ .libc = ELF_LIBC_UNKNOWN };
+	if (fd < 0 || fstat(fd, &st)) {
+		ret = -errno;
+		goto out;
+	}
+	ret = -ENOEXEC;
+	if (!S_ISREG(st.st_mode) || st.st_size <= 0)
+		goto out;
+	data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (data == MAP_FAILED) {
+		ret = -errno;
+		goto out;
+	}
+	file = (struct file){ .data = data, .size = (uint64_t)st.st_size };
+	ret = read_file(&file, elf);
+	munmap(data, (size_t)st.st_size);
+out:
+	if (fd >= 0)
+		close(fd);
+	return ret;
+}
+
+const char *elf_libc_name(enum elf_libc libc)
+{
+	static const char *const names[] = { "another libc", "glibc", "musl" };
+
+	return names[libc];
+}

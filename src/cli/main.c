@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/cli.h"
+
+#include <config.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/library.h"
+
+const char *argp_program_version = PACKAGE_STRING;
+
+static const struct verb {
+	const char *name;
+	char *title;
+	int (*main)(int argc, char **argv);
+} verbs[] = {
+	{ "run", "noiommu-shim run", run_main },
+	{ "check", "noiommu-shim check", check_main },
+};
+
+static void say(const char *format, va_list args)
+{
+	fputs("noiommu-shim: ", stderr);
+	vfprintf(stderr, format, args);
+	fputc('\n', stderr);
+}
+
+void complain(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	say(format, args);
+	va_end(args);
+}
+
+void give_up(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	say(format, args);
+	va_end(args);
+	exit(STATUS_TROUBLE);
+}
+
+char *text(const char *format, ...)
+{
+	va_list args;
+	char *to;
+	int len;
+
+	va_start(args, format);
+	len = vasprintf(&to, format, args);
+	va_end(args);
+	if (len < 0)
+		give_up("out of memory");
+	return to;
+}
+
+/*
+ * getopt prints a line about an option that it does not know; argp would add
+ * where to find help. Without a stream it does not.
+ */
+void parse_options(const struct argp *argp, int argc, char **argv, void *input)
+{
+	if (argp_parse(argp, argc, argv, ARGP_IN_ORDER, NULL, input))
+		exit(STATUS_TROUBLE);
+}
+
+struct chosen {
+	const struct verb *verb;
+	int argc;
+	char **argv;
+};
+
+static const struct verb *find_verb(const char *name)
+{
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		if (!strcmp(verbs[i].name, name))
+			return &verbs[i];
+	give_up("'%s' is not a verb; see noiommu-shim --help", name);
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct chosen *chosen = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->err_stream = NULL;
+		return 0;
+	case ARGP_KEY_ARG:
+		chosen->verb = find_verb(arg);
+		chosen->argc = state->argc - state->next + 1;
+		chosen->argv = state->argv + state->next - 1;
+		state->next = state->argc;
+		return 0;
+	case ARGP_KEY_NO_ARGS:
+		give_up("a verb is missing: run or check; see noiommu-shim --help");
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+int main(int argc, char **argv)
+{
+	static const struct argp argp = {
+		.parser = parse,
+		.args_doc = "VERB [OPTION...] [-- PROGRAM [ARG...]]",
+		.doc = "Serves drivers that use VFIO no-IOMMU groups from the kernel's device cdevs, "
+		       "with their memory pinned.\v"
+		       "  run -- PROGRAM [ARG...]    run PROGRAM with the library preloaded\n"
+		       "  check [-- PROGRAM]         tell what is needed, what is there and how to "
+		       "get the rest\n\n"
+		       "noiommu-shim VERB --help tells more, noiommu-shim(1) and (7) all.",
+	};
+	struct chosen chosen = { 0 };
+
+	/* The first argument is not one that a person types: library_loads() has the reason. */
+	if (argc == 3 && !strcmp(argv[1], LIBRARY_PROOF))
+		return library_is_mapped(argv[2]) ? 0 : STATUS_NOT_READY;
+	parse_options(&argp, argc, argv, &chosen);
+	chosen.argv[0] = chosen.verb->title;
+	return chosen.verb->main(chosen.argc, chosen.argv);
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Streams. libc opens, reads and closes inside itself, where no preload sees
+ * it, and it reads ahead. So the stream is libc's own, with its real
+ * descriptor, and what the program takes out of it is put right on its way:
+ * the pages that it asked about get pinned, those read ahead do not.
+ */
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "preload/named.h"
+
+/* A stream on what our open() makes of the name. */
+static FILE *our_stream(const char *name, const char *mode)
+{
+	int flags = strchr(mode, '+') ? O_RDWR : *mode == 'r' ? O_RDONLY : O_WRONLY;
+	int fd = open64(name, flags | (strchr(mode, 'e') ? O_CLOEXEC : 0));
+	FILE *stream = fd < 0 ? NULL : fdopen(fd, mode);
+
+	if (fd >= 0 && !stream)
+		close(fd);
+	return stream;
+}
+
+/* libc opened the path: the descriptor may be one of a pagemap, or was once ours. */
+static FILE *opened(const char *path, FILE *stream)
+{
+	int fd = stream ? fileno(stream) : -1;
+
+	if (fd < 0)
+		return stream;
+	if (fdtab_kind(fd) != FD_NOT_OURS)
+		legacy_replaced(fd);
+	if (path && legacy_may_name(path) && *path)
+		legacy_opened(AT_FDCWD, path, 0, fd);
+	return stream;
+}
+
+FILE *fopen(const char *path, const char *mode)
+{
+	return opened(path, NAMED(AT_FDCWD, path, true, NULL, NEXT(fopen)(path, mode),
+				  NEXT(fopen)(to, mode), our_stream(to, mode)));
+}
+
+FILE *fopen64(const char *path, const char *mode)
+{
+	return opened(path, NAMED(AT_FDCWD, path, true, NULL, NEXT(fopen64)(path, mode),
+				  NEXT(fopen64)(to, mode), our_stream(to, mode)));
+}
+
+FILE *freopen(const char *path, const char *mode, FILE *stream)
+{
+	return opened(path, NEXT(freopen)(path, mode, stream));
+}
+
+FILE *freopen64(const char *path, const char *mode, FILE *stream)
+{
+	return opened(path, NEXT(freopen64)(path, mode, stream));
+}
+
+static inline bool is_pagemap(FILE *stream)
+{
+	return fdtab_kind(fileno_unlocked(stream)) == FD_PAGEMAP;
+}
+
+/*
+ * call took items of size bytes out of the stream. A pin that fails reads as
+ * an error of the stream, with nothing read.
+ */
+#define TAKEN(stream, buf, size, call)                                                        \
+	({                                                                                    \
+		bool pagemap_ = is_pagemap(stream);                                           \
+		off_t pos_ = pagemap_ ? ftello(stream) : 0;                                   \
+		size_t items_ = (call);                                                       \
+		int ret_ = pagemap_ && items_ ? legacy_pagemap_patch(fileno_unlocked(stream), buf, \
+								     items_ * (size), pos_)   \
+					      : 0;                                            \
+		if (ret_) {                                                                   \
+			fseeko(stream, pos_, SEEK_SET);                                       \
+			items_ = 0;                                                           \
+			errno = -ret_;                                                        \
+		}                                                                             \
+		items_;                                                                       \
+	})
+
+size_t fread(void *buf, size_t size, size_t count, FILE *stream)
+{
+	return TAKEN(stream, buf, size, NEXT(fread)(buf, size, count, stream));
+}
+
+size_t fread_unlocked(void *buf, size_t size, size_t count, FILE *stream)
+{
+	return TAKEN(stream, buf, size, NEXT(fread_unlocked)(buf, size, count, stream));
+}
+
+size_t __fread_chk(void *buf, size_t buf_size, size_t size, size_t count, FILE *stream)
+{
+	return TAKEN(stream, buf, size, NEXT(__fread_chk)(buf, buf_size, size, count, stream));
+}
+
+size_t __fread_unlocked_chk(void *buf, size_t buf_size, size_t size, size_t count, FILE *stream)
+{
+	return TAKEN(stream, buf, size,
+		     NEXT(__fread_unlocked_chk)(buf, buf_size, size, count, stream));
+}
+
+static int one_taken(FILE *stream, int next_getc(FILE *))
+{
+	unsigned char byte;
+	off_t pos;
+	int c, ret;
+
+	if (!is_pagemap(stream))
+		return next_getc(stream);
+	pos = ftello(stream);
+	c = next_getc(stream);
+	if (c == EOF)
+		return c;
+	ret = legacy_pagemap_patch(fileno_unlocked(stream), &byte, 1, pos);
+	return ret ? (int)result(ret) : byte;
+}
+
+int fgetc(FILE *stream)
+{
+	return one_taken(stream, NEXT(fgetc));
+}
+
+int fgetc_unlocked(FILE *stream)
+{
+	return one_taken(stream, NEXT(fgetc_unlocked));
+}
+
+int getc(FILE *stream)
+{
+	return one_taken(stream, NEXT(getc));
+}
+
+int getc_unlocked(FILE *stream)
+{
+	return one_taken(stream, NEXT(getc_unlocked));
+}
+
+int _IO_getc(FILE *stream)
+{
+	return one_taken(stream, NEXT(_IO_getc));
+}
