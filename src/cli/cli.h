@@ -26,7 +26,10 @@ __attribute__((format(printf, 1, 2), noreturn)) void give_up(const char *format,
 /* sprintf() into memory of its own; never NULL. */
 __attribute__((format(printf, 1, 2))) char *text(const char *format, ...);
 
-/* argp_parse(), with one line and an exit where argp would print two. */
+/*
+ * argp_parse(), with one line and an exit where argp would print two. For that
+ * a parser sets state->err_stream to NULL at ARGP_KEY_INIT.
+ */
 void parse_options(const struct argp *argp, int argc, char **argv, void *input);
 
 /* The verbs. argv[0] is the name that their messages begin with. */

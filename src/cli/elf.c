@@ -44,7 +44,7 @@ static const Elf64_Phdr *segment(const struct file *file, const Elf64_Ehdr *head
 	return part(file, head->e_phoff + i * sizeof(Elf64_Phdr), sizeof(Elf64_Phdr));
 }
 
-/* A table with an index of its own in the file is found there, not in memory. */
+/* Where in the file the byte is that will be at address. */
 static uint64_t offset_of(const struct file *file, const Elf64_Ehdr *head, uint64_t address)
 {
 	const Elf64_Phdr *ph;

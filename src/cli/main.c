@@ -2,7 +2,6 @@
 #include "cli/cli.h"
 
 #include <config.h>
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,8 +61,8 @@ char *text(const char *format, ...)
 }
 
 /*
- * getopt prints a line about an option that it does not know; argp would add
- * where to find help. Without a stream it does not.
+ * getopt prints a line about an option that it does not know. argp adds where
+ * to find help, and ends the program, only if it has a stream for that.
  */
 void parse_options(const struct argp *argp, int argc, char **argv, void *input)
 {

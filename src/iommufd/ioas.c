@@ -14,14 +14,81 @@
 static struct {
 	struct hidden fd;
 	uint32_t ioas;
-	uint32_t hwpt; /* 0: the IOAS has no page table yet */
+	uint32_t hwpt;	  /* the page table that devices attach to; 0: none of ours */
+	bool has_table; /* the IOAS has a page table, ours or another process's */
 	unsigned int generation;
 } iommufd = { .fd = HIDDEN_NONE };
 
-int ioas_open(void)
+static int use(int fd, uint32_t ioas)
+{
+	iommufd.ioas = ioas;
+	iommufd.hwpt = 0;
+	iommufd.has_table = false;
+	iommufd.generation++;
+	return hidden_take(&iommufd.fd, fd);
+}
+
+static int alloc_ioas(int fd, uint32_t *id)
 {
 	struct iommu_ioas_alloc alloc = { .size = sizeof(alloc) };
-	struct iommu_vfio_ioas mark = { .size = sizeof(mark), .op = IOMMU_VFIO_IOAS_SET };
+	int ret = sys_ioctl(fd, IOMMU_IOAS_ALLOC, &alloc);
+
+	*id = alloc.out_ioas_id;
+	return ret;
+}
+
+/*
+ * Whoever receives the descriptor, by exec() or SCM_RIGHTS, has to tell it from
+ * an iommufd of a program that knows iommufd itself. So the IOAS that
+ * IOMMU_VFIO_IOAS names is one with nothing but a map at this IOVA in it. It
+ * never has a page table, so that nothing is pinned by that. The IOAS with the
+ * pins is the one that was made after it.
+ */
+#define MARK_IOVA 0x6e6f696f6d6d7000
+
+static int set_mark(int fd, uint32_t ioas)
+{
+	static char page[4096] __attribute__((aligned(4096)));
+	struct iommu_vfio_ioas mark = {
+		.size = sizeof(mark),
+		.ioas_id = ioas,
+		.op = IOMMU_VFIO_IOAS_SET,
+	};
+	struct iommu_ioas_map map = {
+		.size = sizeof(map),
+		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE,
+		.ioas_id = ioas,
+		.user_va = (uintptr_t)page,
+		.length = sizeof(page),
+		.iova = MARK_IOVA,
+	};
+	int ret = sys_ioctl(fd, IOMMU_IOAS_MAP, &map);
+
+	return ret ? ret : sys_ioctl(fd, IOMMU_VFIO_IOAS, &mark);
+}
+
+/* The IOAS for pins of an iommufd that has the mark; 0: it has none. */
+static uint32_t find_mark(int fd)
+{
+	struct iommu_vfio_ioas mark = { .size = sizeof(mark), .op = IOMMU_VFIO_IOAS_GET };
+	struct iommu_ioas_noiommu_get_pa query = {
+		.size = sizeof(query),
+		.iova = MARK_IOVA,
+		.length = 1,
+	};
+
+	if (sys_ioctl(fd, IOMMU_VFIO_IOAS, &mark))
+		return 0;
+	query.ioas_id = mark.ioas_id;
+	/* Mapped, without a page table. */
+	if (sys_ioctl(fd, IOMMU_IOAS_NOIOMMU_GET_PA, &query) != -EOPNOTSUPP)
+		return 0;
+	return mark.ioas_id + 1;
+}
+
+int ioas_open(void)
+{
+	uint32_t marked, ioas;
 	int fd, ret;
 
 	if (hidden_check(&iommufd.fd))
@@ -29,20 +96,56 @@ int ioas_open(void)
 	fd = sys_open("/dev/iommu", O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return fd;
-	ret = sys_ioctl(fd, IOMMU_IOAS_ALLOC, &alloc);
-	if (!ret) {
-		/* Whoever receives the descriptor finds the IOAS by this. */
-		mark.ioas_id = alloc.out_ioas_id;
-		ret = sys_ioctl(fd, IOMMU_VFIO_IOAS, &mark);
-	}
+	ret = alloc_ioas(fd, &marked);
+	if (!ret)
+		ret = set_mark(fd, marked);
+	if (!ret)
+		ret = alloc_ioas(fd, &ioas);
 	if (ret) {
 		sys_close(fd);
 		return ret;
 	}
-	iommufd.ioas = alloc.out_ioas_id;
-	iommufd.hwpt = 0;
-	iommufd.generation++;
-	return hidden_take(&iommufd.fd, fd);
+	return use(fd, ioas);
+}
+
+/* A map without a page table behind it is not pinned and has no physical address. */
+static bool probe_table(void)
+{
+	static char page[4096] __attribute__((aligned(4096)));
+	uint64_t iova, len = sizeof(page), pa;
+	struct iommu_ioas_map map = {
+		.size = sizeof(map),
+		.flags = IOMMU_IOAS_MAP_READABLE,
+		.ioas_id = iommufd.ioas,
+		.user_va = (uintptr_t)page,
+		.length = sizeof(page),
+	};
+	bool has_table;
+
+	if (sys_ioctl(iommufd.fd.fd, IOMMU_IOAS_MAP, &map))
+		return false;
+	iova = map.iova;
+	has_table = !ioas_physical(iova, &len, &pa);
+	ioas_unmap(iova, sizeof(page));
+	return has_table;
+}
+
+bool ioas_adopt(int fd)
+{
+	uint32_t ioas = find_mark(fd);
+	int own;
+
+	if (!ioas)
+		return false;
+	if (hidden_check(&iommufd.fd) && iommufd.has_table)
+		return true;
+	own = (int)sys_fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (own < 0)
+		return true;
+	hidden_close(&iommufd.fd);
+	if (!use(own, ioas))
+		iommufd.has_table = probe_table();
+	return true;
 }
 
 int ioas_fd(void)
@@ -76,11 +179,13 @@ static int make_page_table(uint32_t dev_id)
 
 	/* The length that every kernel with cdevs knows. */
 	alloc.size = offsetof(struct iommu_hwpt_alloc, data_uptr) + sizeof(alloc.data_uptr);
-	if (iommufd.hwpt)
+	if (iommufd.has_table)
 		return 0;
 	ret = sys_ioctl(iommufd.fd.fd, IOMMU_HWPT_ALLOC, &alloc);
-	if (!ret)
+	if (!ret) {
 		iommufd.hwpt = alloc.out_hwpt_id;
+		iommufd.has_table = true;
+	}
 	return ret;
 }
 
@@ -94,7 +199,8 @@ int ioas_attach(int fd, const unsigned char *token)
 		ret = make_page_table(dev_id);
 	if (ret)
 		return ret;
-	attach.pt_id = iommufd.hwpt;
+	/* Where another process made the page table the IOAS stands for it. */
+	attach.pt_id = iommufd.hwpt ? iommufd.hwpt : iommufd.ioas;
 	return sys_ioctl(fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach);
 }
 
@@ -119,7 +225,7 @@ static int lend(const struct cdev *cdev, void *arg)
 		log_info("%s lent its page table: memory is pinned from now on", cdev->name);
 	else if (*why != -EPERM && *why != -ENOMEM)
 		*why = -EBUSY;
-	return iommufd.hwpt != 0;
+	return iommufd.has_table;
 }
 
 int ioas_page_table(void)
@@ -127,7 +233,7 @@ int ioas_page_table(void)
 	int why = -ENODEV;
 	int ret = ioas_open();
 
-	if (ret || iommufd.hwpt)
+	if (ret || iommufd.has_table)
 		return ret;
 	ret = cdev_each(lend, &why);
 	if (ret < 0)

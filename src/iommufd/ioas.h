@@ -14,6 +14,13 @@
 /* Makes sure that the iommufd and its IOAS exist. Errors are open("/dev/iommu")'s. */
 int ioas_open(void);
 
+/*
+ * Takes the iommufd open under fd, which another process made with
+ * ioas_open(), for this process's own, if it has not pinned anything in one
+ * yet. fd stays the caller's. False when fd is no such iommufd.
+ */
+bool ioas_adopt(int fd);
+
 /* The descriptor of the iommufd, valid after ioas_open(). */
 int ioas_fd(void);
 

@@ -17,6 +17,31 @@ static void release(struct object *object)
 	slab_free(&containers, object);
 }
 
+struct container container_elsewhere = {
+	.object = { .kind = FD_CONTAINER, .refs = 1 },
+	.groups = 1,
+	.iommu_set = true,
+};
+
+static struct container *new_container(int fd)
+{
+	struct container *container = slab_alloc(&containers);
+
+	if (!container)
+		return NULL;
+	container->object.kind = FD_CONTAINER;
+	container->object.release = release;
+	object_identify(&container->object, fd);
+	return container;
+}
+
+struct container *container_adopt(int fd)
+{
+	struct container *container = ioas_adopt(fd) ? new_container(fd) : NULL;
+
+	return container && !fdtab_install(fd, &container->object) ? container : NULL;
+}
+
 int container_open(int fd, int flags)
 {
 	struct container *container;
@@ -28,11 +53,9 @@ int container_open(int fd, int flags)
 			  ret);
 		return ret;
 	}
-	container = slab_alloc(&containers);
+	container = new_container(ioas_fd());
 	if (!container)
 		return -ENOMEM;
-	container->object.kind = FD_CONTAINER;
-	container->object.release = release;
 	if (fd >= 0)
 		fd = sys_dup3(ioas_fd(), fd, flags & O_CLOEXEC);
 	else
@@ -41,7 +64,6 @@ int container_open(int fd, int flags)
 		release(&container->object);
 		return fd;
 	}
-	object_identify(&container->object, fd);
 	ret = fdtab_install(fd, &container->object);
 	if (ret)
 		sys_close(fd);

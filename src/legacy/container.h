@@ -21,6 +21,12 @@ struct container {
  */
 int container_open(int fd, int flags);
 
+/* Enters fd, a container's that came by exec() or SCM_RIGHTS. NULL: it is none. */
+struct container *container_adopt(int fd);
+
+/* Stands for the container, out of our sight, of a group whose device is open. */
+extern struct container container_elsewhere;
+
 long container_ioctl(struct container *container, unsigned int cmd, unsigned long arg);
 
 /*

@@ -141,12 +141,48 @@ int group_open(const struct view *view, int fd, int flags)
 	return ret ? ret : at;
 }
 
+static void release_device(struct object *object);
+
+static struct device *new_device(struct group *group)
+{
+	struct device *device = slab_alloc(&devices);
+
+	if (!device)
+		return NULL;
+	device->object = group->object;
+	device->object.kind = FD_DEVICE;
+	device->object.refs = 0;
+	device->object.release = release_device;
+	device->group = group;
+	return device;
+}
+
 /* True when the device is bound: an unbound cdev refuses every device ioctl. */
 static bool is_bound(int fd)
 {
 	struct vfio_device_info info = { .argsz = sizeof(info) };
 
 	return !sys_ioctl(fd, VFIO_DEVICE_GET_INFO, &info);
+}
+
+/*
+ * What the group's former holder did with it shows in the device: it is open
+ * or not, and it was opened by somebody else.
+ */
+struct group *group_adopt(int fd)
+{
+	struct cdev cdev;
+	struct group *group = view_is_cdev(fd, &cdev) ? new_group(&cdev) : NULL;
+
+	if (!group)
+		return NULL;
+	object_identify(&group->object, fd);
+	if (is_bound(fd)) {
+		group->device = new_device(group);
+		group->container = &container_elsewhere;
+		container_attach(group->container);
+	}
+	return fdtab_install(fd, &group->object) ? NULL : group;
 }
 
 /* ---- the device ---- */
@@ -308,7 +344,7 @@ void group_unbind(struct group *group)
 /* Opens the device, of which new already is the descriptor. */
 static int open_device(struct group *group, const unsigned char *token, int new)
 {
-	struct device *device = slab_alloc(&devices);
+	struct device *device = new_device(group);
 	int ret = device ? bind_device(group, token) : -ENOMEM;
 
 	if (!ret)
@@ -320,11 +356,6 @@ static int open_device(struct group *group, const unsigned char *token, int new)
 		group_unbind(group);
 		return ret;
 	}
-	device->object = group->object;
-	device->object.kind = FD_DEVICE;
-	device->object.refs = 0;
-	device->object.release = release_device;
-	device->group = group;
 	group->device = device;
 	group->generation = process_generation();
 	return 0;

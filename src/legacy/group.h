@@ -42,6 +42,9 @@ struct device {
  */
 int group_open(const struct view *view, int fd, int flags);
 
+/* Enters fd, a group's that came by exec() or SCM_RIGHTS. NULL: it is none. */
+struct group *group_adopt(int fd);
+
 long group_ioctl(struct group *group, int fd, unsigned int cmd, unsigned long arg);
 
 /* Binds the device of a group in which it is not open, and undoes that, also after an error. */

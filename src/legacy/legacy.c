@@ -13,6 +13,7 @@
 #include "base/settings.h"
 #include "base/sys.h"
 #include "base/user.h"
+#include "iommufd/ioas.h"
 #include "legacy/container.h"
 #include "legacy/group.h"
 #include "legacy/hotreset.h"
@@ -152,12 +153,44 @@ static bool set_container_of_real_group(unsigned long arg, long *ret)
 	return *ret;
 }
 
+/* An ioctl of containers or groups on a descriptor that we did not see coming. */
+static struct object *adopt(int fd, unsigned int cmd)
+{
+	struct object *object;
+
+	if (settings.mode == MODE_GROUP)
+		return NULL;
+	if (cmd >= VFIO_GROUP_GET_STATUS)
+		object = (struct object *)group_adopt(fd);
+	else
+		object = (struct object *)container_adopt(fd);
+	if (object)
+		path_choose();
+	return object;
+}
+
+void legacy_received(int fd)
+{
+	struct lock_saved saved;
+	struct stat st;
+
+	/* Mostly it is a file that has nothing to do with us. */
+	if (settings.mode == MODE_GROUP || sys_fstat(fd, &st) || !S_ISCHR(st.st_mode))
+		return;
+	saved = lock_enter();
+	fdtab_drop(fd);
+	ioas_adopt(fd);
+	lock_leave(saved);
+}
+
 bool legacy_ioctl(int fd, unsigned int cmd, unsigned long arg, long *ret)
 {
 	struct lock_saved saved = lock_enter();
 	struct object *object = fdtab_get(fd);
 	bool ours = false;
 
+	if (!object)
+		object = adopt(fd, cmd);
 	if (object)
 		*ret = dispatch(fd, object, cmd, arg, &ours);
 	else if (cmd == VFIO_GROUP_SET_CONTAINER)

@@ -103,6 +103,9 @@ static inline bool legacy_may_ioctl(int fd, unsigned int cmd)
 	return fdtab_kind(fd) != FD_NOT_OURS || (cmd & 0xffff) - 0x3b64U < 7;
 }
 
+/* A descriptor arrived by SCM_RIGHTS. */
+void legacy_received(int fd);
+
 /*
  * close(): true when the descriptor was ours; it is closed then, with *ret.
  */

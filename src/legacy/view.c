@@ -247,12 +247,25 @@ void view_find(int dirfd, const char *path, bool follow, struct view *view)
 	}
 }
 
+/* The name of the device behind a character device, in a path of sysfs. */
+static bool device_link(dev_t rdev, char *to, size_t size)
+{
+	char path[64];
+	ssize_t len;
+
+	format(path, sizeof(path), "/sys/dev/char/%u:%u", major(rdev), minor(rdev));
+	len = sys_readlinkat(AT_FDCWD, path, to, size - 1);
+	if (len <= 0)
+		return false;
+	to[len] = '\0';
+	return true;
+}
+
 void view_identify(int fd, struct view *view)
 {
-	char path[64], link[VIEW_PATH];
+	char link[VIEW_PATH];
 	const char *name;
 	struct stat st;
-	ssize_t len;
 
 	view->kind = VIEW_NONE;
 	if (sys_fstat(fd, &st) || !S_ISCHR(st.st_mode))
@@ -261,15 +274,28 @@ void view_identify(int fd, struct view *view)
 		view->kind = VIEW_CONTAINER;
 		return;
 	}
-	format(path, sizeof(path), "/sys/dev/char/%u:%u", major(st.st_rdev), minor(st.st_rdev));
-	len = sys_readlinkat(AT_FDCWD, path, link, sizeof(link) - 1);
-	if (len <= 0)
-		return;
-	link[len] = '\0';
 	/* ../../devices/virtual/vfio/noiommu-3 */
+	if (!device_link(st.st_rdev, link, sizeof(link)))
+		return;
 	name = strstr(link, "/virtual/vfio/noiommu-");
 	if (name && find_group(strrchr(name, '-') + 1, view))
 		view->kind = VIEW_GROUP;
+}
+
+bool view_is_cdev(int fd, struct cdev *cdev)
+{
+	char link[VIEW_PATH];
+	const char *name;
+	unsigned int index;
+	struct stat st;
+
+	if (sys_fstat(fd, &st) || !S_ISCHR(st.st_mode) ||
+	    !device_link(st.st_rdev, link, sizeof(link)))
+		return false;
+	/* ../../devices/pci0000:00/0000:00:04.0/vfio-dev/noiommu-vfio0 */
+	name = strstr(link, "/vfio-dev/noiommu-vfio");
+	return name && parse_number(name + strlen("/vfio-dev/noiommu-vfio"), &index) &&
+	       !cdev_get(index, cdev);
 }
 
 size_t view_link(const struct view *view, char *to, size_t size)

@@ -45,6 +45,9 @@ void view_find(int dirfd, const char *path, bool follow, struct view *view);
  */
 void view_identify(int fd, struct view *view);
 
+/* True when the file under fd is a no-IOMMU cdev. */
+bool view_is_cdev(int fd, struct cdev *cdev);
+
 /* The group number of a device, from the kernel or by our rule. */
 unsigned int view_group_of(const struct cdev *cdev);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What is done to a descriptor: ioctl and read. */
+/* What is done to a descriptor: ioctl, read, receive. */
 #include <stdarg.h>
 #include <sys/ioctl.h>
 #include <sys/uio.h>
@@ -110,4 +110,21 @@ ssize_t preadv2(int fd, const struct iovec *iov, int count, off_t pos, int flags
 ssize_t preadv64v2(int fd, const struct iovec *iov, int count, off64_t pos, int flags)
 {
 	return were_read(fd, iov, NEXT(preadv64v2)(fd, iov, count, pos, flags), pos);
+}
+
+ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
+{
+	ssize_t ret = NEXT(recvmsg)(fd, msg, flags);
+
+	if (ret < 0 || !msg->msg_controllen)
+		return ret;
+	for (struct cmsghdr *part = CMSG_FIRSTHDR(msg); part; part = CMSG_NXTHDR(msg, part)) {
+		const int *fds = (const int *)CMSG_DATA(part);
+
+		if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t i = 0; CMSG_LEN((i + 1) * sizeof(*fds)) <= part->cmsg_len; i++)
+			legacy_received(fds[i]);
+	}
+	return ret;
 }
