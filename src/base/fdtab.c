@@ -33,6 +33,14 @@ int object_identify(struct object *object, int fd)
 	return 0;
 }
 
+/* What the kernel adds to every open() of a 64-bit program, whatever libc calls it. */
+#define KERNEL_O_LARGEFILE 0100000
+
+int object_file_flags(int flags)
+{
+	return (flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC)) | KERNEL_O_LARGEFILE;
+}
+
 void object_hold(struct object *object)
 {
 	if (object)
@@ -115,20 +123,44 @@ void fdtab_drop(int fd)
 	object_release(object);
 }
 
-void fdtab_drop_range(unsigned int first, unsigned int last)
+/* Dropping one can change any other, so it starts anew after each. */
+static void drop_all(bool unwanted(const struct entry *entry, const unsigned int *range),
+		     const unsigned int *range)
 {
 	for (int i = 0; i < BUCKETS; i++) {
 		struct entry *entry = buckets[i];
 
-		while (entry) {
-			struct entry *next = entry->next;
-			unsigned int fd = (unsigned int)entry->fd;
-
-			if (fd >= first && fd <= last && entry->object->kind != FD_HIDDEN)
-				fdtab_drop(entry->fd);
-			entry = next;
+		while (entry && !unwanted(entry, range))
+			entry = entry->next;
+		if (entry) {
+			fdtab_drop(entry->fd);
+			i = -1;
 		}
 	}
+}
+
+static bool is_stale(const struct entry *entry, const unsigned int *range)
+{
+	(void)range;
+	return !is_current(entry->fd, entry->object);
+}
+
+static bool is_in_range(const struct entry *entry, const unsigned int *range)
+{
+	return (unsigned int)entry->fd >= range[0] && (unsigned int)entry->fd <= range[1] &&
+	       entry->object->kind != FD_HIDDEN;
+}
+
+void fdtab_drop_stale(void)
+{
+	drop_all(is_stale, NULL);
+}
+
+void fdtab_drop_range(unsigned int first, unsigned int last)
+{
+	const unsigned int range[] = { first, last };
+
+	drop_all(is_in_range, range);
 }
 
 void fdtab_each(const struct object *object, void (*what)(int fd, void *arg), void *arg)

@@ -31,6 +31,7 @@ struct object {
 	unsigned int refs; /* descriptors, and objects that point to this one */
 	dev_t dev;	   /* identity of the open file, as fstat() tells it */
 	ino_t ino;
+	int flags; /* what F_GETFL tells of it */
 	void (*release)(struct object *object); /* refs fell to 0 */
 };
 
@@ -50,6 +51,9 @@ static inline enum fd_kind fdtab_kind(int fd)
 /* Sets the identity of object from the open file under fd. 0 or a negative errno. */
 int object_identify(struct object *object, int fd);
 
+/* What F_GETFL tells of a file that was opened with these flags. */
+int object_file_flags(int flags);
+
 /* A reference more, a reference less. object may be NULL. */
 void object_hold(struct object *object);
 void object_release(struct object *object);
@@ -68,6 +72,9 @@ void fdtab_drop(int fd);
 
 /* Forgets first..last, except hidden ones, as close_range() closes them. */
 void fdtab_drop_range(unsigned int first, unsigned int last);
+
+/* Forgets every entry that is no longer true. */
+void fdtab_drop_stale(void);
 
 /* Calls what(fd, arg) for every descriptor entered for object. */
 void fdtab_each(const struct object *object, void (*what)(int fd, void *arg), void *arg);

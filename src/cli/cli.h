@@ -17,7 +17,7 @@ enum {
 	STATUS_NOT_FOUND = 127,
 };
 
-/* One line on standard error, after the command's name. */
+/* One line on standard error, after the name of the command and its verb. */
 __attribute__((format(printf, 1, 2))) void complain(const char *format, ...);
 
 /* The same, and the end: the command was not understood, or it could not look. */

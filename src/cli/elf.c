@@ -4,6 +4,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdalign.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -29,6 +30,12 @@ static const void *part(const struct file *file, uint64_t at, uint64_t len)
 	return file->data + at;
 }
 
+/* The same for structs, which a sound file has on their boundaries. */
+static const void *table(const struct file *file, uint64_t at, uint64_t len, uint64_t align)
+{
+	return at % align ? NULL : part(file, at, len);
+}
+
 /* A string that ends within the file; "" else. */
 static const char *string(const struct file *file, uint64_t at)
 {
@@ -41,7 +48,8 @@ static const Elf64_Phdr *segment(const struct file *file, const Elf64_Ehdr *head
 {
 	if (i >= head->e_phnum || head->e_phentsize != sizeof(Elf64_Phdr))
 		return NULL;
-	return part(file, head->e_phoff + i * sizeof(Elf64_Phdr), sizeof(Elf64_Phdr));
+	return table(file, head->e_phoff + i * sizeof(Elf64_Phdr), sizeof(Elf64_Phdr),
+		     alignof(Elf64_Phdr));
 }
 
 /* Where in the file the byte is that will be at address. */
@@ -82,7 +90,7 @@ static void read_dynamic(const struct file *file, const Elf64_Ehdr *head, const 
 			 struct elf *elf)
 {
 	uint64_t n = ph->p_filesz / sizeof(Elf64_Dyn);
-	const Elf64_Dyn *dyn = part(file, ph->p_offset, ph->p_filesz);
+	const Elf64_Dyn *dyn = table(file, ph->p_offset, ph->p_filesz, alignof(Elf64_Dyn));
 	uint64_t strings = file->size;
 
 	if (!dyn)
@@ -103,7 +111,8 @@ static void read_dynamic(const struct file *file, const Elf64_Ehdr *head, const 
 /* The first note of a Go program is its build id, of the owner "Go". */
 static bool is_go_note(const struct file *file, const Elf64_Phdr *ph)
 {
-	const Elf64_Nhdr *note = part(file, ph->p_offset, sizeof(*note) + 4);
+	const Elf64_Nhdr *note =
+		table(file, ph->p_offset, sizeof(*note) + 4, alignof(Elf64_Nhdr));
 
 	return note && note->n_namesz == 4 && !memcmp(note + 1, "Go\0", 4);
 }
@@ -114,7 +123,8 @@ static bool has_go_section(const struct file *file, const Elf64_Ehdr *head)
 
 	if (head->e_shentsize != sizeof(*sections) || head->e_shstrndx >= head->e_shnum)
 		return false;
-	sections = part(file, head->e_shoff, head->e_shnum * sizeof(*sections));
+	sections = table(file, head->e_shoff, head->e_shnum * sizeof(*sections),
+			 alignof(Elf64_Shdr));
 	for (unsigned int i = 0; sections && i < head->e_shnum; i++) {
 		const char *name =
 			string(file, sections[head->e_shstrndx].sh_offset + sections[i].sh_name);

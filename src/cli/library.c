@@ -36,38 +36,30 @@ static const char *libdir_below_prefix(void)
 
 const char *library_find(void)
 {
-	static char path[2 * PATH_MAX];
+	static char found[PATH_MAX];
 	char dir[PATH_MAX];
 
 	if (own_directory(dir, sizeof(dir))) {
-		const char *const below[][2] = {
-			{ "/.libs", "" },
-			{ "", "" },
-			{ "/..", libdir_below_prefix() },
+		char *const places[] = {
+			text("%s/.libs/" LIBRARY_NAME, dir),
+			text("%s/" LIBRARY_NAME, dir),
+			text("%s/..%s/" LIBRARY_NAME, dir, libdir_below_prefix()),
 		};
 
-		for (size_t i = 0; i < sizeof(below) / sizeof(below[0]); i++) {
-			snprintf(path, sizeof(path), "%s%s%s/" LIBRARY_NAME, dir, below[i][0],
-				 below[i][1]);
-			if (!access(path, F_OK))
-				return path;
-		}
+		for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+			if (realpath(places[i], found))
+				return found;
 	}
-	snprintf(path, sizeof(path), LIBDIR "/" LIBRARY_NAME);
-	return access(path, F_OK) ? NULL : path;
+	return realpath(LIBDIR "/" LIBRARY_NAME, found);
 }
 
-const char *library_places(void)
+char *library_places(void)
 {
-	static char places[2 * PATH_MAX];
 	char dir[PATH_MAX];
 
-	if (own_directory(dir, sizeof(dir)))
-		snprintf(places, sizeof(places), "neither in %s, %s/..%s nor %s", dir, dir,
-			 libdir_below_prefix(), LIBDIR);
-	else
-		snprintf(places, sizeof(places), "not in %s", LIBDIR);
-	return places;
+	if (!own_directory(dir, sizeof(dir)))
+		return text("not in %s", LIBDIR);
+	return text("neither in %s, %s/..%s nor %s", dir, dir, libdir_below_prefix(), LIBDIR);
 }
 
 struct mapped {

@@ -15,7 +15,7 @@
 const char *library_find(void);
 
 /* Where library_find() looked, for people. */
-const char *library_places(void);
+char *library_places(void);
 
 /*
  * Proves that the dynamic linker loads it: this command is run once more with

@@ -20,9 +20,12 @@ static const struct verb {
 	{ "check", "noiommu-shim check", check_main },
 };
 
+/* What messages begin with: the command and, once it is known, the verb. */
+static const char *speaker = "noiommu-shim";
+
 static void say(const char *format, va_list args)
 {
-	fputs("noiommu-shim: ", stderr);
+	fprintf(stderr, "%s: ", speaker);
 	vfprintf(stderr, format, args);
 	fputc('\n', stderr);
 }
@@ -113,8 +116,7 @@ int main(int argc, char **argv)
 		.doc = "Serves drivers that use VFIO no-IOMMU groups from the kernel's device cdevs, "
 		       "with their memory pinned.\v"
 		       "  run -- PROGRAM [ARG...]    run PROGRAM with the library preloaded\n"
-		       "  check [-- PROGRAM]         tell what is needed, what is there and how to "
-		       "get the rest\n\n"
+		       "  check [-- PROGRAM]         tell what is missing, and how to get it\n\n"
 		       "noiommu-shim VERB --help tells more, noiommu-shim(1) and (7) all.",
 	};
 	struct chosen chosen = { 0 };
@@ -123,6 +125,7 @@ int main(int argc, char **argv)
 	if (argc == 3 && !strcmp(argv[1], LIBRARY_PROOF))
 		return library_is_mapped(argv[2]) ? 0 : STATUS_NOT_READY;
 	parse_options(&argp, argc, argv, &chosen);
+	speaker = chosen.verb->title;
 	chosen.argv[0] = chosen.verb->title;
 	return chosen.verb->main(chosen.argc, chosen.argv);
 }

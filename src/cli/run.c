@@ -36,7 +36,7 @@ static const char *one_of(const char *option, const char *value, const char *con
 	for (int i = 0; names[i]; i++)
 		if (!strcmp(value, names[i]))
 			return value;
-	give_up("run: '%s' is not a value of %s; see noiommu-shim run --help", value, option);
+	give_up("'%s' is not a value of %s; see noiommu-shim run --help", value, option);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -63,7 +63,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		state->next = state->argc;
 		return 0;
 	case ARGP_KEY_NO_ARGS:
-		give_up("run: a program is missing; see noiommu-shim run --help");
+		give_up("a program is missing; see noiommu-shim run --help");
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -135,7 +135,7 @@ int run_main(int argc, char **argv)
 		return ret;
 	}
 	if (program_has_obstacle(&program, &elf, &obstacle))
-		give_up("%s %s; %s (without this command it runs, its memory not pinned)",
+		give_up("%s %s; %s (without this command it runs as ever, its memory not pinned)",
 			run.program[0], obstacle.what, obstacle.instead);
 	set("NOIOMMU_SHIM_MODE", run.mode);
 	set("NOIOMMU_SHIM_LOG", run.level);

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "iommufd/cdev.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/dir.h"
 #include "base/log.h"
 #include "base/sys.h"
 
@@ -49,36 +48,27 @@ static bool parse_index(const char *name, unsigned int *index)
 	return *name && !*end;
 }
 
-struct linux_dirent64 {
-	uint64_t d_ino;
-	int64_t d_off;
-	unsigned short d_reclen;
-	unsigned char d_type;
-	char d_name[];
+struct search {
+	int (*what)(const struct cdev *cdev, void *arg);
+	void *arg;
 };
+
+static int visit(const char *name, void *arg)
+{
+	const struct search *search = arg;
+	struct cdev cdev;
+	unsigned int index;
+
+	if (!parse_index(name, &index) || cdev_get(index, &cdev))
+		return 0;
+	return search->what(&cdev, search->arg);
+}
 
 int cdev_each(int (*what)(const struct cdev *cdev, void *arg), void *arg)
 {
-	_Alignas(struct linux_dirent64) char buf[2048];
-	int dir = sys_open(CLASS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	ssize_t len;
-	int ret = 0;
+	struct search search = { what, arg };
 
-	if (dir < 0)
-		return dir;
-	while (!ret && (len = sys_getdents(dir, buf, sizeof(buf))) > 0) {
-		for (ssize_t at = 0; !ret && at < len;) {
-			struct linux_dirent64 *entry = (struct linux_dirent64 *)(buf + at);
-			struct cdev cdev;
-			unsigned int index;
-
-			at += entry->d_reclen;
-			if (parse_index(entry->d_name, &index) && !cdev_get(index, &cdev))
-				ret = what(&cdev, arg);
-		}
-	}
-	sys_close(dir);
-	return ret;
+	return dir_each(CLASS, visit, &search);
 }
 
 int cdev_open(unsigned int index)
@@ -104,6 +94,19 @@ int cdev_lock(int fd, enum cdev_lock which, enum cdev_hold hold)
 	struct flock range = range_of(which, hold);
 
 	return (int)sys_fcntl(fd, F_OFD_SETLK, (long)&range);
+}
+
+bool cdev_is_locked(unsigned int index, enum cdev_lock which)
+{
+	struct flock range = range_of(which, CDEV_EXCLUSIVE);
+	int fd = cdev_open(index);
+	bool locked;
+
+	if (fd < 0)
+		return false;
+	locked = !sys_fcntl(fd, F_OFD_GETLK, (long)&range) && range.l_type != F_UNLCK;
+	sys_close(fd);
+	return locked;
 }
 
 void cdev_wait_lending(unsigned int index)

@@ -29,15 +29,21 @@ int cdev_open(unsigned int index);
 
 /*
  * Locks between processes, held by the open file under fd and gone with its
- * last close. Group: who has the legacy group open. Shared stands only
- * between two open files of one holder, while one takes over from the other.
- * Lending: a device is bound for the moment in which it lends its page table.
+ * last close; whoever gets the open file can ask for them.
+ *
+ * Group: the legacy group is open. Shared stands only between two open files
+ * of one holder, while one takes over from the other. Container: the group has
+ * its container set. IOMMU: that container has VFIO_SET_IOMMU done. Lending: a
+ * device is bound for the moment in which it lends its page table.
  */
-enum cdev_lock { CDEV_LOCK_GROUP, CDEV_LOCK_LENDING };
+enum cdev_lock { CDEV_LOCK_GROUP, CDEV_LOCK_CONTAINER, CDEV_LOCK_IOMMU, CDEV_LOCK_LENDING };
 enum cdev_hold { CDEV_FREE, CDEV_SHARED, CDEV_EXCLUSIVE };
 
 /* 0, or -EAGAIN when another open file has it. */
 int cdev_lock(int fd, enum cdev_lock which, enum cdev_hold hold);
+
+/* True when somebody, this process or another, has it. */
+bool cdev_is_locked(unsigned int index, enum cdev_lock which);
 
 /* Returns when nobody lends the device. */
 void cdev_wait_lending(unsigned int index);

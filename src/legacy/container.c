@@ -7,7 +7,9 @@
 #include "base/slab.h"
 #include "base/sys.h"
 #include "iommufd/ioas.h"
+#include "legacy/group.h"
 #include "legacy/rights.h"
+#include "legacy/shared.h"
 #include "uapi/vfio.h"
 
 static struct slab containers = { .size = sizeof(struct container) };
@@ -17,13 +19,7 @@ static void release(struct object *object)
 	slab_free(&containers, object);
 }
 
-struct container container_elsewhere = {
-	.object = { .kind = FD_CONTAINER, .refs = 1 },
-	.groups = 1,
-	.iommu_set = true,
-};
-
-static struct container *new_container(int fd)
+static struct container *new_container(int fd, unsigned int number)
 {
 	struct container *container = slab_alloc(&containers);
 
@@ -31,13 +27,25 @@ static struct container *new_container(int fd)
 		return NULL;
 	container->object.kind = FD_CONTAINER;
 	container->object.release = release;
+	container->object.flags = object_file_flags(O_RDWR);
+	container->number = number;
 	object_identify(&container->object, fd);
 	return container;
 }
 
+static unsigned int last_number;
+
+unsigned int container_adopted(void)
+{
+	if (!last_number)
+		last_number = shared_new_container();
+	return last_number;
+}
+
 struct container *container_adopt(int fd)
 {
-	struct container *container = ioas_adopt(fd) ? new_container(fd) : NULL;
+	struct container *container =
+		ioas_adopt(fd) ? new_container(fd, container_adopted()) : NULL;
 
 	return container && !fdtab_install(fd, &container->object) ? container : NULL;
 }
@@ -53,9 +61,11 @@ int container_open(int fd, int flags)
 			  ret);
 		return ret;
 	}
-	container = new_container(ioas_fd());
+	last_number = shared_new_container();
+	container = new_container(ioas_fd(), last_number);
 	if (!container)
 		return -ENOMEM;
+	container->object.flags = object_file_flags(flags);
 	if (fd >= 0)
 		fd = sys_dup3(ioas_fd(), fd, flags & O_CLOEXEC);
 	else
@@ -97,26 +107,49 @@ static bool noiommu_enabled(void)
 	return value == 'Y';
 }
 
+static unsigned int groups_of(unsigned int number)
+{
+	return shared_groups_of(number, group_is_held);
+}
+
+void container_settle(unsigned int number)
+{
+	if (!groups_of(number))
+		*shared_iommu_set(number) = false;
+}
+
+bool container_has_iommu(unsigned int number)
+{
+	bool *set = shared_iommu_set(number);
+
+	/* A related process that went through exec() shares no memory, but the open files. */
+	if (!*set)
+		*set = group_has_mark(number);
+	return *set;
+}
+
 /*
  * An empty container asks every driver that the kernel has; one with no-IOMMU
  * groups only the one that may serve them.
  */
-static long check_extension(const struct container *container, unsigned long extension)
+static long check_extension(unsigned int number, unsigned long extension)
 {
 	if (extension == VFIO_NOIOMMU_IOMMU)
 		return noiommu_enabled();
-	return !container->groups && type1_has(extension);
+	return type1_has(extension) && !groups_of(number);
 }
 
-static long set_iommu(struct container *container, unsigned long type)
+static long set_iommu(unsigned int number, unsigned long type)
 {
-	if (!container->groups || container->iommu_set)
+	container_settle(number);
+	if (!groups_of(number) || container_has_iommu(number))
 		return -EINVAL;
 	if (type != VFIO_NOIOMMU_IOMMU || !noiommu_enabled())
 		return -ENODEV;
 	if (!rights_sys_rawio())
 		return -EPERM;
-	container->iommu_set = true;
+	*shared_iommu_set(number) = true;
+	group_mark_iommu(number);
 	return 0;
 }
 
@@ -126,11 +159,12 @@ long container_ioctl(struct container *container, unsigned int cmd, unsigned lon
 	case VFIO_GET_API_VERSION:
 		return VFIO_API_VERSION;
 	case VFIO_CHECK_EXTENSION:
-		return check_extension(container, arg);
+		return check_extension(container->number, arg);
 	case VFIO_SET_IOMMU:
-		return set_iommu(container, arg);
+		return set_iommu(container->number, arg);
 	default:
-		return container->iommu_set ? -ENOTTY : -EINVAL;
+		container_settle(container->number);
+		return container_has_iommu(container->number) ? -ENOTTY : -EINVAL;
 	}
 }
 
@@ -151,7 +185,7 @@ int container_make_real(struct container *container)
 	int real, fd = -1;
 
 	/* Real groups and no-IOMMU groups cannot mix: vfio_container_attach_group() */
-	if (container->groups)
+	if (groups_of(container->number))
 		return -EPERM;
 	real = sys_open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
 	if (real < 0)
@@ -165,17 +199,4 @@ int container_make_real(struct container *container)
 	}
 	object_release(&container->object);
 	return 0;
-}
-
-void container_attach(struct container *container)
-{
-	object_hold(&container->object);
-	container->groups++;
-}
-
-void container_detach(struct container *container)
-{
-	if (!--container->groups)
-		container->iommu_set = false;
-	object_release(&container->object);
 }

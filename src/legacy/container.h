@@ -11,8 +11,7 @@
 
 struct container {
 	struct object object;
-	unsigned int groups; /* attached */
-	bool iommu_set;	     /* VFIO_SET_IOMMU was done, and groups are left */
+	unsigned int number; /* under which its state is shared with related processes */
 };
 
 /*
@@ -24,8 +23,12 @@ int container_open(int fd, int flags);
 /* Enters fd, a container's that came by exec() or SCM_RIGHTS. NULL: it is none. */
 struct container *container_adopt(int fd);
 
-/* Stands for the container, out of our sight, of a group whose device is open. */
-extern struct container container_elsewhere;
+/*
+ * The number for containers and groups that came so: that of the container
+ * which this process had last, or a new one. Which belong to which cannot be
+ * told, and mostly there is one.
+ */
+unsigned int container_adopted(void);
 
 long container_ioctl(struct container *container, unsigned int cmd, unsigned long arg);
 
@@ -36,8 +39,13 @@ long container_ioctl(struct container *container, unsigned int cmd, unsigned lon
  */
 int container_make_real(struct container *container);
 
-/* A group joins, with a reference, and leaves. */
-void container_attach(struct container *container);
-void container_detach(struct container *container);
+/*
+ * Before a group joins, and after one has left: an empty container has no
+ * privileges, and VFIO_SET_IOMMU is undone.
+ */
+void container_settle(unsigned int number);
+
+/* True when VFIO_SET_IOMMU was done. */
+bool container_has_iommu(unsigned int number);
 
 #endif

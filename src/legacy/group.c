@@ -5,11 +5,11 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "base/process.h"
 #include "base/slab.h"
 #include "base/sys.h"
 #include "base/user.h"
 #include "iommufd/ioas.h"
+#include "legacy/container.h"
 #include "legacy/maps.h"
 #include "legacy/pagemap.h"
 #include "legacy/rights.h"
@@ -48,11 +48,28 @@ static void guard(struct group *group)
 		hidden_take(&group->guard, fd);
 }
 
-static void detach(struct group *group)
+static struct group *find_group(unsigned int index)
 {
-	if (group->container)
-		container_detach(group->container);
-	group->container = NULL;
+	struct group *group = all_groups;
+
+	while (group && group->cdev.index != index)
+		group = group->next;
+	return group;
+}
+
+bool group_is_held(unsigned int index)
+{
+	return find_group(index) || cdev_is_locked(index, CDEV_LOCK_GROUP);
+}
+
+/* vfio_group_detach_container() */
+static void detach(struct shared_group *shared)
+{
+	unsigned int container = shared->container;
+
+	shared->container = 0;
+	if (container)
+		container_settle(container);
 }
 
 static void release_group(struct object *object)
@@ -63,8 +80,10 @@ static void release_group(struct object *object)
 	while (*at != group)
 		at = &(*at)->next;
 	*at = group->next;
-	detach(group);
 	hidden_close(&group->guard);
+	/* A related process may have it open still. */
+	if (!group_is_held(group->cdev.index))
+		detach(group->shared);
 	if (group->device)
 		slab_free(&devices, group->device);
 	slab_free(&groups, group);
@@ -72,12 +91,15 @@ static void release_group(struct object *object)
 
 static struct group *new_group(const struct cdev *cdev)
 {
-	struct group *group = slab_alloc(&groups);
+	struct shared_group *shared = shared_group(cdev->index);
+	struct group *group = shared ? slab_alloc(&groups) : NULL;
 
 	if (!group)
 		return NULL;
 	group->object.kind = FD_GROUP;
 	group->object.release = release_group;
+	group->object.flags = object_file_flags(O_RDWR);
+	group->shared = shared;
 	group->cdev = *cdev;
 	group->guard.fd = -1;
 	group->next = all_groups;
@@ -99,6 +121,20 @@ static int open_held(const struct cdev *cdev)
 	return fd;
 }
 
+void group_say_refused(const struct cdev *cdev, int error)
+{
+	const char *why = "";
+
+	if (error == -EPERM)
+		why = ": no-IOMMU devices need CAP_SYS_RAWIO";
+	else if (error == -EACCES)
+		why = ": run as root, or give this user the node";
+	else if (error == -EBUSY)
+		why = ": it is open already";
+	log_error("cannot open the group of %s, /dev/vfio/devices/noiommu-vfio%u (%e)%s",
+		  cdev->name, cdev->index, error, why);
+}
+
 int group_open(const struct view *view, int fd, int flags)
 {
 	struct group *group;
@@ -106,13 +142,7 @@ int group_open(const struct view *view, int fd, int flags)
 	int at, ret;
 
 	if (cdev < 0) {
-		if (cdev == -EPERM)
-			log_error("cannot open the cdev of %s (EPERM): no-IOMMU devices need "
-				  "CAP_SYS_RAWIO",
-				  view->cdev.name);
-		else if (cdev != -EBUSY)
-			log_error("cannot open /dev/vfio/devices/noiommu-vfio%u of %s (%e)",
-				  view->cdev.index, view->cdev.name, cdev);
+		group_say_refused(&view->cdev, cdev);
 		return cdev;
 	}
 	group = new_group(&view->cdev);
@@ -120,6 +150,8 @@ int group_open(const struct view *view, int fd, int flags)
 		sys_close(cdev);
 		return -ENOMEM;
 	}
+	group->object.flags = object_file_flags(flags);
+	*group->shared = (struct shared_group){ 0 };
 	/* Where the kernel opened its group it stays open, as the guard. */
 	if (fd >= 0) {
 		int dup = (int)sys_fcntl(fd, F_DUPFD_CLOEXEC, 0);
@@ -130,6 +162,7 @@ int group_open(const struct view *view, int fd, int flags)
 	} else {
 		at = (int)sys_fcntl(cdev, flags & O_CLOEXEC ? F_DUPFD_CLOEXEC : F_DUPFD, 0);
 	}
+	sys_fcntl(cdev, F_SETFL, flags & (O_APPEND | O_NONBLOCK | O_NOATIME | O_ASYNC));
 	sys_close(cdev);
 	object_hold(&group->object);
 	ret = at;
@@ -152,6 +185,7 @@ static struct device *new_device(struct group *group)
 	device->object = group->object;
 	device->object.kind = FD_DEVICE;
 	device->object.refs = 0;
+	device->object.flags = O_RDWR;
 	device->object.release = release_device;
 	device->group = group;
 	return device;
@@ -165,24 +199,42 @@ static bool is_bound(int fd)
 	return !sys_ioctl(fd, VFIO_DEVICE_GET_INFO, &info);
 }
 
-/*
- * What the group's former holder did with it shows in the device: it is open
- * or not, and it was opened by somebody else.
- */
+/* What its former holder did with it shows in the locks of the open file. */
 struct group *group_adopt(int fd)
 {
+	struct group *group;
 	struct cdev cdev;
-	struct group *group = view_is_cdev(fd, &cdev) ? new_group(&cdev) : NULL;
 
-	if (!group)
+	if (!view_is_cdev(fd, &cdev) || !cdev_is_locked(cdev.index, CDEV_LOCK_GROUP))
 		return NULL;
-	object_identify(&group->object, fd);
-	if (is_bound(fd)) {
-		group->device = new_device(group);
-		group->container = &container_elsewhere;
-		container_attach(group->container);
+	group = find_group(cdev.index);
+	if (!group) {
+		group = new_group(&cdev);
+		if (!group)
+			return NULL;
+		object_identify(&group->object, fd);
+		if (cdev_is_locked(cdev.index, CDEV_LOCK_CONTAINER))
+			group->shared->container = container_adopted();
+		if (cdev_is_locked(cdev.index, CDEV_LOCK_IOMMU))
+			*shared_iommu_set(container_adopted()) = true;
 	}
 	return fdtab_install(fd, &group->object) ? NULL : group;
+}
+
+void group_mark_iommu(unsigned int container)
+{
+	for (struct group *group = all_groups; group; group = group->next)
+		if (group->shared->container == container)
+			cdev_lock(fd_of(group), CDEV_LOCK_IOMMU, CDEV_EXCLUSIVE);
+}
+
+bool group_has_mark(unsigned int container)
+{
+	for (struct group *group = all_groups; group; group = group->next)
+		if (group->shared->container == container &&
+		    cdev_is_locked(group->cdev.index, CDEV_LOCK_IOMMU))
+			return true;
+	return false;
 }
 
 /* ---- the device ---- */
@@ -204,6 +256,16 @@ static void replace(int fd, void *arg)
 	sys_dup3(with->fd, fd, flags & FD_CLOEXEC ? O_CLOEXEC : 0);
 }
 
+/* What exec() or SCM_RIGHTS would lose goes along with the open file. */
+static void mark(const struct group *group, int fd)
+{
+	unsigned int container = group->shared->container;
+
+	cdev_lock(fd, CDEV_LOCK_CONTAINER, container ? CDEV_EXCLUSIVE : CDEV_FREE);
+	cdev_lock(fd, CDEV_LOCK_IOMMU,
+		  container && container_has_iommu(container) ? CDEV_EXCLUSIVE : CDEV_FREE);
+}
+
 static void reopen(struct group *group)
 {
 	struct replacement with = { .fd = cdev_open(group->cdev.index) };
@@ -219,6 +281,7 @@ static void reopen(struct group *group)
 	cdev_lock(with.fd, CDEV_LOCK_GROUP, CDEV_SHARED);
 	fdtab_each(&group->object, replace, &with);
 	cdev_lock(with.fd, CDEV_LOCK_GROUP, CDEV_EXCLUSIVE);
+	mark(group, with.fd);
 	sys_close(with.fd);
 	guard(group);
 }
@@ -226,10 +289,12 @@ static void reopen(struct group *group)
 /* Closes a device that nothing refers to any more. False when something does. */
 static bool settle(struct group *group)
 {
-	if (!group->device || fdtab_has(&group->device->object))
-		return !group->device;
-	if (group->generation != process_generation())
+	if (group->device && fdtab_has(&group->device->object))
 		return false;
+	if (shared_device_elsewhere(group->shared))
+		return false;
+	if (!group->device)
+		return true;
 	if (maps_has_file(group->object.dev, group->object.ino))
 		return false;
 	slab_free(&devices, group->device);
@@ -244,10 +309,9 @@ static void release_device(struct object *object)
 	struct device *device = (struct device *)object;
 	struct group *group = device->group;
 
-	/* A device holds its group, as in the kernel. */
-	object_hold(&group->object);
+	/* It held its group, as in the kernel. */
+	shared_device_closed(group->shared);
 	settle(group);
-	group->object.refs--;
 	object_release(&group->object);
 }
 
@@ -345,7 +409,11 @@ void group_unbind(struct group *group)
 static int open_device(struct group *group, const unsigned char *token, int new)
 {
 	struct device *device = new_device(group);
-	int ret = device ? bind_device(group, token) : -ENOMEM;
+	int ret = device ? 0 : -ENOMEM;
+
+	/* A related process may have opened it, in the open file that is ours too. */
+	if (!ret && !is_bound(new))
+		ret = bind_device(group, token);
 
 	if (!ret)
 		ret = pagemap_settle();
@@ -357,7 +425,6 @@ static int open_device(struct group *group, const unsigned char *token, int new)
 		return ret;
 	}
 	group->device = device;
-	group->generation = process_generation();
 	return 0;
 }
 
@@ -374,7 +441,7 @@ static int get_device_fd(struct group *group, int fd, const char *arg)
 	ret = match(group->cdev.name, name, uuid, &has_token);
 	if (ret)
 		return ret;
-	if (!group->container || !group->container->iommu_set)
+	if (!group->shared->container || !container_has_iommu(group->shared->container))
 		return -EINVAL;
 	if (!rights_sys_rawio())
 		return -EPERM;
@@ -389,6 +456,7 @@ static int get_device_fd(struct group *group, int fd, const char *arg)
 	/* The device holds its group from its first descriptor to its last. */
 	if (!group->device->object.refs)
 		object_hold(&group->object);
+	shared_device_opened(group->shared);
 	ret = fdtab_install(new, &group->device->object);
 	if (ret)
 		sys_close(new);
@@ -407,42 +475,62 @@ static long get_status(const struct group *group, void *arg)
 	if (status.argsz < size)
 		return -EINVAL;
 	status.flags = VFIO_GROUP_FLAGS_VIABLE;
-	if (group->container)
+	if (group->shared->container)
 		status.flags |= VFIO_GROUP_FLAGS_CONTAINER_SET;
 	return user_write(arg, &status, size);
 }
 
-static long set_container(struct group *group, const void *arg)
+static long set_container(struct group *group, int group_fd, const void *arg)
 {
+	const struct container *container;
 	struct object *object;
+	long flags;
 	int fd;
 
 	if (user_read(&fd, arg, sizeof(fd)))
 		return -EFAULT;
 	object = fdtab_get(fd);
-	if (!object && sys_fcntl(fd, F_GETFD, 0) < 0)
+	flags = sys_fcntl(fd, F_GETFL, 0);
+	if (flags < 0 || flags & O_PATH || (object && object->kind == FD_HIDDEN))
 		return -EBADF;
-	if (object && object->kind == FD_HIDDEN)
-		return -EBADF;
-	if (group->container)
+	if (group->shared->container)
 		return -EINVAL;
+	if (!object)
+		object = (struct object *)container_adopt(fd);
 	if (!object || object->kind != FD_CONTAINER)
 		return -EBADFD;
 	if (!rights_sys_rawio())
 		return -EPERM;
-	group->container = (struct container *)object;
-	container_attach(group->container);
+	container = (struct container *)object;
+	container_settle(container->number);
+	group->shared->container = container->number;
+	mark(group, group_fd);
 	return 0;
 }
 
-static long unset_container(struct group *group)
+static long unset_container(struct group *group, int fd)
 {
-	if (!group->container)
+	if (!group->shared->container)
 		return -EINVAL;
 	if (!settle(group))
 		return -EBUSY;
-	detach(group);
+	detach(group->shared);
+	mark(group, fd);
 	return 0;
+}
+
+void group_before_fork(void)
+{
+	for (struct group *group = all_groups; group; group = group->next)
+		if (hidden_check(&group->guard) && group_bind(group))
+			group_unbind(group);
+}
+
+void group_after_fork_in_child(void)
+{
+	for (struct group *group = all_groups; group; group = group->next)
+		if (group->device && fdtab_has(&group->device->object))
+			shared_device_opened(group->shared);
 }
 
 long group_ioctl(struct group *group, int fd, unsigned int cmd, unsigned long arg)
@@ -451,9 +539,9 @@ long group_ioctl(struct group *group, int fd, unsigned int cmd, unsigned long ar
 	case VFIO_GROUP_GET_STATUS:
 		return get_status(group, (void *)arg);
 	case VFIO_GROUP_SET_CONTAINER:
-		return set_container(group, (const void *)arg);
+		return set_container(group, fd, (const void *)arg);
 	case VFIO_GROUP_UNSET_CONTAINER:
-		return unset_container(group);
+		return unset_container(group, fd);
 	case VFIO_GROUP_GET_DEVICE_FD:
 		return get_device_fd(group, fd, (const char *)arg);
 	default:

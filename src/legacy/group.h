@@ -14,21 +14,20 @@
 
 #include "base/fdtab.h"
 #include "base/hidden.h"
-#include "legacy/container.h"
+#include "legacy/shared.h"
 #include "legacy/view.h"
 
 struct group {
 	struct object object;
 	struct group *next; /* all groups of this process */
 	struct cdev cdev;
-	struct container *container; /* NULL: not set */
-	struct device *device;	     /* NULL: not open */
+	struct shared_group *shared;
+	struct device *device; /* NULL: not open in this process */
 	/*
 	 * The kernel's own group, held open while the device is not bound, so
 	 * that nobody else can have it. A bound device keeps it shut by itself.
 	 */
 	struct hidden guard;
-	unsigned int generation; /* of the process that bound the device */
 };
 
 struct device {
@@ -42,6 +41,9 @@ struct device {
  */
 int group_open(const struct view *view, int fd, int flags);
 
+/* Tells the user why a group cannot be opened, be it the kernel's reason or ours. */
+void group_say_refused(const struct cdev *cdev, int error);
+
 /* Enters fd, a group's that came by exec() or SCM_RIGHTS. NULL: it is none. */
 struct group *group_adopt(int fd);
 
@@ -50,6 +52,22 @@ long group_ioctl(struct group *group, int fd, unsigned int cmd, unsigned long ar
 /* Binds the device of a group in which it is not open, and undoes that, also after an error. */
 int group_bind(struct group *group);
 void group_unbind(struct group *group);
+
+/* True when the group of the device with this cdev index is open, here or elsewhere. */
+bool group_is_held(unsigned int index);
+
+/* Notes in the open files of the groups of a container that VFIO_SET_IOMMU was done. */
+void group_mark_iommu(unsigned int container);
+
+/* True when one of them has that note. */
+bool group_has_mark(unsigned int container);
+
+/*
+ * Around fork(): what is open will be shared. Before it, groups with a guard
+ * are bound instead, for a guard in one process would shut the other out.
+ */
+void group_before_fork(void);
+void group_after_fork_in_child(void);
 
 /* Makes sure of a page table, with a device of this process if no other is free. */
 int group_page_table(void);

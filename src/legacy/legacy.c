@@ -5,7 +5,9 @@
 #include <errno.h>
 #include <linux/close_range.h>
 #include <pthread.h>
+#include <stdlib.h>
 
+#include "base/dir.h"
 #include "base/hidden.h"
 #include "base/lock.h"
 #include "base/log.h"
@@ -13,7 +15,6 @@
 #include "base/settings.h"
 #include "base/sys.h"
 #include "base/user.h"
-#include "iommufd/ioas.h"
 #include "legacy/container.h"
 #include "legacy/group.h"
 #include "legacy/hotreset.h"
@@ -28,10 +29,17 @@ static struct lock_saved at_fork;
 static void before_fork(void)
 {
 	at_fork = lock_enter();
+	group_before_fork();
 }
 
-static void after_fork(void)
+static void after_fork_in_parent(void)
 {
+	lock_leave(at_fork);
+}
+
+static void after_fork_in_child(void)
+{
+	group_after_fork_in_child();
 	lock_leave(at_fork);
 }
 
@@ -40,21 +48,31 @@ void legacy_init(char **envp)
 	struct lock_saved saved = lock_enter();
 
 	/* Before the host's own handlers, so that in a fork ours run inside of them. */
-	pthread_atfork(before_fork, after_fork, after_fork);
+	pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 	settings_read(envp);
 	lock_leave(saved);
 }
 
-/* A group that the kernel holds shut only because a device lends its page table now. */
-static int open_group_again(int dirfd, const char *path, int flags)
+/*
+ * The kernel refuses. A group may be shut only because a device lends its page
+ * table now, or because it was closed where we do not see it and we still
+ * guard it.
+ */
+static int open_group_again(int dirfd, const char *path, int flags, int ret)
 {
 	struct view view;
 
 	view_find(dirfd, path, true, &view);
-	if (view.kind != VIEW_GROUP)
-		return -EBUSY;
-	cdev_wait_lending(view.cdev.index);
-	return sys_openat(dirfd, path, flags & ~O_CREAT);
+	if (view.kind != VIEW_GROUP || path_choose())
+		return ret;
+	if (ret == -EBUSY) {
+		fdtab_drop_stale();
+		cdev_wait_lending(view.cdev.index);
+		ret = sys_openat(dirfd, path, flags & ~O_CREAT);
+	}
+	if (ret < 0)
+		group_say_refused(&view.cdev, ret);
+	return ret;
 }
 
 static int open_view(const struct view *view, int fd, int flags)
@@ -81,8 +99,8 @@ static int opened_vfio(int dirfd, const char *path, int flags, int ret)
 	struct view view;
 	int choice, fd = -1;
 
-	if (ret == -EBUSY)
-		ret = open_group_again(dirfd, path, flags);
+	if (ret == -EBUSY || ret == -EPERM || ret == -EACCES)
+		ret = open_group_again(dirfd, path, flags, ret);
 	if (ret >= 0)
 		view_identify(fd = ret, &view);
 	else if (ret == -ENOENT)
@@ -100,17 +118,52 @@ static int opened_vfio(int dirfd, const char *path, int flags, int ret)
 	return ret;
 }
 
+/* The descriptor of ours that a path like /proc/self/fd/N names, or NULL. */
+static const struct object *link_target(const char *path)
+{
+	const char *fd = strstr(path, "/fd/");
+	const struct object *object;
+	char *end;
+	long number;
+
+	if (!fd)
+		return NULL;
+	number = strtol(fd + 4, &end, 10);
+	object = *end ? NULL : fdtab_get((int)number);
+	return object && object->kind != FD_HIDDEN ? object : NULL;
+}
+
+/* fd is what opening such a path gave: the file behind our descriptor, once more. */
+static int opened_again(const struct object *object, int fd, int flags)
+{
+	int ret;
+
+	if (object->kind == FD_PAGEMAP) {
+		pagemap_opened(fd);
+		return fd;
+	}
+	if (object->kind == FD_CONTAINER)
+		ret = container_open(fd, flags);
+	else
+		ret = object->kind == FD_GROUP ? -EBUSY : -ENXIO;
+	if (ret < 0)
+		sys_close(fd);
+	return ret;
+}
+
 int legacy_opened(int dirfd, const char *path, int flags, int ret)
 {
 	const char *base = strrchr(path, '/');
+	const struct object *object;
 	struct lock_saved saved;
 
 	if (flags & O_PATH)
 		return ret;
 	saved = lock_enter();
-	if (ret >= 0)
-		fdtab_drop(ret);
-	if (strcmp(base ? base + 1 : path, "pagemap"))
+	object = ret >= 0 ? link_target(path) : NULL;
+	if (object)
+		ret = opened_again(object, ret, flags);
+	else if (strcmp(base ? base + 1 : path, "pagemap"))
 		ret = opened_vfio(dirfd, path, flags, ret);
 	else if (ret >= 0)
 		pagemap_opened(ret);
@@ -139,18 +192,28 @@ static long dispatch(int fd, struct object *object, unsigned int cmd, unsigned l
  * A group that is none of ours takes a container. The kernel answers, once the
  * container is the kernel's own.
  */
-static bool set_container_of_real_group(unsigned long arg, long *ret)
+static bool set_container_of_real_group(int group, unsigned long arg, long *ret)
 {
 	struct object *object;
 	int fd;
 
-	if (user_read(&fd, (const void *)arg, sizeof(fd)))
+	if (!view_is_real_group(group) || user_read(&fd, (const void *)arg, sizeof(fd)))
 		return false;
 	object = fdtab_get(fd);
 	if (!object || object->kind != FD_CONTAINER)
 		return false;
 	*ret = container_make_real((struct container *)object);
 	return *ret;
+}
+
+static int adopt_if_group(const char *name, void *arg)
+{
+	int fd = (int)strtol(name, NULL, 10);
+
+	(void)arg;
+	if (*name != '.' && fdtab_kind(fd) == FD_NOT_OURS)
+		group_adopt(fd);
+	return 0;
 }
 
 /* An ioctl of containers or groups on a descriptor that we did not see coming. */
@@ -164,8 +227,11 @@ static struct object *adopt(int fd, unsigned int cmd)
 		object = (struct object *)group_adopt(fd);
 	else
 		object = (struct object *)container_adopt(fd);
-	if (object)
-		path_choose();
+	if (!object)
+		return NULL;
+	/* Where one came by exec() others did, and the container is asked about its groups. */
+	dir_each("/proc/self/fd", adopt_if_group, NULL);
+	path_choose();
 	return object;
 }
 
@@ -179,7 +245,8 @@ void legacy_received(int fd)
 		return;
 	saved = lock_enter();
 	fdtab_drop(fd);
-	ioas_adopt(fd);
+	if (!container_adopt(fd))
+		group_adopt(fd);
 	lock_leave(saved);
 }
 
@@ -194,7 +261,7 @@ bool legacy_ioctl(int fd, unsigned int cmd, unsigned long arg, long *ret)
 	if (object)
 		*ret = dispatch(fd, object, cmd, arg, &ours);
 	else if (cmd == VFIO_GROUP_SET_CONTAINER)
-		ours = set_container_of_real_group(arg, ret);
+		ours = set_container_of_real_group(fd, arg, ret);
 	lock_leave(saved);
 	return ours;
 }

@@ -81,6 +81,30 @@ void legacy_list(const char *name, void (*what)(const char *name, unsigned char 
 size_t legacy_path_of(int fd, char to[LEGACY_PATH]);
 
 /*
+ * fstat() succeeded on a descriptor of ours: puts what a native one shows into
+ * *st. 0 or a negative errno.
+ */
+int legacy_fstat(int fd, struct stat *st);
+
+/* The flags of fcntl(F_GETFL) on a descriptor of ours, from what the kernel says. */
+int legacy_file_flags(int fd, int flags);
+
+/* fcntl(F_SETFL): true when it was done here. */
+bool legacy_set_file_flags(int fd, int flags);
+
+/* True for a container or group, of which nothing can be read, written or mapped. */
+static inline bool legacy_is_mute(int fd)
+{
+	return fdtab_kind(fd) == FD_CONTAINER || fdtab_kind(fd) == FD_GROUP;
+}
+
+/* True for these and devices, which are other files underneath than natively. */
+static inline bool legacy_is_other(int fd)
+{
+	return legacy_is_mute(fd) || fdtab_kind(fd) == FD_DEVICE;
+}
+
+/*
  * read() or pread() on a descriptor of kind FD_PAGEMAP put len bytes into buf.
  * pos is where they were read, in bytes of the file, or -1: just before the
  * position that the descriptor has now.
@@ -151,8 +175,14 @@ size_t legacy_mapping_length(uintptr_t addr);
 /* madvise() threw the contents of private pages away; shared ones come back the same. */
 void legacy_discarded(uintptr_t addr, size_t len);
 
+/* madvise() cut the pages out of the file that is mapped there. */
+void legacy_removed(uintptr_t addr, size_t len);
+
 /* [offset, offset + len) was cut out of the file under fd. Costs little while nothing is pinned. */
 void legacy_punched(int fd, off_t offset, off_t len);
+
+/* The file under fd ends at len now: the private copies of what was behind are gone, too. */
+void legacy_truncated(int fd, off_t len);
 
 /* mremap() moved the pages of [from, from + len) to to. */
 void legacy_moved(uintptr_t from, uintptr_t to, size_t len);

@@ -61,6 +61,13 @@ uint64_t maps_length(uint64_t va)
 	return query(va, 0, &vma) ? vma.vma_end - va : 0;
 }
 
+uint64_t maps_shared_length(uint64_t va)
+{
+	struct procmap_query vma;
+
+	return query(va, 0, &vma) && vma.vma_flags & PROCMAP_QUERY_VMA_SHARED ? vma.vma_end - va : 0;
+}
+
 bool maps_has_file(dev_t dev, ino_t ino)
 {
 	struct procmap_query vma;
@@ -108,6 +115,20 @@ void maps_each_of_file(dev_t dev, ino_t ino, uint64_t offset, uint64_t len,
 			to = offset + len;
 		if (from < to)
 			what(vma.vma_start + (from - vma.vma_offset), to - from);
+	}
+}
+
+void maps_each_alias(uint64_t va, uint64_t len, void (*what)(uint64_t va, uint64_t len))
+{
+	struct procmap_query vma;
+	uint64_t end = va + len;
+
+	for (; va < end && next_file_mapping(va, &vma) && vma.vma_start < end; va = vma.vma_end) {
+		uint64_t from = vma.vma_start > va ? vma.vma_start : va;
+		uint64_t to = vma.vma_end < end ? vma.vma_end : end;
+
+		maps_each_of_file(makedev(vma.dev_major, vma.dev_minor), vma.inode,
+				  vma.vma_offset + (from - vma.vma_start), to - from, what);
 	}
 }
 

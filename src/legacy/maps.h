@@ -16,6 +16,9 @@ uint64_t maps_page_size(uint64_t va);
 /* Bytes from va to the end of its mapping; 0: it is in none. */
 uint64_t maps_length(uint64_t va);
 
+/* The same where that is a shared mapping; 0 in a private one, too. */
+uint64_t maps_shared_length(uint64_t va);
+
 /* True when a mapping of the file with this identity exists. */
 bool maps_has_file(dev_t dev, ino_t ino);
 
@@ -31,6 +34,9 @@ bool maps_find_alias(uint64_t va, uint64_t from, uint64_t to, uint64_t *alias);
  */
 void maps_each_of_file(dev_t dev, ino_t ino, uint64_t offset, uint64_t len,
 		       void (*what)(uint64_t va, uint64_t len));
+
+/* The same for what is mapped of files at [va, va + len). */
+void maps_each_alias(uint64_t va, uint64_t len, void (*what)(uint64_t va, uint64_t len));
 
 /* The kernel's pagemap entries of the n pages from va on. False when they cannot be read. */
 bool maps_entries(uint64_t va, uint64_t *entries, size_t n);

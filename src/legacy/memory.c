@@ -64,18 +64,27 @@ size_t legacy_mapping_length(uintptr_t addr)
 	return len;
 }
 
+/* Releases what is pinned in the range and is of shared memory, or is not. */
+static void release_only(uint64_t va, uint64_t len, bool shared)
+{
+	uint64_t end = va + len;
+	struct pin pin;
+
+	for (uint64_t at = va; at < end && pin_next(at, &pin) && pin.va < end;
+	     at = pin.va + pin.len) {
+		uint64_t from = pin.va > va ? pin.va : va;
+		uint64_t to = pin.va + pin.len < end ? pin.va + pin.len : end;
+
+		if (pin.shared == shared)
+			pin_release(from, to - from);
+	}
+}
+
 void legacy_discarded(uintptr_t addr, size_t len)
 {
 	struct lock_saved saved = lock_enter();
-	uint64_t end = addr + page_up(len);
-	struct pin pin;
 
-	for (uint64_t at = addr; at < end && pin_next(at, &pin) && pin.va < end;
-	     at = pin.va + pin.len)
-		if (!pin.shared)
-			pin_release(pin.va > addr ? pin.va : addr,
-				    (pin.va + pin.len < end ? pin.va + pin.len : end) -
-					    (pin.va > addr ? pin.va : addr));
+	release_only(addr, page_up(len), false);
 	lock_leave(saved);
 }
 
@@ -90,12 +99,21 @@ void legacy_moved(uintptr_t from, uintptr_t to, size_t len)
 	lock_leave(saved);
 }
 
+/* Private copies of a file's pages outlive a hole in the file. */
 static void punched(uint64_t va, uint64_t len)
 {
-	pin_release(va, len);
+	release_only(va, len, true);
 }
 
-void legacy_punched(int fd, off_t offset, off_t len)
+void legacy_removed(uintptr_t addr, size_t len)
+{
+	struct lock_saved saved = lock_enter();
+
+	maps_each_alias(addr, page_up(len), punched);
+	lock_leave(saved);
+}
+
+static void cut_out(int fd, off_t offset, off_t len, void (*what)(uint64_t va, uint64_t len))
 {
 	struct lock_saved saved;
 	struct stat st;
@@ -103,6 +121,16 @@ void legacy_punched(int fd, off_t offset, off_t len)
 	if (!pin_count() || sys_fstat(fd, &st) || len <= 0)
 		return;
 	saved = lock_enter();
-	maps_each_of_file(st.st_dev, st.st_ino, (uint64_t)offset, (uint64_t)len, punched);
+	maps_each_of_file(st.st_dev, st.st_ino, (uint64_t)offset, (uint64_t)len, what);
 	lock_leave(saved);
+}
+
+void legacy_punched(int fd, off_t offset, off_t len)
+{
+	cut_out(fd, offset, len, punched);
+}
+
+void legacy_truncated(int fd, off_t len)
+{
+	cut_out(fd, len, INT64_MAX - len, pin_release);
 }

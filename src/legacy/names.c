@@ -109,15 +109,19 @@ static void find(const char *name, struct view *view)
 	view_find(AT_FDCWD, name, false, view);
 }
 
+int names_stat(const char *name, struct stat *st)
+{
+	struct view view;
+
+	find(name, &view);
+	return view.kind == VIEW_NONE ? -ENOENT : stat_view(&view, st);
+}
+
 int legacy_stat(const char *name, struct stat *st)
 {
 	struct lock_saved saved = lock_enter();
-	struct view view;
-	int ret = -ENOENT;
+	int ret = names_stat(name, st);
 
-	find(name, &view);
-	if (view.kind != VIEW_NONE)
-		ret = stat_view(&view, st);
 	lock_leave(saved);
 	return ret;
 }
@@ -159,20 +163,14 @@ ssize_t legacy_readlink(const char *name, char *buf, size_t size)
 	return ret;
 }
 
-/* How the kernel's own object of that kind calls itself; its length. */
-static size_t native_name(const struct object *object, char *to, size_t size)
+size_t names_native(const struct object *object, char *to, size_t size)
 {
-	switch (object->kind) {
-	case FD_CONTAINER:
+	if (object->kind == FD_CONTAINER)
 		return format(to, size, "/dev/vfio/vfio");
-	case FD_GROUP:
+	if (object->kind == FD_GROUP)
 		return format(to, size, "/dev/vfio/noiommu-%u",
 			      view_group_of(&((const struct group *)object)->cdev));
-	case FD_DEVICE:
-		return format(to, size, "anon_inode:[vfio-device]");
-	default:
-		return 0;
-	}
+	return 0;
 }
 
 ssize_t legacy_link_was_read(const char *path, char *buf, size_t size, ssize_t len)
@@ -189,8 +187,10 @@ ssize_t legacy_link_was_read(const char *path, char *buf, size_t size, ssize_t l
 		return len;
 	saved = lock_enter();
 	object = fdtab_get((int)fd);
-	if (object)
-		name_len = native_name(object, name, sizeof(name));
+	if (object && object->kind == FD_DEVICE)
+		name_len = format(name, sizeof(name), "anon_inode:[vfio-device]");
+	else if (object)
+		name_len = names_native(object, name, sizeof(name));
 	lock_leave(saved);
 	if (!name_len)
 		return len;
@@ -211,4 +211,62 @@ void legacy_list(const char *name, void (*what)(const char *name, unsigned char 
 size_t legacy_path_of(int fd, char to[LEGACY_PATH])
 {
 	return view_path_of(fd, to, LEGACY_PATH) ? strlen(to) : 0;
+}
+
+/* A device file that the kernel made has no name: any other such file shows what it is like. */
+static int stat_nameless(struct stat *st)
+{
+	int fd = (int)sys_call(SYS_epoll_create1, O_CLOEXEC, 0, 0, 0, 0, 0);
+	int ret = fd < 0 ? fd : sys_fstat(fd, st);
+
+	if (fd >= 0)
+		sys_close(fd);
+	return ret;
+}
+
+int legacy_fstat(int fd, struct stat *st)
+{
+	struct lock_saved saved = lock_enter();
+	struct object *object = fdtab_get(fd);
+	char name[64];
+	int ret = 0;
+
+	if (object && object->kind == FD_DEVICE) {
+		ret = stat_nameless(st);
+	} else if (object && names_native(object, name, sizeof(name))) {
+		ret = sys_fstatat(AT_FDCWD, name, st, 0);
+		if (ret == -ENOENT)
+			ret = names_stat(name, st);
+	}
+	lock_leave(saved);
+	return ret;
+}
+
+/* What F_SETFL can change: SETFL_MASK in fs/fcntl.c. */
+#define SETTABLE (O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME | O_ASYNC)
+
+int legacy_file_flags(int fd, int flags)
+{
+	struct lock_saved saved = lock_enter();
+	struct object *object = fdtab_get(fd);
+
+	if (object && object->kind == FD_CONTAINER)
+		flags = object->flags;
+	else if (object && (object->kind == FD_GROUP || object->kind == FD_DEVICE))
+		flags = (flags & SETTABLE) | (object->flags & ~SETTABLE);
+	lock_leave(saved);
+	return flags;
+}
+
+/* All containers of a process are one open file, which must not change. */
+bool legacy_set_file_flags(int fd, int flags)
+{
+	struct lock_saved saved = lock_enter();
+	struct object *object = fdtab_get(fd);
+	bool ours = object && object->kind == FD_CONTAINER;
+
+	if (ours)
+		object->flags = (object->flags & ~SETTABLE) | (flags & SETTABLE);
+	lock_leave(saved);
+	return ours;
 }

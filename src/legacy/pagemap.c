@@ -193,27 +193,27 @@ static unsigned int page_shift(uint64_t va, uint64_t entry)
 	return size == UINT64_C(1) << PIN_PMD_SHIFT ? PIN_PMD_SHIFT : PIN_PAGE_SHIFT;
 }
 
-static int pin_huge(uint64_t va, unsigned int shift, uint64_t entry)
+static int pin_huge(uint64_t va, unsigned int shift, bool shared)
 {
 	uint64_t size = UINT64_C(1) << shift;
 
 	va &= ~(size - 1);
 	/* What was pinned of smaller pages there is no longer mapped. */
 	pin_release(va, size);
-	return pin_add(va, size, shift, entry & PAGEMAP_FILE);
+	return pin_add(va, size, shift, shared);
 }
 
 /* -EFAULT for a range can be one bad page in it; that one keeps the kernel's entry. */
-static int pin_small(uint64_t va, const uint64_t *entries, size_t n)
+static int pin_small(uint64_t va, size_t n, bool shared)
 {
-	int ret = pin_add(va, n << PIN_PAGE_SHIFT, PIN_PAGE_SHIFT, entries[0] & PAGEMAP_FILE);
+	int ret = pin_add(va, n << PIN_PAGE_SHIFT, PIN_PAGE_SHIFT, shared);
 
 	if (ret != -EFAULT || n == 1)
 		return ret == -EFAULT ? 0 : ret;
 	ret = 0;
 	for (size_t i = 0; i < n && !ret; i++, va += PIN_PAGE_SIZE)
 		if (!pin_pfn(va))
-			ret = pin_small(va, entries + i, 1);
+			ret = pin_small(va, 1, shared);
 	return ret;
 }
 
@@ -243,6 +243,7 @@ static int pin_pages(uint64_t va, const uint64_t *entries, size_t n)
 
 	while (i < n) {
 		uint64_t at = va + (i << PIN_PAGE_SHIFT);
+		uint64_t shared = 0;
 		unsigned int shift;
 		size_t run;
 		int ret;
@@ -251,21 +252,25 @@ static int pin_pages(uint64_t va, const uint64_t *entries, size_t n)
 			i++;
 			continue;
 		}
+		/* Of a private mapping of a file the pin is on a copy that nobody else has. */
+		if (entries[i] & PAGEMAP_FILE)
+			shared = maps_shared_length(at);
 		shift = page_shift(at, entries[i]);
 		if (shift != PIN_PAGE_SHIFT) {
-			ret = pin_huge(at, shift, entries[i]);
+			ret = pin_huge(at, shift, shared);
 			if (ret == -EFAULT)
 				ret = 0;
 			run = ((UINT64_C(1) << shift) - (at & ((UINT64_C(1) << shift) - 1))) >>
 			      PIN_PAGE_SHIFT;
 		} else {
 			for (run = 1; i + run < n && entries[i + run] & PAGEMAP_PRESENT; run++)
-				if (((entries[i] ^ entries[i + run]) & PAGEMAP_FILE) ||
+				if ((entries[i + run] & PAGEMAP_FILE) != (entries[i] & PAGEMAP_FILE) ||
+				    (entries[i] & PAGEMAP_FILE && run >= shared >> PIN_PAGE_SHIFT) ||
 				    is_pinned(at + (run << PIN_PAGE_SHIFT), entries[i + run]) ||
 				    page_shift(at + (run << PIN_PAGE_SHIFT), entries[i + run]) !=
 					    PIN_PAGE_SHIFT)
 					break;
-			ret = pin_small(at, entries + i, run);
+			ret = pin_small(at, run, shared);
 		}
 		if (ret)
 			return ret;

@@ -3,11 +3,13 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
 
+#include "base/dir.h"
 #include "base/log.h"
 #include "base/sys.h"
 
@@ -45,18 +47,15 @@ bool view_kernel_has_group(const struct cdev *cdev)
 	return kernel_group(cdev, &number);
 }
 
+static int is_group(const char *name, void *arg)
+{
+	(void)arg;
+	return *name != '.';
+}
+
 static bool machine_has_groups(void)
 {
-	char buf[512];
-	int dir = sys_open(GROUPS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	ssize_t len;
-
-	if (dir < 0)
-		return false;
-	/* "." and ".." take 24 bytes each. */
-	len = sys_getdents(dir, buf, sizeof(buf));
-	sys_close(dir);
-	return len > 48;
+	return dir_each(GROUPS, is_group, NULL) == 1;
 }
 
 unsigned int view_group_of(const struct cdev *cdev)
@@ -81,9 +80,11 @@ static int has_group(const struct cdev *cdev, void *arg)
 static bool parse_number(const char *text, unsigned int *number)
 {
 	char *end;
+	unsigned long value = strtoul(text, &end, 10);
 
-	*number = (unsigned int)strtoul(text, &end, 10);
-	return *text >= '0' && *text <= '9' && !*end && (*text != '0' || !text[1]);
+	*number = (unsigned int)value;
+	return *text >= '0' && *text <= '9' && !*end && (*text != '0' || !text[1]) &&
+	       value <= INT_MAX;
 }
 
 static bool find_group(const char *number, struct view *view)
@@ -282,15 +283,33 @@ void view_identify(int fd, struct view *view)
 		view->kind = VIEW_GROUP;
 }
 
+/* As device_link(), of an open file. */
+static bool device_link_of(int fd, char *to, size_t size)
+{
+	struct stat st;
+
+	return !sys_fstat(fd, &st) && S_ISCHR(st.st_mode) && device_link(st.st_rdev, to, size);
+}
+
+bool view_is_real_group(int fd)
+{
+	char link[VIEW_PATH];
+	const char *name;
+	unsigned int number;
+
+	if (!device_link_of(fd, link, sizeof(link)))
+		return false;
+	name = strstr(link, "/virtual/vfio/");
+	return name && parse_number(name + strlen("/virtual/vfio/"), &number);
+}
+
 bool view_is_cdev(int fd, struct cdev *cdev)
 {
 	char link[VIEW_PATH];
 	const char *name;
 	unsigned int index;
-	struct stat st;
 
-	if (sys_fstat(fd, &st) || !S_ISCHR(st.st_mode) ||
-	    !device_link(st.st_rdev, link, sizeof(link)))
+	if (!device_link_of(fd, link, sizeof(link)))
 		return false;
 	/* ../../devices/pci0000:00/0000:00:04.0/vfio-dev/noiommu-vfio0 */
 	name = strstr(link, "/vfio-dev/noiommu-vfio");
@@ -358,6 +377,8 @@ void view_list(const char *path, void (*what)(const char *name, unsigned char ty
 		return;
 	}
 	view_find(AT_FDCWD, path, true, &view);
+	if (view.kind == VIEW_NONE || view_kernel_has_group(&view.cdev))
+		return;
 	if (view.kind == VIEW_DEVICES_DIR) {
 		what(view.cdev.name, DT_LNK, arg);
 	} else if (view.kind == VIEW_GROUP_DIR) {

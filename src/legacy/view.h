@@ -45,6 +45,9 @@ void view_find(int dirfd, const char *path, bool follow, struct view *view);
  */
 void view_identify(int fd, struct view *view);
 
+/* True when the file under fd is the kernel's group with a real IOMMU behind it. */
+bool view_is_real_group(int fd);
+
 /* True when the file under fd is a no-IOMMU cdev. */
 bool view_is_cdev(int fd, struct cdev *cdev);
 

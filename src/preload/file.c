@@ -156,18 +156,35 @@ int dup3(int oldfd, int newfd, int flags)
 		arg_;                                   \
 	})
 
+static int controlled(int fd, int cmd, int ret)
+{
+	if (cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC)
+		return duplicated(fd, ret);
+	if (cmd == F_GETFL && ret >= 0 && fdtab_kind(fd) != FD_NOT_OURS)
+		return legacy_file_flags(fd, ret);
+	return ret;
+}
+
+static inline bool set_here(int fd, int cmd, long arg)
+{
+	return cmd == F_SETFL && fdtab_kind(fd) == FD_CONTAINER &&
+	       legacy_set_file_flags(fd, (int)arg);
+}
+
 int fcntl(int fd, int cmd, ...)
 {
 	long arg = ARG(cmd);
-	int ret = NEXT(fcntl)(fd, cmd, arg);
 
-	return cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC ? duplicated(fd, ret) : ret;
+	if (set_here(fd, cmd, arg))
+		return 0;
+	return controlled(fd, cmd, NEXT(fcntl)(fd, cmd, arg));
 }
 
 int fcntl64(int fd, int cmd, ...)
 {
 	long arg = ARG(cmd);
-	int ret = NEXT(fcntl64)(fd, cmd, arg);
 
-	return cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC ? duplicated(fd, ret) : ret;
+	if (set_here(fd, cmd, arg))
+		return 0;
+	return controlled(fd, cmd, NEXT(fcntl64)(fd, cmd, arg));
 }

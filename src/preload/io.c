@@ -32,34 +32,57 @@ static ssize_t was_read(int fd, void *buf, ssize_t len, off_t pos)
 	return result(legacy_pagemap_read(fd, buf, len, pos));
 }
 
+/*
+ * A group's descriptor can be that of an open device underneath, and natively
+ * nothing can be read from or written to a group.
+ */
+#define UNLESS_MUTE(fd, call) (legacy_is_mute(fd) ? result(-EINVAL) : (call))
+
+#define READ(fd, buf, pos, call) UNLESS_MUTE(fd, was_read(fd, buf, call, pos))
+
 ssize_t read(int fd, void *buf, size_t len)
 {
-	return was_read(fd, buf, NEXT(read)(fd, buf, len), -1);
+	return READ(fd, buf, -1, NEXT(read)(fd, buf, len));
 }
 
 ssize_t pread(int fd, void *buf, size_t len, off_t pos)
 {
-	return was_read(fd, buf, NEXT(pread)(fd, buf, len, pos), pos);
+	return READ(fd, buf, pos, NEXT(pread)(fd, buf, len, pos));
 }
 
 ssize_t pread64(int fd, void *buf, size_t len, off64_t pos)
 {
-	return was_read(fd, buf, NEXT(pread64)(fd, buf, len, pos), pos);
+	return READ(fd, buf, pos, NEXT(pread64)(fd, buf, len, pos));
 }
 
 ssize_t __read_chk(int fd, void *buf, size_t len, size_t buf_size)
 {
-	return was_read(fd, buf, NEXT(__read_chk)(fd, buf, len, buf_size), -1);
+	return READ(fd, buf, -1, NEXT(__read_chk)(fd, buf, len, buf_size));
 }
 
 ssize_t __pread_chk(int fd, void *buf, size_t len, off_t pos, size_t buf_size)
 {
-	return was_read(fd, buf, NEXT(__pread_chk)(fd, buf, len, pos, buf_size), pos);
+	return READ(fd, buf, pos, NEXT(__pread_chk)(fd, buf, len, pos, buf_size));
 }
 
 ssize_t __pread64_chk(int fd, void *buf, size_t len, off64_t pos, size_t buf_size)
 {
-	return was_read(fd, buf, NEXT(__pread64_chk)(fd, buf, len, pos, buf_size), pos);
+	return READ(fd, buf, pos, NEXT(__pread64_chk)(fd, buf, len, pos, buf_size));
+}
+
+ssize_t write(int fd, const void *buf, size_t len)
+{
+	return UNLESS_MUTE(fd, NEXT(write)(fd, buf, len));
+}
+
+ssize_t pwrite(int fd, const void *buf, size_t len, off_t pos)
+{
+	return UNLESS_MUTE(fd, NEXT(pwrite)(fd, buf, len, pos));
+}
+
+ssize_t pwrite64(int fd, const void *buf, size_t len, off64_t pos)
+{
+	return UNLESS_MUTE(fd, NEXT(pwrite64)(fd, buf, len, pos));
 }
 
 /* The same where the bytes lie in several places. pos is -1 for the descriptor's own. */

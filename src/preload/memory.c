@@ -29,8 +29,19 @@
 		ret_;                                                    \
 	})
 
+/* A group or container cannot be mapped, whatever stands behind it. */
+static inline bool refused(int flags, int fd)
+{
+	if (flags & MAP_ANONYMOUS || !legacy_is_mute(fd))
+		return false;
+	errno = ENODEV;
+	return true;
+}
+
 void *mmap(void *addr, size_t len, int prot, int flags, int fd, off_t pos)
 {
+	if (refused(flags, fd))
+		return MAP_FAILED;
 	if (!(flags & MAP_FIXED))
 		return NEXT(mmap)(addr, len, prot, flags, fd, pos);
 	return TAKING_AWAY(addr, len, MAP_FAILED, NEXT(mmap)(addr, len, prot, flags, fd, pos));
@@ -38,6 +49,8 @@ void *mmap(void *addr, size_t len, int prot, int flags, int fd, off_t pos)
 
 void *mmap64(void *addr, size_t len, int prot, int flags, int fd, off64_t pos)
 {
+	if (refused(flags, fd))
+		return MAP_FAILED;
 	if (!(flags & MAP_FIXED))
 		return NEXT(mmap64)(addr, len, prot, flags, fd, pos);
 	return TAKING_AWAY(addr, len, MAP_FAILED, NEXT(mmap64)(addr, len, prot, flags, fd, pos));
@@ -84,6 +97,9 @@ int madvise(void *addr, size_t len, int advice)
 {
 	int ret = NEXT(madvise)(addr, len, advice);
 
+	/* What goes out of a file goes from its other mappings, too. */
+	if (!ret && advice == MADV_REMOVE && pin_count())
+		legacy_removed((uintptr_t)addr, len);
 	if (ret || !legacy_told(addr, len))
 		return ret;
 	switch (advice) {
@@ -92,9 +108,6 @@ int madvise(void *addr, size_t len, int advice)
 	case MADV_FREE:
 	case MADV_GUARD_INSTALL:
 		legacy_discarded((uintptr_t)addr, len);
-		break;
-	case MADV_REMOVE:
-		legacy_left((uintptr_t)addr, len);
 		break;
 	}
 	return ret;
@@ -146,7 +159,7 @@ int fallocate64(int fd, int mode, off64_t pos, off64_t len)
 static int truncated(int fd, off64_t len, int ret)
 {
 	if (!ret)
-		legacy_punched(fd, len, INT64_MAX - len);
+		legacy_truncated(fd, len);
 	return ret;
 }
 

@@ -89,6 +89,20 @@ static int our_stat(const char *name, void *st)
 	return (int)result(ret);
 }
 
+/* ret is fstat()'s: a container or group shows what a native one would. */
+static int descriptor_stat(int fd, void *st, int ret)
+{
+	struct stat found;
+
+	if (ret || !legacy_is_other(fd))
+		return ret;
+	memcpy(&found, st, sizeof(found));
+	ret = legacy_fstat(fd, &found);
+	if (!ret)
+		memcpy(st, &found, sizeof(found));
+	return (int)result(ret);
+}
+
 #define STAT(dirfd, path, follow, st, call, real) \
 	NAMED(dirfd, path, follow, -1, call, real, our_stat(to, st))
 
@@ -114,12 +128,16 @@ int lstat64(const char *path, struct stat64 *st)
 
 int fstatat(int dirfd, const char *path, struct stat *st, int flags)
 {
+	if (flags & AT_EMPTY_PATH && legacy_is_other(dirfd))
+		return descriptor_stat(dirfd, st, NEXT(fstatat)(dirfd, path, st, flags));
 	return STAT(dirfd, path, !(flags & AT_SYMLINK_NOFOLLOW), st,
 		    NEXT(fstatat)(dirfd, path, st, flags), NEXT(fstatat)(dirfd, to, st, flags));
 }
 
 int fstatat64(int dirfd, const char *path, struct stat64 *st, int flags)
 {
+	if (flags & AT_EMPTY_PATH && legacy_is_other(dirfd))
+		return descriptor_stat(dirfd, st, NEXT(fstatat64)(dirfd, path, st, flags));
 	return STAT(dirfd, path, !(flags & AT_SYMLINK_NOFOLLOW), st,
 		    NEXT(fstatat64)(dirfd, path, st, flags), NEXT(fstatat64)(dirfd, to, st, flags));
 }
@@ -162,34 +180,75 @@ int __fxstatat64(int version, int dirfd, const char *path, struct stat64 *st, in
 		    NEXT(__fxstatat64)(version, dirfd, to, st, flags));
 }
 
+int fstat(int fd, struct stat *st)
+{
+	return descriptor_stat(fd, st, NEXT(fstat)(fd, st));
+}
+
+int fstat64(int fd, struct stat64 *st)
+{
+	return descriptor_stat(fd, st, NEXT(fstat64)(fd, st));
+}
+
+int __fxstat(int version, int fd, struct stat *st)
+{
+	return descriptor_stat(fd, st, NEXT(__fxstat)(version, fd, st));
+}
+
+int __fxstat64(int version, int fd, struct stat64 *st)
+{
+	return descriptor_stat(fd, st, NEXT(__fxstat64)(version, fd, st));
+}
+
+static void fill_statx(const struct stat *st, struct statx *stx)
+{
+	*stx = (struct statx){
+		.stx_mask = STATX_BASIC_STATS,
+		.stx_blksize = (uint32_t)st->st_blksize,
+		.stx_nlink = (uint32_t)st->st_nlink,
+		.stx_uid = st->st_uid,
+		.stx_gid = st->st_gid,
+		.stx_mode = (uint16_t)st->st_mode,
+		.stx_ino = st->st_ino,
+		.stx_size = (uint64_t)st->st_size,
+		.stx_atime = { .tv_sec = st->st_atim.tv_sec },
+		.stx_mtime = { .tv_sec = st->st_mtim.tv_sec },
+		.stx_ctime = { .tv_sec = st->st_ctim.tv_sec },
+		.stx_rdev_major = major(st->st_rdev),
+		.stx_rdev_minor = minor(st->st_rdev),
+		.stx_dev_major = major(st->st_dev),
+		.stx_dev_minor = minor(st->st_dev),
+	};
+}
+
 static int our_statx(const char *name, struct statx *stx)
 {
 	struct stat st;
 	int ret = legacy_stat(name, &st);
 
 	if (!ret)
-		*stx = (struct statx){
-			.stx_mask = STATX_BASIC_STATS,
-			.stx_blksize = (uint32_t)st.st_blksize,
-			.stx_nlink = (uint32_t)st.st_nlink,
-			.stx_uid = st.st_uid,
-			.stx_gid = st.st_gid,
-			.stx_mode = (uint16_t)st.st_mode,
-			.stx_ino = st.st_ino,
-			.stx_size = (uint64_t)st.st_size,
-			.stx_atime = { .tv_sec = st.st_atim.tv_sec },
-			.stx_mtime = { .tv_sec = st.st_mtim.tv_sec },
-			.stx_ctime = { .tv_sec = st.st_ctim.tv_sec },
-			.stx_rdev_major = major(st.st_rdev),
-			.stx_rdev_minor = minor(st.st_rdev),
-			.stx_dev_major = major(st.st_dev),
-			.stx_dev_minor = minor(st.st_dev),
-		};
+		fill_statx(&st, stx);
+	return (int)result(ret);
+}
+
+/* Of a container or group by its descriptor: as the node that was opened. */
+static int descriptor_statx(int fd, struct statx *stx)
+{
+	struct stat st;
+	int ret = legacy_fstat(fd, &st);
+
+	if (!ret)
+		fill_statx(&st, stx);
 	return (int)result(ret);
 }
 
 int statx(int dirfd, const char *path, int flags, unsigned int mask, struct statx *st)
 {
+	if (flags & AT_EMPTY_PATH && legacy_is_other(dirfd)) {
+		int ret = NEXT(statx)(dirfd, path, flags, mask, st);
+
+		return ret || *path ? ret : descriptor_statx(dirfd, st);
+	}
 	return NAMED(dirfd, path, !(flags & AT_SYMLINK_NOFOLLOW), -1,
 		     NEXT(statx)(dirfd, path, flags, mask, st),
 		     NEXT(statx)(dirfd, to, flags, mask, st), our_statx(to, st));

@@ -58,6 +58,17 @@ FILE *freopen64(const char *path, const char *mode, FILE *stream)
 	return opened(path, NEXT(freopen64)(path, mode, stream));
 }
 
+int fclose(FILE *stream)
+{
+	int fd = fileno(stream);
+	bool ours = fd >= 0 && fdtab_kind(fd) != FD_NOT_OURS;
+	int ret = NEXT(fclose)(stream);
+
+	if (ours)
+		legacy_replaced(fd);
+	return ret;
+}
+
 static inline bool is_pagemap(FILE *stream)
 {
 	return fdtab_kind(fileno_unlocked(stream)) == FD_PAGEMAP;

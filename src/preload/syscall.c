@@ -58,6 +58,12 @@ static long call(long nr, const long a[6])
 		return ioctl(FD, (ioctl_request_t)a[1], a[2]);
 	case SYS_read:
 		return read(FD, (void *)a[1], (size_t)a[2]);
+	case SYS_write:
+		return write(FD, (const void *)a[1], (size_t)a[2]);
+	case SYS_pwrite64:
+		return pwrite64(FD, (const void *)a[1], (size_t)a[2], a[3]);
+	case SYS_fstat:
+		return fstat(FD, (struct stat *)a[1]);
 	case SYS_pread64:
 		return pread64(FD, (void *)a[1], (size_t)a[2], a[3]);
 	case SYS_readv:

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* Directories, without libc's streams. Async-signal-safe. */
+#ifndef BASE_DIR_H
+#define BASE_DIR_H
+
+/*
+ * Calls what() with each name in the directory until it returns non-zero,
+ * which is then the result. 0 when none did, or the negative errno of open().
+ */
+int dir_each(const char *path, int what(const char *name, void *arg), void *arg);
+
+#endif

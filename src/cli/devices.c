@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/devices.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+
+#define CLASS "/sys/class/vfio-dev"
+
+/* The first line of directory/name; "" when there is none. */
+static void read_line(const char *directory, const char *name, char *line, size_t size)
+{
+	char path[PATH_MAX];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", directory, name);
+	file = fopen(path, "re");
+	if (!file || !fgets(line, (int)size, file))
+		*line = '\0';
+	line[strcspn(line, "\n")] = '\0';
+	if (file)
+		fclose(file);
+}
+
+/* The last component of what the link directory/name points to, or "". */
+static void read_link(const char *directory, const char *name, char *base, size_t size)
+{
+	char path[PATH_MAX], link[PATH_MAX];
+	const char *slash;
+	ssize_t len;
+
+	snprintf(path, sizeof(path), "%s/%s", directory, name);
+	len = readlink(path, link, sizeof(link) - 1);
+	link[len > 0 ? len : 0] = '\0';
+	slash = strrchr(link, '/');
+	snprintf(base, size, "%.*s", (int)size - 1, slash ? slash + 1 : link);
+}
+
+static dev_t read_dev(const char *directory)
+{
+	unsigned int dev_major, dev_minor;
+	char line[32];
+
+	read_line(directory, "dev", line, sizeof(line));
+	if (sscanf(line, "%u:%u", &dev_major, &dev_minor) != 2)
+		return 0;
+	return makedev(dev_major, dev_minor);
+}
+
+const char *device_node(const struct device *device)
+{
+	static char path[128];
+
+	snprintf(path, sizeof(path), "/dev/vfio/devices/%s", device->name);
+	return path;
+}
+
+/* Opening a cdev does nothing to the device; binding it would. */
+static int try_open(const struct device *device)
+{
+	int fd = open(device_node(device), O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		return errno;
+	close(fd);
+	return 0;
+}
+
+/* A group of a real IOMMU has another name. */
+static void read_group(struct device *device, const char *directory)
+{
+	char path[PATH_MAX], number[16], name[32];
+
+	read_link(directory, "iommu_group", number, sizeof(number));
+	read_line(directory, "iommu_group/name", name, sizeof(name));
+	if (strcmp(name, "vfio-noiommu"))
+		return;
+	snprintf(device->group, sizeof(device->group), "noiommu-%s", number);
+	snprintf(path, sizeof(path), "/sys/class/vfio/%s", device->group);
+	device->group_cdev = read_dev(path);
+}
+
+static void read_id(const char *directory, const char *name, char *id, size_t size)
+{
+	char line[32];
+
+	read_line(directory, name, line, sizeof(line));
+	snprintf(id, size, "%.6s", strncmp(line, "0x", 2) ? line : line + 2);
+}
+
+static void read_device(struct device *device, const char *name)
+{
+	char directory[PATH_MAX];
+
+	*device = (struct device){ .noiommu = !strncmp(name, "noiommu-", 8) };
+	snprintf(device->name, sizeof(device->name), "%s", name);
+	snprintf(directory, sizeof(directory), CLASS "/%s", name);
+	device->cdev = read_dev(directory);
+	read_link(directory, "device", device->address, sizeof(device->address));
+	snprintf(directory, sizeof(directory), CLASS "/%s/device", name);
+	read_link(directory, "driver", device->driver, sizeof(device->driver));
+	read_id(directory, "vendor", device->vendor, sizeof(device->vendor));
+	read_id(directory, "device", device->product, sizeof(device->product));
+	read_group(device, directory);
+	if (device->noiommu)
+		device->error = try_open(device);
+}
+
+/* ---- who holds them ---- */
+
+static void add_holder(struct device *device, pid_t pid)
+{
+	struct holder *last = &device->holders[device->holder_count - 1];
+	char directory[64];
+
+	if (device->holder_count && last->pid == pid)
+		return;
+	if (device->holder_count == DEVICE_HOLDERS)
+		return;
+	last = &device->holders[device->holder_count++];
+	last->pid = pid;
+	snprintf(directory, sizeof(directory), "/proc/%d", pid);
+	read_line(directory, "comm", last->comm, sizeof(last->comm));
+}
+
+static void look_at_descriptor(struct devices *devices, int directory, const char *fd, pid_t pid)
+{
+	struct stat st;
+
+	if (fstatat(directory, fd, &st, 0) || !S_ISCHR(st.st_mode))
+		return;
+	for (size_t i = 0; i < devices->count; i++) {
+		struct device *device = &devices->list[i];
+
+		if (st.st_rdev == device->cdev || st.st_rdev == device->group_cdev)
+			add_holder(device, pid);
+	}
+}
+
+/* A process that went away meanwhile holds nothing. */
+static void look_at_process(struct devices *devices, pid_t pid)
+{
+	char path[64];
+	struct dirent *entry;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+	dir = opendir(path);
+	if (!dir) {
+		if (errno == EACCES || errno == EPERM)
+			devices->all_processes_seen = false;
+		return;
+	}
+	while ((entry = readdir(dir)))
+		look_at_descriptor(devices, dirfd(dir), entry->d_name, pid);
+	closedir(dir);
+}
+
+static void find_holders(struct devices *devices)
+{
+	struct dirent *entry;
+	DIR *dir = opendir("/proc");
+
+	devices->all_processes_seen = dir;
+	while (dir && (entry = readdir(dir))) {
+		pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
+
+		if (pid > 0 && pid != getpid())
+			look_at_process(devices, pid);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+void devices_read(struct devices *devices)
+{
+	struct dirent **names;
+	int n = scandir(CLASS, &names, NULL, versionsort);
+
+	*devices = (struct devices){ .all_processes_seen = true };
+	if (n <= 0)
+		return;
+	devices->list = calloc((size_t)n, sizeof(*devices->list));
+	if (!devices->list)
+		give_up("out of memory");
+	for (int i = 0; i < n; i++) {
+		if (names[i]->d_name[0] != '.')
+			read_device(&devices->list[devices->count++], names[i]->d_name);
+		free(names[i]);
+	}
+	free(names);
+	if (devices->count)
+		find_holders(devices);
+}
+
+const struct device *devices_free_one(const struct devices *devices)
+{
+	for (size_t i = 0; i < devices->count; i++) {
+		const struct device *device = &devices->list[i];
+
+		if (device->noiommu && !device->error && !device->holder_count)
+			return device;
+	}
+	return NULL;
+}
+
+json_t *devices_json(const struct devices *devices)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < devices->count; i++) {
+		const struct device *device = &devices->list[i];
+		json_t *holders = json_array();
+
+		for (size_t h = 0; h < device->holder_count; h++)
+			json_array_append_new(
+				holders, json_pack("{s:i, s:s}", "pid", device->holders[h].pid,
+						   "comm", device->holders[h].comm));
+		json_array_append_new(
+			array,
+			json_pack("{s:s, s:s?, s:s, s:s, s:s, s:s, s:s?, s:o}", "name",
+				  device->name, "node",
+				  device->noiommu ? device_node(device) : NULL, "address",
+				  device->address, "vendor", device->vendor, "device",
+				  device->product, "driver", device->driver, "group",
+				  device->group[0] ? device->group : NULL, "holders", holders));
+	}
+	return array;
+}

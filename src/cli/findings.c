@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/findings.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+
+#define STATE_WIDTH 10
+#define NAME_WIDTH  25
+
+static const struct {
+	const char *name;
+	const char *colour;
+} states[] = {
+	[FINDING_OK] = { "ok", "\033[32m" },
+	[FINDING_NOTE] = { "note", "\033[33m" },
+	[FINDING_UNTOLD] = { "not told", "\033[33m" },
+	[FINDING_MISSING] = { "missing", "\033[1;31m" },
+};
+
+static char *vtext(const char *format, va_list args)
+{
+	char *to;
+
+	if (vasprintf(&to, format, args) < 0)
+		give_up("out of memory");
+	return to;
+}
+
+void finding(struct findings *findings, const char *name, enum finding_state state,
+	     const char *format, ...)
+{
+	struct finding *new = &findings->list[findings->count++];
+	va_list args;
+
+	assert(findings->count <= sizeof(findings->list) / sizeof(findings->list[0]));
+	va_start(args, format);
+	*new = (struct finding){ .name = name, .state = state, .what = vtext(format, args) };
+	va_end(args);
+	if (state == FINDING_MISSING)
+		findings->missing++;
+}
+
+static void add_line(struct findings *findings, char *line, bool mends)
+{
+	struct finding *last = &findings->list[findings->count - 1];
+
+	last->lines = reallocarray(last->lines, last->count + 1, sizeof(*last->lines));
+	if (!last->lines)
+		give_up("out of memory");
+	last->lines[last->count++] = (struct finding_line){ .text = line, .mends = mends };
+}
+
+void finding_detail(struct findings *findings, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	add_line(findings, vtext(format, args), false);
+	va_end(args);
+}
+
+void finding_mend(struct findings *findings, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	add_line(findings, vtext(format, args), true);
+	va_end(args);
+}
+
+/* ---- the table ---- */
+
+struct screen {
+	int width;
+	bool colours;
+};
+
+static struct screen look_at_screen(void)
+{
+	const char *term = getenv("TERM");
+	struct winsize size;
+
+	if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size))
+		return (struct screen){ .width = 80 };
+	return (struct screen){
+		.width = size.ws_col >= 60 && size.ws_col <= 100 ? size.ws_col : 80,
+		.colours = !getenv("NO_COLOR") && term && strcmp(term, "dumb"),
+	};
+}
+
+/* Prints from column indent on, broken at spaces; the cursor is there already. */
+static void wrap(const char *words, int indent, int width)
+{
+	int column = indent;
+
+	while (*words) {
+		int len = (int)strcspn(words, " ");
+
+		if (column > indent && column + 1 + len > width) {
+			printf("\n%*s", indent, "");
+			column = indent;
+		} else if (column > indent) {
+			putchar(' ');
+			column++;
+		}
+		printf("%.*s", len, words);
+		column += len;
+		words += len;
+		words += strspn(words, " ");
+	}
+	putchar('\n');
+}
+
+static void print_finding(const struct finding *f, const struct screen *screen)
+{
+	const char *state = states[f->state].name;
+	const char *colour = screen->colours ? states[f->state].colour : "";
+
+	printf("%s%-*s%s%-*s", colour, STATE_WIDTH, state, screen->colours ? "\033[0m" : "",
+	       NAME_WIDTH, f->name);
+	wrap(f->what, STATE_WIDTH + NAME_WIDTH, screen->width);
+	/* A command must be one line, to be taken from the screen as it is. */
+	for (size_t i = 0; i < f->count; i++)
+		printf("%*s%s%s\n", STATE_WIDTH, "", f->lines[i].mends ? "-> " : "",
+		       f->lines[i].text);
+}
+
+void findings_print(const struct findings *findings)
+{
+	struct screen screen = look_at_screen();
+
+	for (size_t i = 0; i < findings->count; i++)
+		print_finding(&findings->list[i], &screen);
+	if (findings->missing)
+		printf("\nNot ready: %zu of %zu missing.\n", findings->missing, findings->count);
+	else
+		printf("\nReady.\n");
+}
+
+/* ---- JSON ---- */
+
+json_t *findings_json(const struct findings *findings)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < findings->count; i++) {
+		const struct finding *f = &findings->list[i];
+		json_t *mend = json_array();
+
+		for (size_t line = 0; line < f->count; line++)
+			if (f->lines[line].mends)
+				json_array_append_new(mend, json_string(f->lines[line].text));
+		json_array_append_new(array, json_pack("{s:s, s:s, s:s, s:o}", "name", f->name,
+						       "state", states[f->state].name, "what",
+						       f->what, "mend", mend));
+	}
+	return array;
+}
