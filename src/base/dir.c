@@ -18,7 +18,7 @@ int dir_each(const char *path, int what(const char *name, void *arg), void *arg)
 {
 	_Alignas(struct linux_dirent64) char buf[2048];
 	int dir = sys_open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	ssize_t len;
+	ssize_t len = 0;
 	int ret = 0;
 
 	if (dir < 0)
@@ -32,5 +32,5 @@ int dir_each(const char *path, int what(const char *name, void *arg), void *arg)
 		}
 	}
 	sys_close(dir);
-	return ret;
+	return len < 0 ? (int)len : ret;
 }

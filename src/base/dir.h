@@ -5,7 +5,8 @@
 
 /*
  * Calls what() with each name in the directory until it returns non-zero,
- * which is then the result. 0 when none did, or the negative errno of open().
+ * which is then the result. 0 when none did, or a negative errno when the
+ * directory could not be read.
  */
 int dir_each(const char *path, int what(const char *name, void *arg), void *arg);
 

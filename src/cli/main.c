@@ -113,8 +113,8 @@ int main(int argc, char **argv)
 	static const struct argp argp = {
 		.parser = parse,
 		.args_doc = "VERB [OPTION...] [-- PROGRAM [ARG...]]",
-		.doc = "Serves drivers that use VFIO no-IOMMU groups from the kernel's device cdevs, "
-		       "with their memory pinned.\v"
+		.doc = "Serves drivers that use VFIO no-IOMMU groups from the kernel's device "
+		       "cdevs, with their memory pinned.\v"
 		       "  run -- PROGRAM [ARG...]    run PROGRAM with the library preloaded\n"
 		       "  check [-- PROGRAM]         tell what is missing, and how to get it\n\n"
 		       "noiommu-shim VERB --help tells more, noiommu-shim(1) and (7) all.",

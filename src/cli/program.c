@@ -243,8 +243,8 @@ static bool has_obstacle(const char *path, const struct elf *library, struct obs
 		     strerror(-ret));
 		return instead(obstacle, "make it readable, or run this command as root");
 	}
-	return is_another_kind(&elf, library, obstacle) || is_out_of_reach(&elf, library, obstacle) ||
-	       gains_rights(path, obstacle);
+	return is_another_kind(&elf, library, obstacle) ||
+	       is_out_of_reach(&elf, library, obstacle) || gains_rights(path, obstacle);
 }
 
 bool program_has_obstacle(const struct program *program, const struct elf *library,

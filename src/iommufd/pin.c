@@ -431,6 +431,20 @@ static void empty(struct store *s, uint64_t va, uint64_t len, unsigned int level
 	}
 }
 
+/* Enters one new map, or undoes it. */
+static int enter_map(struct store *s, uint64_t va, uint64_t len, unsigned int level, uint64_t flags)
+{
+	int ret = enter(s, va, len, level, flags);
+
+	if (!ret) {
+		s->count++;
+		return 0;
+	}
+	empty(s, va, len, level);
+	ioas_unmap(s->window + va, len);
+	return ret;
+}
+
 /* Maps and enters [va, va + len), which one map may cover. */
 static int add(struct store *s, uint64_t va, uint64_t len, unsigned int level, uint64_t flags)
 {
@@ -440,16 +454,7 @@ static int add(struct store *s, uint64_t va, uint64_t len, unsigned int level, u
 		flags |= SLOT_RDONLY;
 		ret = ioas_map(va, len, s->window + va, false);
 	}
-	if (ret)
-		return ret;
-	ret = enter(s, va, len, level, flags);
-	if (ret) {
-		empty(s, va, len, level);
-		ioas_unmap(s->window + va, len);
-		return ret;
-	}
-	s->count++;
-	return 0;
+	return ret ? ret : enter_map(s, va, len, level, flags);
 }
 
 int pin_add(uint64_t va, uint64_t len, unsigned int shift, bool shared)
@@ -514,6 +519,7 @@ static void restore(struct store *s, uint64_t va, uint64_t len, bool writable, u
 	if (ioas_copy(iova, len, s->window + va, writable)) {
 		/* No memory for the copy: better pinned for ever than not pinned. */
 		log_error("out of memory: %lu bytes stay pinned until the process ends", len);
+		empty(s, va, len, 0);
 		return;
 	}
 	ioas_unmap(iova, len);
@@ -568,23 +574,25 @@ int pin_copy(uint64_t va, uint64_t len, uint64_t to)
 
 	if (!s)
 		return ret;
-	for (; va < end && pin_next(va, &pin) && pin.va < end; va = pin.va + pin.len) {
+	while (va < end && pin_next(va, &pin) && pin.va < end) {
 		uint64_t from = pin.va > va ? pin.va : va;
 		uint64_t part = (pin.va + pin.len < end ? pin.va + pin.len : end) - from;
 		uint64_t flags = pin.shared ? SLOT_SHARED : 0;
 		uint64_t target = to + (from - (end - len));
 		unsigned int level;
 		uint64_t value = load(find(s, from, &level));
+		uint64_t border = size_of(level ? level : 1);
 
-		if (pin_pfn(target) == pin_pfn(from))
-			continue;
+		border -= target & (border - 1);
+		if (part > border)
+			part = border;
 		pin_release(target, part);
 		ret = ioas_copy(s->window + from, part, s->window + target, !(value & SLOT_RDONLY));
 		if (!ret)
-			ret = enter(s, target, part, level, flags | (value & SLOT_RDONLY));
+			ret = enter_map(s, target, part, level, flags | (value & SLOT_RDONLY));
 		if (ret)
 			return ret;
-		s->count++;
+		va = from + part;
 	}
 	return 0;
 }

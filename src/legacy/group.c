@@ -199,13 +199,29 @@ static bool is_bound(int fd)
 	return !sys_ioctl(fd, VFIO_DEVICE_GET_INFO, &info);
 }
 
-/* What its former holder did with it shows in the locks of the open file. */
+bool group_note(int fd, struct cdev *cdev)
+{
+	struct shared_group *shared;
+
+	if (!view_is_cdev(fd, cdev) || !cdev_is_locked(cdev->index, CDEV_LOCK_GROUP))
+		return false;
+	shared = shared_group(cdev->index);
+	if (!shared)
+		return false;
+	if (!shared->container && cdev_is_locked(cdev->index, CDEV_LOCK_CONTAINER)) {
+		shared->container = container_adopted();
+		if (cdev_is_locked(cdev->index, CDEV_LOCK_IOMMU))
+			*shared_iommu_set(shared->container) = true;
+	}
+	return true;
+}
+
 struct group *group_adopt(int fd)
 {
 	struct group *group;
 	struct cdev cdev;
 
-	if (!view_is_cdev(fd, &cdev) || !cdev_is_locked(cdev.index, CDEV_LOCK_GROUP))
+	if (!group_note(fd, &cdev))
 		return NULL;
 	group = find_group(cdev.index);
 	if (!group) {
@@ -213,10 +229,6 @@ struct group *group_adopt(int fd)
 		if (!group)
 			return NULL;
 		object_identify(&group->object, fd);
-		if (cdev_is_locked(cdev.index, CDEV_LOCK_CONTAINER))
-			group->shared->container = container_adopted();
-		if (cdev_is_locked(cdev.index, CDEV_LOCK_IOMMU))
-			*shared_iommu_set(container_adopted()) = true;
 	}
 	return fdtab_install(fd, &group->object) ? NULL : group;
 }
@@ -374,6 +386,21 @@ static int match(const char *name, const char *text, unsigned char uuid[16], boo
 	return 0;
 }
 
+static bool has_attribute(const struct cdev *cdev, const char *name)
+{
+	struct stat st;
+	char path[320];
+
+	format(path, sizeof(path), "/sys%s/%s", cdev->sysfs, name);
+	return !sys_fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW);
+}
+
+/* vfio_pci_validate_vf_token(): a token is for physical and virtual functions only. */
+static bool takes_token(const struct cdev *cdev)
+{
+	return has_attribute(cdev, "sriov_totalvfs") || has_attribute(cdev, "physfn");
+}
+
 /* After an error: group_unbind(). */
 static int bind_device(struct group *group, const unsigned char *token)
 {
@@ -441,9 +468,12 @@ static int get_device_fd(struct group *group, int fd, const char *arg)
 	ret = match(group->cdev.name, name, uuid, &has_token);
 	if (ret)
 		return ret;
+	if (has_token && !takes_token(&group->cdev))
+		return -EINVAL;
 	if (!group->shared->container || !container_has_iommu(group->shared->container))
 		return -EINVAL;
-	if (!rights_sys_rawio())
+	/* Asked for when the device is opened first: vfio_group_use_container() */
+	if (!group->device && !shared_device_elsewhere(group->shared) && !rights_sys_rawio())
 		return -EPERM;
 	new = (int)sys_fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	if (new < 0)

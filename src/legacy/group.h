@@ -56,6 +56,12 @@ void group_unbind(struct group *group);
 /* True when the group of the device with this cdev index is open, here or elsewhere. */
 bool group_is_held(unsigned int index);
 
+/*
+ * What the locks of a group's open file tell goes into the shared state: after
+ * exec() or SCM_RIGHTS. False when fd is no group's.
+ */
+bool group_note(int fd, struct cdev *cdev);
+
 /* Notes in the open files of the groups of a container that VFIO_SET_IOMMU was done. */
 void group_mark_iommu(unsigned int container);
 

@@ -17,8 +17,15 @@
 
 #define DEVICE_SIZE sizeof(struct vfio_pci_dependent_device)
 
+/* struct vfio_pci_hot_reset_info and struct vfio_pci_hot_reset without the array at their ends. */
+struct header {
+	uint32_t argsz;
+	uint32_t flags;
+	uint32_t count;
+};
+
 struct affected {
-	struct vfio_pci_hot_reset_info info;
+	struct header info;
 	struct vfio_pci_dependent_device devices[MAX_DEVICES];
 };
 
@@ -70,7 +77,7 @@ static bool find_device(const struct vfio_pci_dependent_device *device, struct c
 
 long hotreset_get_info(int fd, void *arg)
 {
-	struct vfio_pci_hot_reset_info header;
+	struct header header;
 	struct affected affected;
 	struct cdev cdev;
 	int ret;
@@ -133,7 +140,7 @@ static int check_groups(const int32_t *fds, unsigned int count)
 static int reset_bound(int fd, const struct affected *affected, const int32_t *fds,
 		       unsigned int count)
 {
-	struct vfio_pci_hot_reset reset = { .argsz = sizeof(reset) };
+	struct header reset = { .argsz = sizeof(reset) };
 	struct group *bound[MAX_DEVICES];
 	unsigned int n = 0;
 	int ret = 0;
@@ -155,7 +162,7 @@ static int reset_bound(int fd, const struct affected *affected, const int32_t *f
 
 long hotreset_reset(int fd, void *arg)
 {
-	struct vfio_pci_hot_reset header;
+	struct header header;
 	struct affected affected;
 	int32_t fds[MAX_DEVICES];
 	int ret;

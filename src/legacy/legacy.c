@@ -86,6 +86,8 @@ static int open_view(const struct view *view, int fd, int flags)
 		return names_open_text(view, flags);
 	case VIEW_REAL:
 		return sys_openat(AT_FDCWD, view->path, flags);
+	case VIEW_NOT_DIR:
+		return -ENOTDIR;
 	case VIEW_GROUP_LINK:
 	case VIEW_DEVICE_LINK:
 		return -ELOOP;
@@ -133,15 +135,23 @@ static const struct object *link_target(const char *path)
 	return object && object->kind != FD_HIDDEN ? object : NULL;
 }
 
+static int opened_pagemap(int fd)
+{
+	int ret = pagemap_opened(fd);
+
+	if (!ret)
+		return fd;
+	sys_close(fd);
+	return ret;
+}
+
 /* fd is what opening such a path gave: the file behind our descriptor, once more. */
 static int opened_again(const struct object *object, int fd, int flags)
 {
 	int ret;
 
-	if (object->kind == FD_PAGEMAP) {
-		pagemap_opened(fd);
-		return fd;
-	}
+	if (object->kind == FD_PAGEMAP)
+		return opened_pagemap(fd);
 	if (object->kind == FD_CONTAINER)
 		ret = container_open(fd, flags);
 	else
@@ -166,7 +176,7 @@ int legacy_opened(int dirfd, const char *path, int flags, int ret)
 	else if (strcmp(base ? base + 1 : path, "pagemap"))
 		ret = opened_vfio(dirfd, path, flags, ret);
 	else if (ret >= 0)
-		pagemap_opened(ret);
+		ret = opened_pagemap(ret);
 	lock_leave(saved);
 	return ret;
 }
@@ -206,13 +216,14 @@ static bool set_container_of_real_group(int group, unsigned long arg, long *ret)
 	return *ret;
 }
 
-static int adopt_if_group(const char *name, void *arg)
+static int note_if_group(const char *name, void *arg)
 {
 	int fd = (int)strtol(name, NULL, 10);
+	struct cdev cdev;
 
 	(void)arg;
 	if (*name != '.' && fdtab_kind(fd) == FD_NOT_OURS)
-		group_adopt(fd);
+		group_note(fd, &cdev);
 	return 0;
 }
 
@@ -230,7 +241,7 @@ static struct object *adopt(int fd, unsigned int cmd)
 	if (!object)
 		return NULL;
 	/* Where one came by exec() others did, and the container is asked about its groups. */
-	dir_each("/proc/self/fd", adopt_if_group, NULL);
+	dir_each("/proc/self/fd", note_if_group, NULL);
 	path_choose();
 	return object;
 }
@@ -245,8 +256,8 @@ void legacy_received(int fd)
 		return;
 	saved = lock_enter();
 	fdtab_drop(fd);
-	if (!container_adopt(fd))
-		group_adopt(fd);
+	/* A group's open file can be its device's too: its first ioctl will tell. */
+	container_adopt(fd);
 	lock_leave(saved);
 }
 

@@ -49,6 +49,13 @@ static inline bool legacy_may_add(const char *path)
 	return strstr(path, "iommu") || strstr(path, "vfio") || (*path >= '0' && *path <= '9');
 }
 
+/*
+ * open() with O_CREAT on a name that natively is there must not make a file of
+ * that name. Returns the flags to open it with, or a negative errno. path may
+ * be bad.
+ */
+int legacy_creating(int dirfd, const char *path, int flags);
+
 /* open() and its kin returned ret (a descriptor or a negative errno). */
 int legacy_opened(int dirfd, const char *path, int flags, int ret);
 
@@ -56,7 +63,7 @@ int legacy_opened(int dirfd, const char *path, int flags, int ret);
  * What a name stands for that the kernel has not. A call on such a name either
  * goes to the kernel after all, with another path, or is answered from here.
  */
-enum legacy_name { LEGACY_NOTHING, LEGACY_REAL, LEGACY_OURS };
+enum legacy_name { LEGACY_NOTHING, LEGACY_NOT_DIR, LEGACY_REAL, LEGACY_OURS };
 #define LEGACY_PATH 512
 
 /* Puts the other path (LEGACY_REAL), or the name without links, into to. */
@@ -169,8 +176,9 @@ static inline bool legacy_told(const void *addr, size_t len)
 void legacy_leaving(uintptr_t addr, size_t len);
 void legacy_left(uintptr_t addr, size_t len);
 
-/* Bytes from addr to the end of the mapping that it is in; 0: there is none. */
-size_t legacy_mapping_length(uintptr_t addr);
+/* The same around shmdt(): the length is to be found out. */
+size_t legacy_detaching(uintptr_t addr);
+void legacy_detached(uintptr_t addr, size_t len);
 
 /* madvise() threw the contents of private pages away; shared ones come back the same. */
 void legacy_discarded(uintptr_t addr, size_t len);

@@ -78,24 +78,61 @@ bool maps_has_file(dev_t dev, ino_t ino)
 	return false;
 }
 
-bool maps_find_alias(uint64_t va, uint64_t from, uint64_t to, uint64_t *alias)
+static void cut(uint64_t *len, uint64_t limit)
+{
+	if (*len > limit)
+		*len = limit;
+}
+
+bool maps_find_alias(uint64_t va, uint64_t *len, uint64_t from, uint64_t to, uint64_t *alias)
 {
 	struct procmap_query self, vma;
 	uint64_t offset;
 
 	if (!query(va, PROCMAP_QUERY_FILE_BACKED_VMA, &self))
 		return false;
+	cut(len, self.vma_end - va);
 	offset = self.vma_offset + (va - self.vma_start);
 	for (uint64_t at = 0; next_file_mapping(at, &vma); at = vma.vma_end) {
+		uint64_t end = vma.vma_offset + (vma.vma_end - vma.vma_start);
+
 		if (vma.inode != self.inode || vma.dev_major != self.dev_major ||
-		    vma.dev_minor != self.dev_minor || offset < vma.vma_offset ||
-		    offset - vma.vma_offset >= vma.vma_end - vma.vma_start)
+		    vma.dev_minor != self.dev_minor || offset >= end ||
+		    !(vma.vma_flags & PROCMAP_QUERY_VMA_SHARED))
 			continue;
+		if (offset < vma.vma_offset) {
+			cut(len, vma.vma_offset - offset);
+			continue;
+		}
 		*alias = vma.vma_start + (offset - vma.vma_offset);
-		if (*alias < from || *alias >= to)
-			return true;
+		if (*alias >= from && *alias < to) {
+			cut(len, to - *alias);
+			continue;
+		}
+		cut(len, (*alias < from && from < vma.vma_end ? from : vma.vma_end) - *alias);
+		return true;
 	}
 	return false;
+}
+
+/* The rule of do_shmdt() in ipc/shm.c: what still lies where it was attached. */
+uint64_t maps_each_attached(uint64_t va, void (*what)(uint64_t va, uint64_t len))
+{
+	struct procmap_query vma, first = { .inode = 0 };
+	uint64_t end = va;
+
+	for (uint64_t at = va; next_file_mapping(at, &vma); at = vma.vma_end) {
+		if (vma.vma_start < va || vma.vma_start - va != vma.vma_offset)
+			continue;
+		if (!first.inode)
+			first = vma;
+		if (vma.inode != first.inode || vma.dev_major != first.dev_major ||
+		    vma.dev_minor != first.dev_minor)
+			continue;
+		what(vma.vma_start, vma.vma_end - vma.vma_start);
+		end = vma.vma_end;
+	}
+	return end - va;
 }
 
 void maps_each_of_file(dev_t dev, ino_t ino, uint64_t offset, uint64_t len,
@@ -111,7 +148,7 @@ void maps_each_of_file(dev_t dev, ino_t ino, uint64_t offset, uint64_t len,
 			continue;
 		if (from < offset)
 			from = offset;
-		if (to - offset > len)
+		if (to > offset && to - offset > len)
 			to = offset + len;
 		if (from < to)
 			what(vma.vma_start + (from - vma.vma_offset), to - from);

@@ -23,10 +23,16 @@ uint64_t maps_shared_length(uint64_t va);
 bool maps_has_file(dev_t dev, ino_t ino);
 
 /*
- * Another mapping of the file page at va, outside of [from, to).
- * False when there is none, or va is not of a file.
+ * Another shared mapping of the file page at va, outside of [from, to). False
+ * when there is none. Either way *len is cut to the bytes of which that holds.
  */
-bool maps_find_alias(uint64_t va, uint64_t from, uint64_t to, uint64_t *alias);
+bool maps_find_alias(uint64_t va, uint64_t *len, uint64_t from, uint64_t to, uint64_t *alias);
+
+/*
+ * Calls what() with each part of the System V segment that was attached at va.
+ * Returns how far they reach.
+ */
+uint64_t maps_each_attached(uint64_t va, void (*what)(uint64_t va, uint64_t len));
 
 /*
  * Calls what() with each range of addresses at which [offset, offset + len)

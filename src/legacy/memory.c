@@ -8,60 +8,78 @@
 #include "legacy/maps.h"
 #include "legacy/pagemap.h"
 
-#define PAGEMAP_EXCLUSIVE (UINT64_C(1) << 56) /* no other mapping anywhere */
-
+/* The kernel rounds lengths up. What stays of a page keeps the page. */
 static uint64_t page_up(uint64_t len)
 {
 	return (len + PIN_PAGE_SIZE - 1) & ~(PIN_PAGE_SIZE - 1);
 }
 
-/* Moves the pin of a shared page to another mapping of it, where there is one. */
-static void keep_alias(uint64_t va, uint64_t size, uint64_t from, uint64_t to)
+/* Moves the pins of shared memory to other mappings of it, where there are any. */
+static void keep_aliases(uint64_t va, uint64_t to, uint64_t leaving, uint64_t end)
 {
-	uint64_t entry, alias;
+	while (va < to) {
+		uint64_t len = to - va, alias;
 
-	if (!maps_entries(va, &entry, 1) || entry & PAGEMAP_EXCLUSIVE)
-		return;
-	if (maps_find_alias(va, from, to, &alias) && pin_copy(va, size, alias))
-		log_error("cannot keep the page at 0x%lx pinned for its other mapping at 0x%lx", va,
-			  alias);
+		if (maps_find_alias(va, &len, leaving, end, &alias) && pin_copy(va, len, alias))
+			log_error("cannot keep memory at 0x%lx pinned for its other mapping at "
+				  "0x%lx",
+				  va, alias);
+		va += len;
+	}
+}
+
+static void leave(uint64_t addr, uint64_t len)
+{
+	uint64_t start = page_up(addr), end = page_up(addr + len);
+	struct pin pin;
+
+	for (uint64_t at = start; at < end && pin_next(at, &pin) && pin.va < end;
+	     at = pin.va + pin.len)
+		if (pin.shared)
+			keep_aliases(pin.va > start ? pin.va : start,
+				     pin.va + pin.len < end ? pin.va + pin.len : end, start, end);
 }
 
 void legacy_leaving(uintptr_t addr, size_t len)
 {
 	struct lock_saved saved = lock_enter();
-	uint64_t end = addr + page_up(len);
-	struct pin pin;
 
-	for (uint64_t at = addr; at < end && pin_next(at, &pin) && pin.va < end;
-	     at = pin.va + pin.len) {
-		uint64_t size = UINT64_C(1) << pin.shift;
-
-		if (!pin.shared)
-			continue;
-		for (uint64_t va = pin.va; va < pin.va + pin.len; va += size)
-			if (va + size > addr && va < end)
-				keep_alias(va, size, addr, end);
-	}
+	leave(addr, len);
 	lock_leave(saved);
 }
 
 void legacy_left(uintptr_t addr, size_t len)
 {
 	struct lock_saved saved = lock_enter();
+	uint64_t start = page_up(addr), end = page_up(addr + len);
 
-	pin_release(addr, page_up(len));
-	pagemap_forget(addr, page_up(len));
+	pin_release(start, end - start);
+	pagemap_forget(start, end - start);
 	lock_leave(saved);
 }
 
-size_t legacy_mapping_length(uintptr_t addr)
+size_t legacy_detaching(uintptr_t addr)
 {
 	struct lock_saved saved = lock_enter();
-	size_t len = maps_length(addr);
+	size_t len = maps_each_attached(addr, leave);
 
 	lock_leave(saved);
 	return len;
+}
+
+/* Other memory can have been mapped over parts of the segment. */
+void legacy_detached(uintptr_t addr, size_t len)
+{
+	struct lock_saved saved = lock_enter();
+	uint64_t end = addr + len;
+	struct pin pin;
+
+	for (uint64_t at = addr; at < end && pin_next(at, &pin) && pin.va < end;
+	     at = pin.va + pin.len)
+		for (uint64_t va = pin.va; va < pin.va + pin.len; va += UINT64_C(1) << pin.shift)
+			if (!maps_length(va))
+				pin_release(va, UINT64_C(1) << pin.shift);
+	lock_leave(saved);
 }
 
 /* Releases what is pinned in the range and is of shared memory, or is not. */
@@ -113,24 +131,27 @@ void legacy_removed(uintptr_t addr, size_t len)
 	lock_leave(saved);
 }
 
-static void cut_out(int fd, off_t offset, off_t len, void (*what)(uint64_t va, uint64_t len))
+/* Whole pages only: of others the kernel clears a part. */
+static void cut_out(int fd, uint64_t start, uint64_t end, void (*what)(uint64_t va, uint64_t len))
 {
 	struct lock_saved saved;
 	struct stat st;
 
-	if (!pin_count() || sys_fstat(fd, &st) || len <= 0)
+	start = page_up(start);
+	end &= ~(PIN_PAGE_SIZE - 1);
+	if (!pin_count() || sys_fstat(fd, &st) || start >= end)
 		return;
 	saved = lock_enter();
-	maps_each_of_file(st.st_dev, st.st_ino, (uint64_t)offset, (uint64_t)len, what);
+	maps_each_of_file(st.st_dev, st.st_ino, start, end - start, what);
 	lock_leave(saved);
 }
 
 void legacy_punched(int fd, off_t offset, off_t len)
 {
-	cut_out(fd, offset, len, punched);
+	cut_out(fd, (uint64_t)offset, (uint64_t)(offset + len), punched);
 }
 
 void legacy_truncated(int fd, off_t len)
 {
-	cut_out(fd, len, INT64_MAX - len, pin_release);
+	cut_out(fd, (uint64_t)len, INT64_MAX, pin_release);
 }

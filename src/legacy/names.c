@@ -47,6 +47,8 @@ enum legacy_name legacy_name(int dirfd, const char *path, bool follow, char to[L
 	if (view.kind == VIEW_NONE)
 		return LEGACY_NOTHING;
 	format(to, LEGACY_PATH, "%s", view.path);
+	if (view.kind == VIEW_NOT_DIR)
+		return LEGACY_NOT_DIR;
 	return view.kind == VIEW_REAL ? LEGACY_REAL : LEGACY_OURS;
 }
 
@@ -101,6 +103,18 @@ static int stat_view(const struct view *view, struct stat *st)
 		st->st_nlink = view->kind == VIEW_GROUP_DIR ? 3 : 2;
 	}
 	return 0;
+}
+
+int legacy_creating(int dirfd, const char *path, int flags)
+{
+	struct stat st;
+	char name[VIEW_PATH], to[LEGACY_PATH];
+
+	if (user_read_string(name, sizeof(name), path) < 0 || !legacy_may_add(name) ||
+	    sys_fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != -ENOENT ||
+	    legacy_name(dirfd, name, true, to) != LEGACY_OURS)
+		return flags;
+	return flags & O_EXCL ? -EEXIST : flags & ~O_CREAT;
 }
 
 /* Names without links: nothing is followed any more. */

@@ -38,8 +38,11 @@ static void release(struct object *object)
 	slab_free(&pagemaps, object);
 }
 
-/* /proc/PID/pagemap or /proc/PID/task/TID/pagemap, PID being this process. */
-static bool is_own(int fd)
+/*
+ * /proc/PID/pagemap or /proc/PID/task/TID/pagemap, PID being this process: 1.
+ * Another file: 0. A negative errno when it cannot be told.
+ */
+static int is_own(int fd)
 {
 	char self[64], link[128];
 	char *pid;
@@ -48,34 +51,46 @@ static bool is_own(int fd)
 	format(self, sizeof(self), "/proc/self/fd/%d", fd);
 	len = sys_readlinkat(AT_FDCWD, self, link, sizeof(link) - 1);
 	if (len <= 0)
-		return false;
+		return len == -ENOENT ? 0 : (int)len;
 	link[len] = '\0';
 	pid = strstr(link, "/task/");
 	if (!pid)
 		pid = strstr(link, "/pagemap");
 	if (!pid)
-		return false;
+		return 0;
 	*pid = '\0';
 	pid = strrchr(link, '/');
 	return pid && strtol(pid + 1, NULL, 10) == sys_getpid();
 }
 
-void pagemap_opened(int fd)
+static int enter(int fd)
 {
-	struct pagemap *pagemap;
+	struct pagemap *pagemap = slab_alloc(&pagemaps);
+	int ret;
 
-	if (!is_own(fd) || (path_choose() != 0 && settings.mode != MODE_GROUP))
-		return;
-	pagemap = slab_alloc(&pagemaps);
 	if (!pagemap)
-		return;
+		return -ENOMEM;
 	pagemap->object.kind = FD_PAGEMAP;
 	pagemap->object.release = release;
 	pagemap->generation = process_generation();
-	object_identify(&pagemap->object, fd);
+	ret = object_identify(&pagemap->object, fd);
 	object_hold(&pagemap->object);
-	fdtab_install(fd, &pagemap->object);
+	if (!ret)
+		ret = fdtab_install(fd, &pagemap->object);
 	object_release(&pagemap->object);
+	return ret;
+}
+
+int pagemap_opened(int fd)
+{
+	int ret = is_own(fd);
+
+	if (ret <= 0)
+		return ret;
+	ret = path_choose();
+	if (ret > 0 && settings.mode != MODE_GROUP)
+		return 0;
+	return ret < 0 ? ret : enter(fd);
 }
 
 /* ---- lookups while no page table exists ---- */
@@ -222,6 +237,7 @@ static bool is_pinned(uint64_t va, uint64_t entry)
 {
 	uint64_t pfn = pin_pfn(va);
 	uint64_t now = entry & PAGEMAP_PFN;
+	struct pin pin;
 
 	if (!pfn)
 		return false;
@@ -229,7 +245,11 @@ static bool is_pinned(uint64_t va, uint64_t entry)
 		return false;
 	if (now == pfn)
 		return true;
-	pin_release(va & ~(PIN_PAGE_SIZE - 1), PIN_PAGE_SIZE);
+	/* Of a huge page that is another one now nothing is left. */
+	if (pin_next(va, &pin) && pin.shift != PIN_PAGE_SHIFT)
+		pin_release(pin.va, pin.len);
+	else
+		pin_release(va & ~(PIN_PAGE_SIZE - 1), PIN_PAGE_SIZE);
 	return false;
 }
 
@@ -285,6 +305,14 @@ static int pin_pages(uint64_t va, const uint64_t *entries, size_t n)
  */
 #define SWEEP_PINS 4
 
+/* A shared page that is out of the page table only is not given back. */
+static bool is_gone(const struct pin *pin, uint64_t va, uint64_t entry)
+{
+	if (!(entry & PAGEMAP_PRESENT))
+		return !pin->shared || !maps_shared_length(va);
+	return !HIDDEN_PFN(entry) && (entry & PAGEMAP_PFN) != pin_pfn(va);
+}
+
 static void sweep(void)
 {
 	static uint64_t cursor;
@@ -304,11 +332,8 @@ static void sweep(void)
 			return;
 		for (size_t page = 0; page < n; page++) {
 			uint64_t va = pin.va + (page << PIN_PAGE_SHIFT);
-			bool gone = !(entries[page] & PAGEMAP_PRESENT);
 
-			if (!gone && !HIDDEN_PFN(entries[page]))
-				gone = (entries[page] & PAGEMAP_PFN) != pin_pfn(va);
-			if (gone)
+			if (is_gone(&pin, va, entries[page]))
 				pin_release(va, UINT64_C(1) << pin.shift);
 		}
 	}
@@ -415,6 +440,15 @@ static void report(uint64_t va, const uint64_t *entries, size_t n)
 				  (entries[i] & PAGEMAP_PFN) << PIN_PAGE_SHIFT);
 }
 
+/* Of a descriptor that came by fork() the pages are the parent's. */
+static bool shows_us(struct pagemap *pagemap)
+{
+	/* There was no memory to tell when it was opened. */
+	if (!pagemap->generation)
+		pagemap->generation = process_generation();
+	return pagemap->generation == process_generation();
+}
+
 ssize_t legacy_pagemap_read(int fd, void *buf, ssize_t len, off_t pos)
 {
 	uint64_t *entries = buf;
@@ -436,7 +470,7 @@ ssize_t legacy_pagemap_read(int fd, void *buf, ssize_t len, off_t pos)
 		saved = lock_enter();
 		pagemap = (struct pagemap *)fdtab_get(fd);
 		if (pagemap && pagemap->object.kind == FD_PAGEMAP &&
-		    pagemap->generation == process_generation())
+		    shows_us(pagemap))
 			ret = answer(fd, va, entries, n, pos);
 		if (ret)
 			complain(ret);

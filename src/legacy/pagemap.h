@@ -9,8 +9,11 @@
 
 #include <stdint.h>
 
-/* Enters fd if it is the pagemap of this process. */
-void pagemap_opened(int fd);
+/*
+ * Enters fd if it is the pagemap of this process. 0, also when it is not, or a
+ * negative errno: then it must not be used, for what it says would not hold.
+ */
+int pagemap_opened(int fd);
 
 /*
  * Pins what was looked up while there was no page table, now that there is

@@ -17,17 +17,22 @@ static int found(const struct cdev *cdev, void *arg)
 	return 1;
 }
 
-/* Why the cdev path cannot be taken, with what to do; NULL when it can. */
-static const char *obstacle(void)
+/*
+ * Why the cdev path cannot be taken, with what to do; NULL when it can. *error
+ * is set when it could not be told.
+ */
+static const char *obstacle(int *error)
 {
 	int ret = cdev_each(found, NULL);
 
+	*error = ret < 0 && ret != -ENOENT ? ret : 0;
 	if (ret < 0)
 		return "this kernel has no VFIO device cdevs (CONFIG_VFIO_DEVICE_CDEV and "
 		       "CONFIG_VFIO_NOIOMMU, Linux 7.3 or later)";
 	if (!ret)
-		return "no device has a no-IOMMU cdev: bind one to vfio-pci with "
-		       "vfio.enable_unsafe_noiommu_mode=1 on Linux 7.3 or later";
+		return "no device has a no-IOMMU cdev: that takes Linux 7.3 or later with "
+		       "CONFIG_VFIO_DEVICE_CDEV, and one that was bound to vfio-pci with "
+		       "vfio.enable_unsafe_noiommu_mode=1";
 	ret = ioas_open();
 	if (ret == -ENOENT)
 		return "there is no /dev/iommu: load the module iommufd, or give the node to this "
@@ -42,12 +47,15 @@ int path_choose(void)
 {
 	static bool chosen, warned;
 	const char *why;
+	int error;
 
 	if (settings.mode == MODE_GROUP)
 		return 1;
 	if (chosen)
 		return 0;
-	why = obstacle();
+	why = obstacle(&error);
+	if (error)
+		return error;
 	if (!why) {
 		chosen = true;
 		return 0;

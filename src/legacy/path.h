@@ -8,7 +8,7 @@
 
 /*
  * 0: the cdev path. 1: the group path, pass everything on. A negative errno:
- * NOIOMMU_SHIM_MODE=cdev, and the kernel has no cdev path.
+ * NOIOMMU_SHIM_MODE=cdev, and the kernel has no cdev path; or it cannot be told.
  */
 int path_choose(void);
 

@@ -203,9 +203,9 @@ static void find_in_group(const char *rest, bool follow, struct view *view)
 		return;
 	}
 	for (size_t i = 0; i < sizeof(group_files) / sizeof(group_files[0]); i++) {
-		if (strcmp(name, group_files[i].name) || *rest)
+		if (strcmp(name, group_files[i].name))
 			continue;
-		view->kind = VIEW_TEXT;
+		view->kind = *rest ? VIEW_NOT_DIR : VIEW_TEXT;
 		view->text = group_files[i].text;
 		format(view->path, sizeof(view->path), GROUPS "/%u/%s", view->group, name);
 	}
@@ -229,8 +229,9 @@ void view_find(int dirfd, const char *path, bool follow, struct view *view)
 	if (!split(dirfd, path, dir, sizeof(dir), &rest) || !component(&rest, name, sizeof(name)))
 		return;
 	if (!strcmp(dir, "/dev/vfio")) {
-		if (!*rest)
-			find_in_dev(name, view);
+		find_in_dev(name, view);
+		if (*rest && view->kind != VIEW_NONE)
+			view->kind = VIEW_NOT_DIR;
 	} else if (!strcmp(dir, GROUPS)) {
 		if (find_group(name, view))
 			find_in_group(rest, follow, view);

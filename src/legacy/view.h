@@ -25,6 +25,7 @@ enum view_kind {
 	VIEW_DEVICES_DIR, /* /sys/kernel/iommu_groups/N/devices */
 	VIEW_DEVICE_LINK, /* /sys/kernel/iommu_groups/N/devices/DEVICE, the link itself */
 	VIEW_TEXT,	  /* a file of /sys/kernel/iommu_groups/N */
+	VIEW_NOT_DIR,	  /* something below one of the files */
 	VIEW_REAL,	  /* a path through one of the links to what the kernel has */
 };
 

@@ -120,6 +120,7 @@ DIR *opendir(const char *path)
 	int before = errno;
 	DIR *dir = NEXT(opendir)(path);
 	char name[LEGACY_PATH];
+	struct stat st;
 
 	if (dir) {
 		if (may_list(path) && legacy_path_of(dirfd(dir), name))
@@ -134,10 +135,17 @@ DIR *opendir(const char *path)
 		return NEXT(opendir)(name);
 	case LEGACY_OURS:
 		errno = before;
+		if (legacy_stat(name, &st) || !S_ISDIR(st.st_mode)) {
+			errno = ENOTDIR;
+			return NULL;
+		}
 		dir = NEXT(opendir)("/dev/vfio");
 		if (dir)
 			enter(dir, name, true);
 		return dir;
+	case LEGACY_NOT_DIR:
+		errno = ENOTDIR;
+		return NULL;
 	default:
 		return NULL;
 	}
@@ -248,13 +256,20 @@ static bool scan_ours(const char *path, struct dirent64 ***list, scandir64_filte
 		      scandir64_compare *compare, int *count)
 {
 	int before = errno;
-	DIR *dir = legacy_may_add(path) ? opendir(path) : NULL;
-	bool ours = dir && find(dir);
+	DIR *dir;
+	bool ours;
 
+	if (!legacy_may_add(path))
+		return false;
+	dir = opendir(path);
+	if (!dir) {
+		*count = -1;
+		return true;
+	}
+	ours = find(dir);
 	if (ours)
 		*count = scan(dir, list, filter, compare);
-	if (dir)
-		closedir(dir);
+	closedir(dir);
 	errno = ours && *count < 0 ? ENOMEM : before;
 	return ours;
 }

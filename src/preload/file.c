@@ -29,7 +29,7 @@ static int opened(int dirfd, const char *path, int flags, int fd, int errno_befo
 {
 	int ret;
 
-	if (fd < 0 && errno != ENOENT && errno != EBUSY)
+	if (fd < 0 && errno != ENOENT && errno != EBUSY && errno != EACCES && errno != EPERM)
 		return fd;
 	if (fd >= 0 && fdtab_kind(fd) != FD_NOT_OURS)
 		legacy_replaced(fd);
@@ -43,7 +43,10 @@ static int opened(int dirfd, const char *path, int flags, int fd, int errno_befo
 #define OPENED(dirfd, path, flags, call)                                     \
 	({                                                                   \
 		int before_ = errno;                                         \
-		int fd_ = (call);                                            \
+		int fd_;                                                     \
+		if ((flags)&O_CREAT)                                         \
+			flags = legacy_creating(dirfd, path, flags);         \
+		fd_ = flags < 0 ? (int)result(flags) : (call);               \
 		opened(dirfd, path, flags, fd_, before_);                    \
 	})
 

@@ -74,21 +74,21 @@ static void remapped(uintptr_t from, size_t len, uintptr_t to, size_t new_len)
 
 void *mremap(void *addr, size_t len, size_t new_len, int flags, ...)
 {
-	bool pinned = legacy_told(addr, len);
 	void *to = NULL, *ret;
 	va_list args;
 
 	va_start(args, flags);
 	to = va_arg(args, void *);
 	va_end(args);
-	if (pinned && new_len < len)
+	if (new_len < len && legacy_told(addr, len))
 		legacy_leaving((uintptr_t)addr + new_len, len - new_len);
 	if (flags & MREMAP_FIXED)
 		ret = TAKING_AWAY(to, new_len, MAP_FAILED,
 				  NEXT(mremap)(addr, len, new_len, flags, to));
 	else
 		ret = NEXT(mremap)(addr, len, new_len, flags, to);
-	if (pinned && ret != MAP_FAILED)
+	/* It may have got pins only now, those of what it was moved over. */
+	if (ret != MAP_FAILED && legacy_told(addr, len))
 		remapped((uintptr_t)addr, len, (uintptr_t)ret, new_len);
 	return ret;
 }
@@ -134,9 +134,12 @@ void *sbrk(intptr_t more)
 
 int shmdt(const void *addr)
 {
-	size_t len = legacy_told(NULL, SIZE_MAX) ? legacy_mapping_length((uintptr_t)addr) : 0;
+	size_t len = pin_count() ? legacy_detaching((uintptr_t)addr) : 0;
+	int ret = NEXT(shmdt)(addr);
 
-	return TAKING_AWAY(addr, len, -1, NEXT(shmdt)(addr));
+	if (!ret && len)
+		legacy_detached((uintptr_t)addr, len);
+	return ret;
 }
 
 static int punched(int fd, int mode, off64_t pos, off64_t len, int ret)

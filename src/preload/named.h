@@ -26,6 +26,9 @@
 				errno = before_;                                          \
 				ret_ = (ours);                                            \
 				break;                                                    \
+			case LEGACY_NOT_DIR:                                              \
+				errno = ENOTDIR;                                          \
+				break;                                                    \
 			case LEGACY_NOTHING:                                              \
 				break;                                                    \
 			}                                                                 \

@@ -1,0 +1,266 @@
+#!/usr/bin/env bash
+#
+# The command on any machine: needs no device, no privilege and no particular
+# kernel. What a machine does not allow to be tested is skipped, and told.
+#
+# The command is the one of the build directory that this runs in, or
+# NOIOMMU_SHIM_COMMAND.
+
+set -euo pipefail
+
+command=$(realpath "${NOIOMMU_SHIM_COMMAND:-./noiommu-shim}")
+library=$(realpath "$(dirname "$command")/.libs/libnoiommu-shim.so")
+cc=${CC:-cc}
+scratch=$(mktemp -d)
+passed=0 failed=0 skipped=0
+unset LD_PRELOAD "${!NOIOMMU_SHIM_@}"
+
+trap 'rm -rf "$scratch"' EXIT
+
+# Runs the command; leaves its status, output and messages in $status, $out and $err.
+run() { # ARG...
+    status=0
+    "$command" "$@" >"$scratch/out" 2>"$scratch/err" </dev/null || status=$?
+    out=$(<"$scratch/out")
+    err=$(<"$scratch/err")
+}
+
+is() { # NAME GOT WANTED
+    if [[ $2 == "$3" ]]; then
+        passed=$((passed + 1))
+        echo "ok - $1"
+    else
+        failed=$((failed + 1))
+        echo "not ok - $1"
+        printf '# got: %s\n# wanted: %s\n' "$2" "$3"
+    fi
+}
+
+skip() { # NAME REASON
+    skipped=$((skipped + 1))
+    echo "ok - $1 # SKIP $2"
+}
+
+# The last run ended with STATUS, after one line on stderr that has WORDS.
+complained() { # NAME STATUS WORDS
+    is "$1: status" "$status" "$2"
+    is "$1: one line" "$(wc -l <"$scratch/err")" 1
+    [[ $err == *"$3"* ]] && err=$3
+    is "$1: what is the matter" "$err" "$3"
+}
+
+refused() { # NAME PROGRAM WORDS
+    run run -- "$2"
+    complained "run refuses $1" 2 "$3"
+}
+
+# A file of machine code without a compiler: a copy of a program, a few bytes changed.
+patched() { # FROM TO OFFSET BYTES
+    cp "$1" "$2"
+    # shellcheck disable=SC2059 # the bytes are escapes
+    printf "$4" | dd of="$2" bs=1 seek="$3" conv=notrunc status=none
+}
+
+compiles() { # OUTPUT [OPTION...]
+    local output=$1
+    shift
+    echo "$source" | "$cc" -x c - -o "$output" "$@" 2>/dev/null
+}
+
+run run -- true
+if [[ $err == *Sanitizer* ]]; then
+    echo "the library was built with a sanitizer, which must be preloaded first"
+    exit 77
+fi
+is "a program runs" "$status/$err" "0/"
+
+# ---- usage ------------------------------------------------------------------
+
+run
+complained "no verb" 2 "a verb is missing"
+run walk
+complained "unknown verb" 2 "'walk'"
+run run
+complained "no program" 2 "a program is missing"
+run run --mode fast -- true
+complained "unknown mode" 2 "'fast'"
+run run --log loud -- true
+complained "unknown level" 2 "'loud'"
+run run --unknown -- true
+complained "unknown option of run" 2 "--unknown"
+run check --unknown
+complained "unknown option of check" 2 "--unknown"
+for verb in "" run check; do
+    run $verb --help
+    is "help of '$verb'" "$status/$err/${out%% *}" "0//Usage:"
+    is "help of '$verb' fits 80 columns" "$(grep -cE '.{81}' "$scratch/out")" 0
+done
+run --version
+is "version" "$status/${out%% *}" 0/noiommu-shim
+
+# ---- run: the program is what it was ----------------------------------------
+
+# shellcheck disable=SC2016 # for the program
+{
+    run run -- sh -c 'exit 7'
+    is "the exit status is the program's" "$status" 7
+    run run -- sh -c 'kill -PIPE $$'
+    is "the signal is the program's" "$status" 141
+    run run -- sh -c 'echo "$LD_PRELOAD"'
+    is "the library is preloaded" "$out" "$library"
+    LD_PRELOAD=libm.so.6 run run -- sh -c 'echo "$LD_PRELOAD"'
+    is "other preloads are kept, behind it" "$out" "$library:libm.so.6"
+    run run --mode cdev --log debug --log-file log -- sh -c \
+        'echo $NOIOMMU_SHIM_MODE $NOIOMMU_SHIM_LOG $NOIOMMU_SHIM_LOG_FILE'
+    is "options reach it" "$out" "cdev debug $PWD/log"
+    rm -f log
+    run run -- sh -c 'echo "$NOIOMMU_SHIM_MODE$NOIOMMU_SHIM_LOG$NOIOMMU_SHIM_LOG_FILE"'
+    is "without options no variable is set" "$out" ""
+    run run sh -c 'echo "$0" "$@"' --mode -- x
+    is "the program's options are its own" "$out" "--mode -- x"
+    is "the pid stays" "$(sh -c 'echo $$; exec "$0" run -- sh -c "echo \$\$"' "$command" |
+        uniq | wc -l)" 1
+}
+run run -- cat /proc/self/maps
+is "the library is mapped" "$(grep -c "r-xp.*$library" "$scratch/out")" 1
+run run -- "$scratch/none"
+complained "a program that is not there" 127 "not found"
+run run -- no-such-program-in-path
+complained "a program that is nowhere in PATH" 127 "not found"
+: >"$scratch/file"
+run run -- "$scratch/file"
+complained "a file that is no program" 126 "cannot be executed"
+run run -- "$scratch"
+complained "a directory" 126 "cannot be executed"
+
+script() { # NAME TEXT
+    printf '%s\n' "$2" >"$scratch/$1"
+    chmod +x "$scratch/$1"
+}
+
+script sh '#!/bin/sh
+exit 5'
+run run -- "$scratch/sh"
+is "a script runs" "$status" 5
+script env '#!/usr/bin/env sh
+exit 6'
+run run -- "$scratch/env"
+is "a script found by env runs" "$status" 6
+script plain 'exit 8'
+run run -- "$scratch/plain"
+is "a script without a first line runs" "$status" 8
+PATH=$scratch:$PATH run run -- plain
+is "PATH is searched" "$status" 8
+script gone '#!/no/such/interpreter'
+run run -- "$scratch/gone"
+is "a script without its interpreter does not run" "$((status != 0))" 1
+
+# ---- run: what cannot be served is refused ----------------------------------
+
+program=$(realpath "$(type -P env)")
+patched "$program" "$scratch/narrow" 4 '\001'
+refused "a 32-bit program" "$scratch/narrow" "32-bit"
+patched "$program" "$scratch/elsewhere" 18 '\007\000'
+refused "another processor's program" "$scratch/elsewhere" "another processor"
+
+source='int main(void) { return 9; }'
+if ! compiles "$scratch/dynamic"; then
+    skip "static, Go and set-user-id programs" "there is no C compiler"
+else
+    run run -- "$scratch/dynamic"
+    is "a compiled program runs" "$status" 9
+
+    if compiles "$scratch/static" -static; then
+        refused "a static program" "$scratch/static" "statically linked"
+        script by-static "#!$scratch/static"
+        refused "a script of a static interpreter" "$scratch/by-static" "is run by"
+    else
+        skip "a static program" "there is no static libc"
+    fi
+
+    source='__asm__(".section .go.buildinfo,\"aw\"\n.quad 0\n.previous"); int main(void) {}'
+    compiles "$scratch/go"
+    refused "a Go program by its section" "$scratch/go" "Go program"
+    source='__asm__(".section .note.go.buildid,\"a\",@note\n.long 4, 4, 4\n.ascii \"Go\\0\\0\"\n"
+        ".long 0\n.previous"); int main(void) {}'
+    compiles "$scratch/go"
+    refused "a Go program by its note" "$scratch/go" "Go program"
+
+    source='int main(void) { return 9; }'
+    compiles "$scratch/musl" -Wl,--dynamic-linker=/lib/ld-musl-none.so.1
+    refused "a program of another libc" "$scratch/musl" "musl"
+
+    cp "$scratch/dynamic" "$scratch/suid"
+    if ((EUID == 0)) && chown 1 "$scratch/suid" && chmod u+s "$scratch/suid" &&
+        [[ ! $(findmnt -no OPTIONS -T "$scratch" 2>/dev/null) =~ nosuid ]] &&
+        grep -q 'NoNewPrivs:.0' /proc/self/status; then
+        refused "a set-user-id program" "$scratch/suid" "set-user-id"
+        chown 0 "$scratch/suid" && chmod u+s "$scratch/suid"
+        run run -- "$scratch/suid"
+        is "set-user-id to the same user is no matter" "$status" 9
+    else
+        skip "a set-user-id program" "it takes root and a file system for it"
+    fi
+fi
+
+# ---- the library ------------------------------------------------------------
+
+mkdir -p "$scratch/moved/bin" "$scratch/moved/lib"
+cp "$command" "$scratch/moved/bin/noiommu-shim"
+if "$scratch/moved/bin/noiommu-shim" run -- true 2>/dev/null; then
+    skip "a missing library" "one is installed"
+else
+    command=$scratch/moved/bin/noiommu-shim run run -- true
+    complained "a missing library" 2 "libnoiommu-shim.so is missing"
+fi
+echo "no library" >"$scratch/moved/bin/libnoiommu-shim.so"
+command=$scratch/moved/bin/noiommu-shim run run -- true
+complained "a damaged library" 2 "$scratch/moved/bin/libnoiommu-shim.so"
+patched "$library" "$scratch/moved/bin/libnoiommu-shim.so" 18 '\007\000'
+command=$scratch/moved/bin/noiommu-shim run run -- true
+complained "a library that does not load" 2 "cannot be preloaded"
+cp "$library" "$scratch/moved/bin/libnoiommu-shim.so"
+# shellcheck disable=SC2016 # for the program
+command=$scratch/moved/bin/noiommu-shim run run -- sh -c 'echo "$LD_PRELOAD"'
+is "a library beside the command" "$out" "$scratch/moved/bin/libnoiommu-shim.so"
+
+# ---- check ------------------------------------------------------------------
+
+run check
+is "check says ready or not" "$status/${out##*$'\n'}" \
+    "$([[ $out == *$'\n'Ready. ]] && echo 0/Ready. || echo "1/${out##*$'\n'}")"
+is "check writes no control characters" "$(tr -d '\n\040-\176' <"$scratch/out" | wc -c)" 0
+# A path is not broken, however long it is.
+is "check fits 80 columns" "$(grep -v "$library" "$scratch/out" | grep -cE '.{81}')" 0
+ready=$status
+
+run check -- no-such-program-in-path
+is "check of a program that is nowhere" "$status" 1
+run check -- "$scratch/narrow"
+is "check of a program that cannot be served" "$status" 1
+is "check says why" "$(grep -c 32-bit "$scratch/out")" 1
+
+if type -P python3 >/dev/null; then
+    run check --json
+    is "check --json has the same status" "$status" "$ready"
+    is "check --json is JSON, and says the same" \
+        "$(python3 -c '
+import json, sys
+c = json.load(open(sys.argv[1]))
+states = {f["state"] for f in c["findings"]} - {"ok", "note", "not told", "missing"}
+missing = [f for f in c["findings"] if f["state"] == "missing"]
+assert c["ready"] == (not missing) and not states and isinstance(c["devices"], list)
+assert "program" not in c and all(f["mend"] for f in missing), missing
+print(int(not c["ready"]))' "$scratch/out")" "$ready"
+    run check --json -- sh
+    is "check --json has the program" \
+        "$(python3 -c '
+import json, sys
+p = json.load(open(sys.argv[1]))["program"]
+print(p["name"], p["preloadable"], p["path"])' "$scratch/out")" "sh True $(type -P sh)"
+else
+    skip "check --json" "there is no python3 to read it"
+fi
+
+echo "cli: $passed passed, $failed failed, $skipped skipped"
+((failed == 0))

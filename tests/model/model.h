@@ -1,0 +1,201 @@
+/*
+ * model - the addresses that a program was given, compared with the truth
+ *
+ * A random sequence of steps maps memory, uses it, looks up where it is and
+ * gives it back in all the ways there are. After each step another process,
+ * which knows nothing of the library under test, tells where every page really
+ * is. A page whose address was looked up has to stay there until the program
+ * gives it back, and after the last step nothing may be pinned any more.
+ */
+#ifndef MODEL_H
+#define MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
+
+#define PAGE_SHIFT 12
+#define HUGE_SHIFT 21
+#define PAGE_SIZE (1UL << PAGE_SHIFT)
+#define HUGE_SIZE (1UL << HUGE_SHIFT)
+
+/* Of a pagemap entry */
+#define PRESENT (1ULL << 63)
+#define SWAPPED (1ULL << 62)
+#define PFN ((1ULL << 55) - 1)
+
+/* main.c */
+
+struct options {
+	uint64_t seed, count, only;
+	bool verbose;
+};
+
+/* Where the process that performs sequences is: its parent takes it from there. */
+struct progress {
+	uint64_t seed;
+	int step;
+};
+
+/* Says what is wrong, if anybody listens, and ends the process. */
+__attribute__((format(printf, 1, 2), noreturn)) void fail(const char *format, ...);
+
+uint64_t random_bits(uint64_t *state);
+
+/* look.c: the answers, read as drivers read them */
+
+enum way { OPEN_SEEK_READ, KEPT_PREAD, WAYS };
+
+void look_up(enum way way, const char *va, size_t pages, uint64_t *entries);
+
+/* observer.c: the truth, as a process without the library sees it */
+
+#define MAX_RANGES 32
+
+/* Pages of 1 << shift bytes. There is one entry for each, that of its beginning. */
+struct range {
+	uint64_t va;
+	uint32_t pages;
+	uint32_t shift;
+};
+
+/* In pages of 4 KiB, but for huge_free. */
+struct account {
+	uint64_t pinned;     /* of this process */
+	uint64_t pinned_all; /* of all processes */
+	uint64_t huge_free;
+};
+
+/* To be called once, before anything is looked up. */
+void observer_start(void);
+void observer_look(pid_t pid, const struct range *ranges, size_t count, uint64_t *entries);
+
+/* Moves the pages to another node, then looks at them. */
+void observer_move(const struct range *ranges, size_t count, uint64_t *entries);
+
+/* pinned_all is costly, and 0 unless asked for. */
+struct account observer_account(bool all);
+
+/* What the second process does. */
+int observer_main(int fd);
+
+/* memory.c: what there is, and what was told of it */
+
+#define MAX_AREAS 24
+#define MAX_PAGES 512
+#define MAX_OBJECTS 8
+#define MAX_OBJECT_PAGES 64
+
+enum kind {
+	PRIVATE, SHARED, MEMFD, TMPFS, PRIVATE_FILE, CODE, SYSV, THP, MALLOC, HEAP,
+	HUGE_PRIVATE, HUGE_SHARED, HUGE_MEMFD, RESERVED, KINDS
+};
+
+/* Memory that can be mapped more than once. */
+struct object {
+	bool live;
+	enum kind kind;
+	int fd;	 /* -1: it has none, or it is closed */
+	int shm; /* -1: it is no System V segment */
+	size_t pages;
+	size_t max_pages;
+	/* The addresses that outlive the mapping of which they were told. */
+	uint64_t kept[MAX_OBJECT_PAGES];
+};
+
+/* A mapping or a part of one; none if it has no pages. */
+struct area {
+	char *va;
+	size_t pages;
+	unsigned int shift;
+	enum kind kind;
+	bool writable;
+	bool shared;
+	struct object *object;
+	size_t offset; /* in the object, in pages */
+	uint64_t told[MAX_PAGES];
+};
+
+extern struct area areas[MAX_AREAS];
+extern struct object objects[MAX_OBJECTS];
+
+struct area *area_new(enum kind kind, char *va, size_t pages);
+struct object *object_new(enum kind kind, size_t pages);
+const char *kind_name(enum kind kind);
+unsigned int kind_shift(enum kind kind);
+size_t area_size(const struct area *area);
+
+/* Makes [from, from + pages) an area of its own. NULL: there are too many. */
+struct area *area_carve(struct area *area, size_t from, size_t pages);
+
+/* How many pages from the first on can be touched without SIGBUS. */
+size_t area_backed(const struct area *area);
+
+/* The frame in which the page has to be, or 0. */
+uint64_t area_owed(const struct area *area, size_t page);
+
+/*
+ * The mapping is gone, or the pages are. Quiet: in a way that no library can
+ * see. What was told then may stay pinned for a while; see memory_stale().
+ */
+void area_unmapped(struct area *area, bool quiet);
+void area_discarded(struct area *area, size_t from, size_t pages, bool quiet);
+void object_discarded(struct object *object, size_t from, size_t pages, bool private_too);
+void object_close(struct object *object);
+
+/*
+ * How much is pinned, in pages of 4 KiB: at least what was told, where it was
+ * told; at most what is owed and what was given back quietly.
+ */
+void memory_count(size_t *told, size_t *owed);
+size_t memory_stale(void);
+void memory_forget_stale(void);
+
+/* operations.c: what a step does */
+
+/* Random numbers, to be taken as the state of the memory allows. */
+struct step {
+	unsigned int number;
+	unsigned int operation;
+	uint32_t slot, other, from, pages, kind, how;
+	bool whole, quiet, write, odd;
+};
+
+struct operation {
+	const char *name;
+	unsigned int weight;
+	void (*perform)(const struct step *step);
+};
+
+#define OPERATIONS 14
+extern const struct operation operations[OPERATIONS];
+
+/* Says in a few words what the step does. */
+__attribute__((format(printf, 1, 2))) void say(const char *format, ...);
+
+void operations_prepare(void);
+void release_all(void);
+
+/* sequence.c */
+
+#define MAX_STEPS 60
+
+/* To be called before the first sequence. */
+void sequence_prepare(struct progress *progress);
+
+/* Performs the sequence of a seed, of it the steps whose bits are set in only. */
+void sequence_perform(uint64_t seed, uint64_t only, bool verbose);
+
+/* Looks where all areas are, after moving them if so asked. */
+void check_truth(bool move);
+
+/* Compares an answer with the truth. From now on it is owed. first: in pages of 4 KiB. */
+void check_answer(pid_t pid, struct area *area, size_t first, const uint64_t *entries, size_t count);
+
+/* long.c */
+void long_run(uint64_t lookups);
+
+#endif

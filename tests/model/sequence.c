@@ -1,0 +1,238 @@
+/*
+ * A sequence of steps, and what has to be true after each of them.
+ *
+ * A step is made of random numbers only and means something in any state, so
+ * that a sequence from which steps are taken away is a sequence as well.
+ */
+#define _GNU_SOURCE
+#include "model.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define MIN_STEPS 10
+
+static struct progress *progress;
+static char said[512];
+static uint64_t truth[MAX_AREAS][MAX_PAGES];
+
+void say(const char *format, ...)
+{
+	size_t length = strlen(said);
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(said + length, sizeof(said) - length, format, args);
+	va_end(args);
+}
+
+/* ---- generating ---------------------------------------------------------- */
+
+static unsigned int choose_operation(uint64_t *state)
+{
+	unsigned int sum = 0, i;
+
+	for (i = 0; i < OPERATIONS; i++)
+		sum += operations[i].weight;
+	sum = (unsigned int)(random_bits(state) % sum);
+	for (i = 0; sum >= operations[i].weight; i++)
+		sum -= operations[i].weight;
+	return i;
+}
+
+static unsigned int generate(uint64_t seed, struct step steps[MAX_STEPS])
+{
+	uint64_t state = seed;
+	unsigned int count = MIN_STEPS + random_bits(&state) % (MAX_STEPS - MIN_STEPS + 1);
+
+	for (unsigned int i = 0; i < count; i++) {
+		uint64_t bits = random_bits(&state);
+
+		steps[i] = (struct step){
+			.number = i,
+			.operation = i ? choose_operation(&state) : 0,
+			.slot = (uint32_t)random_bits(&state),
+			.other = (uint32_t)random_bits(&state),
+			.from = (uint32_t)random_bits(&state),
+			.pages = (uint32_t)random_bits(&state),
+			.kind = (uint32_t)random_bits(&state),
+			.how = (uint32_t)random_bits(&state),
+			.whole = bits & 1,
+			.write = bits & 2,
+			.quiet = !(bits & 12),
+			.odd = !(bits & 0x70),
+		};
+	}
+	return count;
+}
+
+/* ---- checking ------------------------------------------------------------ */
+
+static void check_area(const struct area *area, const uint64_t *entries)
+{
+	for (size_t i = 0; i < area->pages; i++) {
+		uint64_t owed = area_owed(area, i);
+
+		if (!owed || (entries[i] & PRESENT && (entries[i] & PFN) == owed))
+			continue;
+		/* A page of an object need not be in the page table to be there. */
+		if (area->shared && !(entries[i] & PRESENT))
+			continue;
+		fail("page %zu of %s %p is at frame 0x%llx, its address was said to be 0x%llx", i,
+		     kind_name(area->kind), (void *)area->va,
+		     entries[i] & PRESENT ? entries[i] & PFN : 0ULL, (unsigned long long)owed);
+	}
+}
+
+void check_truth(bool move)
+{
+	static uint64_t entries[MAX_AREAS * MAX_PAGES];
+	struct range ranges[MAX_AREAS];
+	const uint64_t *at = entries;
+	size_t count = 0;
+
+	for (struct area *area = areas; area < areas + MAX_AREAS; area++)
+		if (area->pages)
+			ranges[count++] = (struct range){
+				.va = (uintptr_t)area->va,
+				.pages = (uint32_t)area->pages,
+				.shift = area->shift,
+			};
+	if (move)
+		observer_move(ranges, count, entries);
+	else
+		observer_look(getpid(), ranges, count, entries);
+	for (size_t i = 0; i < MAX_AREAS; i++) {
+		memcpy(truth[i], at, areas[i].pages * sizeof(*at));
+		at += areas[i].pages;
+		check_area(&areas[i], truth[i]);
+	}
+}
+
+/* The entry of a page of 4 KiB, computed from that of the page that it is in. */
+static uint64_t true_entry(const struct area *area, const uint64_t *entries, size_t small)
+{
+	unsigned int shift = area->shift - PAGE_SHIFT;
+	uint64_t entry = entries[small >> shift];
+
+	return entry & PRESENT ? entry + (small & ((1UL << shift) - 1)) : entry;
+}
+
+void check_answer(pid_t pid, struct area *area, size_t first, const uint64_t *entries, size_t count)
+{
+	unsigned int shift = area->shift - PAGE_SHIFT;
+	struct range range = { (uintptr_t)area->va, (uint32_t)area->pages, area->shift };
+	const uint64_t *now = truth[area - areas];
+	static uint64_t others[MAX_PAGES];
+
+	if (pid != getpid()) {
+		observer_look(pid, &range, 1, others);
+		now = others;
+	}
+	for (size_t i = 0; i < count; i++) {
+		uint64_t entry = true_entry(area, now, first + i);
+		size_t page = (first + i) >> shift;
+
+		if (entries[i] != entry)
+			fail("%s %p, page %zu: the answer is %016llx, the truth %016llx",
+			     kind_name(area->kind), (void *)area->va, first + i,
+			     (unsigned long long)entries[i], (unsigned long long)entry);
+		if (entry & PRESENT && pid == getpid())
+			area->told[page] = now[page] & PFN;
+	}
+}
+
+static void check_pinned(uint64_t before)
+{
+	uint64_t pinned = observer_account(false).pinned - before;
+	size_t told, owed;
+
+	memory_count(&told, &owed);
+	if (pinned < told)
+		fail("%llu pages are pinned and %zu were looked up", (unsigned long long)pinned,
+		     told);
+	if (pinned > owed + memory_stale())
+		fail("%llu pages are pinned and only %zu in use", (unsigned long long)pinned,
+		     owed);
+}
+
+/* ---- performing ---------------------------------------------------------- */
+
+/* A look-up of a page that was not there before makes the library look for what is stale. */
+static void look_up_fresh_page(void)
+{
+	char *va = mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	uint64_t entry;
+
+	look_up(KEPT_PREAD, va, 1, &entry);
+	munmap(va, PAGE_SIZE);
+}
+
+static void check_end(const struct account *before, bool all)
+{
+	struct account after = observer_account(all);
+
+	/* Of what went quietly at least one pin is found at each look-up. */
+	for (size_t i = 0; i <= memory_stale() && (after.pinned != before->pinned ||
+						   after.huge_free != before->huge_free); i++) {
+		look_up_fresh_page();
+		after = observer_account(all);
+	}
+	if (after.pinned != before->pinned)
+		fail("%llu pages are pinned at the end, %llu at the start",
+		     (unsigned long long)after.pinned, (unsigned long long)before->pinned);
+	if (after.huge_free != before->huge_free)
+		fail("%llu huge pages are free at the end, %llu at the start",
+		     (unsigned long long)after.huge_free, (unsigned long long)before->huge_free);
+	if (after.pinned_all != before->pinned_all)
+		fail("%llu pages of all processes are pinned at the end, %llu at the start",
+		     (unsigned long long)after.pinned_all, (unsigned long long)before->pinned_all);
+	memory_forget_stale();
+}
+
+static void perform(const struct step *step, bool verbose)
+{
+	progress->step = (int)step->number;
+	said[0] = '\0';
+	operations[step->operation].perform(step);
+	if (verbose && said[0])
+		printf("%3u  %s%s\n", step->number, operations[step->operation].name, said);
+	if (verbose && !said[0])
+		printf("%3u  (nothing to %s)\n", step->number, operations[step->operation].name);
+}
+
+void sequence_prepare(struct progress *where)
+{
+	progress = where;
+	/* The library may keep something pinned for itself from now on. */
+	look_up_fresh_page();
+	if (!observer_account(false).pinned)
+		fail("nothing gets pinned: this has to run under the library");
+}
+
+void sequence_perform(uint64_t seed, uint64_t only, bool verbose)
+{
+	static struct step steps[MAX_STEPS];
+	unsigned int count = generate(seed, steps);
+	struct account before;
+	bool forks = false;
+
+	progress->seed = seed;
+	for (unsigned int i = 0; i < count; i++)
+		forks |= only >> i & 1 && !strcmp(operations[steps[i].operation].name, "fork");
+	before = observer_account(forks);
+	for (unsigned int i = 0; i < count; i++) {
+		if (!(only >> i & 1))
+			continue;
+		perform(&steps[i], verbose);
+		check_truth(false);
+		check_pinned(before.pinned);
+	}
+	progress->step = (int)count;
+	release_all();
+	check_end(&before, forks);
+}

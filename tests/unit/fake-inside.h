@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/* What the parts of the fake kernel know of each other. */
+#ifndef UNIT_FAKE_INSIDE_H
+#define UNIT_FAKE_INSIDE_H
+
+#include "fake.h"
+
+#include <sys/stat.h>
+
+/* Zeroed, and given back by the next fake_boot(). */
+void *fake_alloc(size_t size);
+
+/* ---- fake.c: names and open files ---- */
+
+enum fake_type {
+	FAKE_DIRECTORY,
+	FAKE_LINK,
+	FAKE_TEXT,
+	FAKE_PAGEMAP,
+	FAKE_MAPS,
+	FAKE_MEMORY,
+	FAKE_IOMMU,
+	FAKE_CONTAINER,
+	FAKE_CDEV,
+	FAKE_GROUP,
+};
+
+struct fake_node {
+	struct fake_node *next;
+	enum fake_type type;
+	char path[128];
+	char target[128]; /* of a link */
+	unsigned int device;
+	dev_t dev, rdev;
+	ino_t ino;
+};
+
+struct fake_open {
+	unsigned int refs;
+	struct fake_node *node;
+	off_t pos;
+	struct fake_iommufd *iommufd; /* /dev/iommu: this one; a cdev: bound to that one */
+};
+
+struct fake_node *fake_node_add(enum fake_type type, const char *path);
+struct fake_open *fake_open_of(int fd); /* NULL: none */
+int fake_open_node(struct fake_node *node, int flags);
+void fake_put(struct fake_open *open);
+
+/* ---- fake-memory.c: the address space ---- */
+
+void fake_memory_boot(void);
+
+/* A page as iommufd pins it, one reference more on a frame, one less. */
+int fake_pin(uint64_t va, bool writable, uint64_t *pfn);
+void fake_pin_again(uint64_t pfn);
+void fake_unpin(uint64_t pfn);
+
+ssize_t fake_pagemap_read(uint64_t *entries, size_t len, off_t pos);
+int fake_procmap_query(void *arg);
+
+/* ---- fake-iommufd.c: /dev/iommu and the devices ---- */
+
+void fake_iommufd_boot(void);
+struct fake_iommufd *fake_iommufd_new(void);
+long fake_iommufd_ioctl(struct fake_iommufd *iommufd, unsigned int cmd, void *arg);
+long fake_device_ioctl(struct fake_open *cdev, unsigned int cmd, void *arg);
+
+/* A group is opened. The last close of a group, a cdev, an iommufd. */
+int fake_group_open(unsigned int device);
+void fake_group_release(unsigned int device);
+void fake_device_release(struct fake_open *cdev);
+void fake_iommufd_put(struct fake_iommufd *iommufd);
+
+#endif

@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: MIT */
+/* The fake kernel's memory: frames, files, mappings, and what /proc tells of them. */
+#include <check.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/sysmacros.h>
+
+#include "fake-inside.h"
+#include "iommufd/pin.h"
+#include "uapi/procmap.h"
+
+#define FRAMES	    (1U << 24)
+#define FIRST_FRAME 0x1000
+#define OWN_FRAME   1
+
+/* How often a frame is pinned, by its number. */
+static uint32_t *pins;
+static uint64_t next_frame = FIRST_FRAME;
+
+/* Entry of a file's page: 0, or a frame, or a frame that pinning will copy. */
+#define COPY_FIRST (UINT64_C(1) << 63)
+#define FRAME	   (COPY_FIRST - 1)
+
+struct fake_file {
+	struct fake_file *next;
+	uint64_t size, page_size;
+	uint64_t *pages;
+	struct fake_node *node; /* NULL: private anonymous memory */
+	bool mapped_elsewhere;
+};
+
+struct vma {
+	uint64_t start, end;
+	struct fake_file *file; /* NULL: a BAR */
+	uint64_t offset;
+	unsigned int flags;
+	struct fake_open *device;
+};
+
+static struct fake_file *files;
+static struct vma vmas[256]; /* by address */
+static size_t nr_vmas;
+
+/* What is not touched of such a large array costs nothing, not even a leak checker's time. */
+void fake_memory_boot(void)
+{
+	if (!pins)
+		pins = mmap(NULL, FRAMES * sizeof(*pins), PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	ck_assert_ptr_ne(pins, MAP_FAILED);
+	madvise(pins, FRAMES * sizeof(*pins), MADV_DONTNEED);
+	files = NULL;
+	nr_vmas = 0;
+}
+
+/* ---- frames ---- */
+
+static uint64_t new_frames(uint64_t page_size)
+{
+	uint64_t n = page_size / FAKE_4K;
+	uint64_t frame;
+
+	/* Some small pages follow each other in memory, some do not. */
+	if (n == 1 && next_frame % 3 == 0)
+		next_frame++;
+	frame = (next_frame + n - 1) / n * n;
+	next_frame = frame + n;
+	ck_assert_uint_le(next_frame, FRAMES);
+	return frame;
+}
+
+void fake_pin_again(uint64_t pfn)
+{
+	if (!pins[pfn]++)
+		fake.pinned++;
+}
+
+void fake_unpin(uint64_t pfn)
+{
+	ck_assert_uint_gt(pins[pfn], 0);
+	if (!--pins[pfn])
+		fake.pinned--;
+}
+
+bool fake_is_pinned(uint64_t pfn)
+{
+	return pfn < FRAMES && pins[pfn];
+}
+
+/* ---- files ---- */
+
+static struct fake_file *new_file(uint64_t size, uint64_t page_size)
+{
+	struct fake_file *file = fake_alloc(sizeof(*file));
+
+	file->size = size;
+	file->page_size = page_size;
+	file->pages = fake_alloc(size / FAKE_4K * sizeof(*file->pages));
+	file->next = files;
+	files = file;
+	return file;
+}
+
+struct fake_file *fake_file(uint64_t size, uint64_t page_size)
+{
+	struct fake_file *file = new_file(size, page_size);
+
+	file->node = fake_node_add(FAKE_MEMORY, "/memfd");
+	return file;
+}
+
+int fake_file_open(struct fake_file *file)
+{
+	return fake_open_node(file->node, O_RDWR);
+}
+
+void fake_file_mapped_elsewhere(struct fake_file *file)
+{
+	file->mapped_elsewhere = true;
+}
+
+/* Frames for the page that the small page at index is in. */
+static void fill(struct fake_file *file, uint64_t index, uint64_t mark)
+{
+	uint64_t n = file->page_size / FAKE_4K;
+	uint64_t frame = new_frames(file->page_size);
+
+	index -= index % n;
+	for (uint64_t i = 0; i < n; i++)
+		file->pages[index + i] = (frame + i) | mark;
+}
+
+static bool is_page_pinned(const struct fake_file *file, uint64_t index)
+{
+	for (uint64_t i = 0; i < file->page_size / FAKE_4K; i++)
+		if (pins[file->pages[index + i] & FRAME])
+			return true;
+	return false;
+}
+
+void fake_migrate(void)
+{
+	for (struct fake_file *file = files; file; file = file->next)
+		for (uint64_t i = 0; i < file->size / FAKE_4K; i += file->page_size / FAKE_4K)
+			if (file->pages[i] && !is_page_pinned(file, i))
+				fill(file, i, file->pages[i] & COPY_FIRST);
+}
+
+void fake_punch(struct fake_file *file, uint64_t offset, uint64_t len)
+{
+	memset(file->pages + offset / FAKE_4K, 0, len / FAKE_4K * sizeof(*file->pages));
+}
+
+/* ---- mappings ---- */
+
+static struct vma *vma_after(uint64_t va)
+{
+	struct vma *vma = vmas;
+
+	while (vma < vmas + nr_vmas && vma->end <= va)
+		vma++;
+	return vma;
+}
+
+static struct vma *vma_at(uint64_t va)
+{
+	struct vma *vma = vma_after(va);
+
+	return vma < vmas + nr_vmas && vma->start <= va ? vma : NULL;
+}
+
+static void insert(struct vma vma)
+{
+	struct vma *at = vma_after(vma.start);
+
+	ck_assert_uint_lt(nr_vmas, sizeof(vmas) / sizeof(vmas[0]));
+	memmove(at + 1, at, (size_t)(vmas + nr_vmas - at) * sizeof(*at));
+	*at = vma;
+	nr_vmas++;
+}
+
+static void cut(uint64_t va)
+{
+	struct vma *vma = vma_at(va);
+	struct vma tail;
+
+	if (!vma || vma->start == va)
+		return;
+	tail = *vma;
+	tail.start = va;
+	tail.offset += va - vma->start;
+	if (tail.device)
+		tail.device->refs++;
+	vma->end = va;
+	insert(tail);
+}
+
+void fake_unmap(uint64_t va, uint64_t len)
+{
+	struct vma *first, *last;
+
+	cut(va);
+	cut(va + len);
+	first = vma_after(va);
+	for (last = first; last < vmas + nr_vmas && last->start < va + len; last++)
+		if (last->device)
+			fake_put(last->device);
+	memmove(first, last, (size_t)(vmas + nr_vmas - last) * sizeof(*last));
+	nr_vmas -= (size_t)(last - first);
+}
+
+void fake_map(uint64_t va, uint64_t len, struct fake_file *file, uint64_t offset,
+	      unsigned int flags)
+{
+	fake_unmap(va, len);
+	if (!file)
+		file = new_file(len, FAKE_4K);
+	insert((struct vma){ va, va + len, file, offset, flags, NULL });
+	if (!(flags & (FAKE_ABSENT | FAKE_PFNMAP)))
+		fake_touch(va, len);
+}
+
+void fake_map_device(uint64_t va, uint64_t len, int fd)
+{
+	struct fake_open *device = fake_open_of(fd);
+
+	fake_unmap(va, len);
+	device->refs++;
+	insert((struct vma){ va, va + len, NULL, 0, FAKE_PFNMAP, device });
+}
+
+void fake_move(uint64_t from, uint64_t len, uint64_t to)
+{
+	struct vma vma;
+
+	fake_unmap(to, len);
+	cut(from);
+	cut(from + len);
+	vma = *vma_at(from);
+	ck_assert_uint_eq(vma.end - vma.start, len);
+	fake_unmap(from, len);
+	vma.start = to;
+	vma.end = to + len;
+	insert(vma);
+}
+
+static uint64_t *page_of(const struct vma *vma, uint64_t va)
+{
+	return &vma->file->pages[(va - vma->start + vma->offset) / FAKE_4K];
+}
+
+/* The page at va, which comes into being where it is not there. */
+static uint64_t *touch(const struct vma *vma, uint64_t va)
+{
+	uint64_t *page = page_of(vma, va);
+
+	if (!*page)
+		fill(vma->file, (uint64_t)(page - vma->file->pages),
+		     vma->flags & FAKE_COPIED ? COPY_FIRST : 0);
+	return page;
+}
+
+void fake_touch(uint64_t va, uint64_t len)
+{
+	for (uint64_t end = va + len; va < end; va += FAKE_4K)
+		touch(vma_at(va), va);
+}
+
+void fake_discard(uint64_t va, uint64_t len)
+{
+	struct vma *vma = vma_at(va);
+
+	fake_punch(vma->file, va - vma->start + vma->offset, len);
+}
+
+uint64_t fake_pfn(uint64_t va)
+{
+	struct vma *vma = vma_at(va);
+
+	return vma && vma->file ? *page_of(vma, va) & FRAME : 0;
+}
+
+int fake_pin(uint64_t va, bool writable, uint64_t *pfn)
+{
+	struct vma *vma = vma_at(va);
+	uint64_t *page;
+
+	*pfn = OWN_FRAME;
+	if (va < FAKE_OWN || va >= FAKE_OWN_END) {
+		if (!vma || vma->flags & FAKE_PFNMAP ||
+		    (writable && vma->flags & FAKE_READ_ONLY))
+			return -EFAULT;
+		page = touch(vma, va);
+		if (*page & COPY_FIRST)
+			*page = new_frames(FAKE_4K);
+		*pfn = *page;
+	}
+	if (!pins[*pfn] && fake.pinned >= fake.pin_limit)
+		return -ENOMEM;
+	fake_pin_again(*pfn);
+	return 0;
+}
+
+/* ---- /proc ---- */
+
+static bool is_exclusive(const struct vma *vma, const uint64_t *page)
+{
+	if (vma->file->mapped_elsewhere)
+		return false;
+	for (const struct vma *other = vmas; other < vmas + nr_vmas; other++)
+		if (other != vma && other->file == vma->file &&
+		    page >= page_of(other, other->start) && page < page_of(other, other->end))
+			return false;
+	return true;
+}
+
+static uint64_t entry_of(uint64_t va)
+{
+	struct vma *vma = vma_at(va);
+	uint64_t entry = PAGEMAP_PRESENT;
+	uint64_t *page;
+
+	if (!vma || !vma->file || !*page_of(vma, va))
+		return 0;
+	/* A swap type that no swap file has. */
+	if (fake.moving)
+		return PAGEMAP_SWAPPED | 31;
+	page = page_of(vma, va);
+	if (vma->file->node)
+		entry |= PAGEMAP_FILE;
+	if (is_exclusive(vma, page))
+		entry |= UINT64_C(1) << 56;
+	return entry | (fake.frames_shown ? *page & FRAME : 0);
+}
+
+ssize_t fake_pagemap_read(uint64_t *entries, size_t len, off_t pos)
+{
+	size_t n = len / sizeof(*entries);
+	uint64_t page = (uint64_t)pos / sizeof(*entries);
+
+	if (pos % (off_t)sizeof(*entries) || len % sizeof(*entries))
+		return -EINVAL;
+	if (page >= FAKE_TASK / FAKE_4K)
+		return 0;
+	if (n > FAKE_TASK / FAKE_4K - page)
+		n = FAKE_TASK / FAKE_4K - page;
+	for (size_t i = 0; i < n; i++)
+		entries[i] = entry_of((page + i) * FAKE_4K);
+	return (ssize_t)(n * sizeof(*entries));
+}
+
+int fake_procmap_query(void *arg)
+{
+	struct procmap_query *query = arg;
+	struct vma *vma = vma_after(query->query_addr);
+	const struct fake_node *node;
+
+	if (!fake.has_procmap)
+		return -ENOTTY;
+	if (query->query_flags & PROCMAP_QUERY_COVERING_OR_NEXT_VMA)
+		while (vma < vmas + nr_vmas &&
+		       query->query_flags & PROCMAP_QUERY_FILE_BACKED_VMA &&
+		       !vma->device && !vma->file->node)
+			vma++;
+	if (vma == vmas + nr_vmas)
+		return -ENOENT;
+	node = vma->device ? vma->device->node : vma->file->node;
+	if (!(query->query_flags & PROCMAP_QUERY_COVERING_OR_NEXT_VMA) &&
+	    (vma->start > query->query_addr ||
+	     (query->query_flags & PROCMAP_QUERY_FILE_BACKED_VMA && !node)))
+		return -ENOENT;
+	query->vma_start = vma->start;
+	query->vma_end = vma->end;
+	query->vma_flags = node ? PROCMAP_QUERY_VMA_SHARED : 0;
+	query->vma_page_size = vma->file ? vma->file->page_size : FAKE_4K;
+	query->vma_offset = node ? vma->offset : 0;
+	query->inode = node ? node->ino : 0;
+	query->dev_major = node ? major(node->dev) : 0;
+	query->dev_minor = node ? minor(node->dev) : 0;
+	return 0;
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A kernel for the unit tests: fake_sys_call() goes into sys_call.
+ *
+ * It has iommufd, no-IOMMU cdevs with their sysfs, on request VFIO groups, and
+ * the pagemap and maps of an address space that a test builds. Its rules are
+ * those of drivers/iommu/iommufd, drivers/vfio and fs/proc/task_mmu.c. Other
+ * processes need no model: a test makes raw calls, as another one would.
+ *
+ * Frames are never used twice, so an address that is out of date is no other
+ * page's address.
+ */
+#ifndef UNIT_FAKE_H
+#define UNIT_FAKE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/sys.h"
+
+#define FAKE_4K	  (UINT64_C(1) << 12)
+#define FAKE_2M	  (UINT64_C(1) << 21)
+#define FAKE_1G	  (UINT64_C(1) << 30)
+#define FAKE_TASK (UINT64_C(1) << 56) /* TASK_SIZE with five levels */
+
+/*
+ * Real memory of the process, as the library has it from mmap(), begins here;
+ * what a test maps lies below. One frame stands for all of it.
+ */
+#define FAKE_OWN     (UINT64_C(1) << 46)
+#define FAKE_OWN_END (UINT64_C(1) << 48)
+
+#define FAKE_DEVICES	   4
+#define FAKE_DEVICE_MAJOR  240
+#define FAKE_GROUP_MAJOR   241
+#define FAKE_FIRST_GROUP   7 /* the group of device 0; others follow */
+#define FAKE_DESCRIPTORS   66000
+
+struct fake {
+	/* Switches; fake_boot() sets them to what a privileged process on Linux 7.3 sees. */
+	bool rawio;	       /* CAP_SYS_RAWIO */
+	bool frames_shown;     /* CAP_SYS_ADMIN: pagemap tells frame numbers */
+	bool noiommu_enabled;  /* the parameter of module vfio */
+	bool has_get_pa;       /* 7.3 */
+	bool has_procmap;      /* 6.11 */
+	size_t pin_limit;      /* RLIMIT_MEMLOCK in pages */
+	size_t descriptor_limit; /* RLIMIT_NOFILE */
+	pid_t pid;	       /* 0: the real one */
+	bool needs_token;      /* the devices are VFs whose token is fake.token */
+	unsigned char token[16];
+	unsigned int moving;  /* every page is on the move, until as many sched_yield()s */
+	void (*would_sleep)(void); /* called where a lock is waited for: lets it go */
+
+	/* Counters. */
+	size_t pinned;		   /* frames */
+	unsigned int calls;	   /* of all kinds */
+	unsigned int device_opens; /* how often devices were opened, and reset by that */
+	char log[16384];	   /* what was written to descriptor 2 */
+};
+extern struct fake fake;
+
+/* A new machine: nothing is open, mapped or pinned. groups: the kernel has VFIO_GROUP too. */
+void fake_boot(unsigned int devices, bool groups);
+
+/* What the machine has by that name: a symbolic link where there is a target, else a directory. */
+void fake_add(const char *path, const char *target);
+void fake_remove(const char *path);
+
+sys_call_fn fake_sys_call;
+
+/*
+ * The nth call from now on of this number fails with error; of an ioctl or a
+ * fcntl only those of this command, where cmd is not 0.
+ */
+void fake_fail(long nr, unsigned int cmd, unsigned int nth, int error);
+
+/* True when it came to that. No call fails after this. */
+bool fake_failed(void);
+
+/* Descriptors that are open, hidden ones apart; the hidden ones. */
+unsigned int fake_visible_descriptors(void);
+unsigned int fake_hidden_descriptors(void);
+
+/*
+ * Memory that the kernel can copy from and to: a copy of data, at the end of
+ * the one piece that there is. What follows it cannot be accessed, nor can
+ * anything else.
+ */
+#define FAKE_USER_SIZE (2 * FAKE_4K)
+void *fake_user(const void *data, size_t len);
+
+/* ---- the address space ---- */
+
+struct fake_file;
+
+enum {
+	FAKE_READ_ONLY = 1,
+	FAKE_PFNMAP = 2, /* a BAR: no page is ever present, none can be pinned */
+	FAKE_ABSENT = 4, /* no page is there before it is touched */
+	FAKE_COPIED = 8, /* pinning copies each page, as it does the zero page */
+};
+
+/* A file in memory of which all is made of pages of one size. */
+struct fake_file *fake_file(uint64_t size, uint64_t page_size);
+
+/* A descriptor of it; a second process has mapped it: its pages are not exclusive. */
+int fake_file_open(struct fake_file *file);
+void fake_file_mapped_elsewhere(struct fake_file *file);
+
+/* mmap(MAP_FIXED). No file: private anonymous memory. */
+void fake_map(uint64_t va, uint64_t len, struct fake_file *file, uint64_t offset,
+	      unsigned int flags);
+
+/* The device open under fd: a BAR, which keeps the open file. */
+void fake_map_device(uint64_t va, uint64_t len, int fd);
+
+void fake_unmap(uint64_t va, uint64_t len);
+void fake_move(uint64_t from, uint64_t len, uint64_t to);
+
+/* The pages go (MADV_DONTNEED, or a hole in a file); others come when touched. */
+void fake_discard(uint64_t va, uint64_t len);
+void fake_punch(struct fake_file *file, uint64_t offset, uint64_t len);
+void fake_touch(uint64_t va, uint64_t len);
+
+/* Gives every page that is not pinned another frame, as memory compaction may. */
+void fake_migrate(void);
+
+/* The frame at va, 0: none; is it pinned? */
+uint64_t fake_pfn(uint64_t va);
+bool fake_is_pinned(uint64_t pfn);
+
+#endif

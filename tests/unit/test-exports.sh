@@ -1,0 +1,19 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# The library shows exactly the symbols of src/preload/symbols.def: one that is
+# missing is not intercepted, one too many is the host's in some program.
+
+set -eu
+export LC_ALL=C
+srcdir=${srcdir:-.}
+library=${1:-.libs/libnoiommu-shim.so}
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+
+printf '#define SYM(type, name, params) EXPORT name\n#include "preload/symbols.def"\n' |
+	${CC:-cc} -E -P -I "$srcdir/src" - | sed -n 's/^ *EXPORT  *//p' | tr -d ' ' |
+	sort > "$scratch/listed"
+${NM:-nm} -D --defined-only "$library" | awk '{ print $NF }' | sort > "$scratch/exported"
+[ -s "$scratch/listed" ]
+diff -u "$scratch/listed" "$scratch/exported"

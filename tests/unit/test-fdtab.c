@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+
+#include "base/fdtab.h"
+#include "fake.h"
+#include "program.h"
+#include "suites.h"
+
+static unsigned int released;
+
+static void count_release(struct object *object)
+{
+	(void)object;
+	released++;
+}
+
+static void setup(void)
+{
+	program_setup();
+	released = 0;
+}
+
+/* An object for the file that is opened by path, entered under its descriptor. */
+static int enter(struct object *object, const char *path)
+{
+	int fd = sys_open(path, O_RDWR);
+
+	*object = (struct object){ .kind = FD_GROUP, .release = count_release };
+	ck_assert_int_eq(object_identify(object, fd), 0);
+	ck_assert_int_eq(fdtab_install(fd, object), 0);
+	return fd;
+}
+
+static void close_entered(int fd)
+{
+	fdtab_drop(fd);
+	sys_close(fd);
+}
+
+START_TEST(entered_is_found)
+{
+	struct object object;
+	int fd = enter(&object, "/dev/iommu");
+
+	ck_assert_int_eq(fdtab_kind(fd), FD_GROUP);
+	ck_assert_ptr_eq(fdtab_get(fd), &object);
+	ck_assert_ptr_null(fdtab_get(fd + 64));
+	ck_assert(fdtab_has(&object));
+	close_entered(fd);
+	ck_assert_int_eq(fdtab_kind(fd), FD_NOT_OURS);
+	ck_assert_ptr_null(fdtab_get(fd));
+	ck_assert(!fdtab_has(&object));
+	ck_assert_uint_eq(released, 1);
+}
+END_TEST
+
+START_TEST(number_reused_behind_our_back_is_dropped)
+{
+	struct object object;
+	int fd = enter(&object, "/dev/iommu");
+
+	sys_close(fd);
+	ck_assert_int_eq(sys_open("/proc/self/maps", O_RDONLY), fd);
+	ck_assert_ptr_null(fdtab_get(fd));
+	ck_assert_int_eq(fdtab_kind(fd), FD_NOT_OURS);
+	ck_assert_uint_eq(released, 1);
+	sys_close(fd);
+}
+END_TEST
+
+START_TEST(closed_behind_our_back_is_dropped)
+{
+	struct object object;
+	int fd = enter(&object, "/dev/iommu");
+
+	sys_close(fd);
+	ck_assert_ptr_null(fdtab_get(fd));
+	ck_assert_uint_eq(released, 1);
+}
+END_TEST
+
+static void count_fd(int fd, void *arg)
+{
+	(void)fd;
+	++*(unsigned int *)arg;
+}
+
+START_TEST(last_descriptor_releases)
+{
+	struct object object;
+	int fd = enter(&object, "/dev/iommu");
+	unsigned int n = 0;
+
+	/* In one bucket, as the table has 64 of them. */
+	for (int i = 1; i < 5; i++) {
+		sys_dup3(fd, fd + 64 * i, 0);
+		ck_assert_int_eq(fdtab_install(fd + 64 * i, &object), 0);
+	}
+	fdtab_each(&object, count_fd, &n);
+	ck_assert_uint_eq(n, 5);
+	for (int i = 0; i < 5; i++) {
+		ck_assert_uint_eq(released, 0);
+		close_entered(fd + 64 * i);
+	}
+	ck_assert_uint_eq(released, 1);
+}
+END_TEST
+
+START_TEST(entering_replaces)
+{
+	struct object first, second;
+	int fd = enter(&first, "/dev/iommu");
+
+	object_hold(&first);
+	second = first;
+	second.refs = 0;
+	ck_assert_int_eq(fdtab_install(fd, &second), 0);
+	ck_assert_ptr_eq(fdtab_get(fd), &second);
+	ck_assert_uint_eq(first.refs, 1);
+	/* Once more the same: the one reference that it has must not be its last. */
+	ck_assert_int_eq(fdtab_install(fd, &second), 0);
+	ck_assert_uint_eq(released, 0);
+	ck_assert_uint_eq(second.refs, 1);
+	close_entered(fd);
+	object_release(&first);
+	ck_assert_uint_eq(released, 2);
+}
+END_TEST
+
+START_TEST(range_spares_hidden)
+{
+	struct object a, b, hidden;
+	int fd_a = enter(&a, "/dev/iommu");
+	int fd_hidden = enter(&hidden, "/proc/self/maps");
+	int fd_b = enter(&b, "/proc/self/pagemap");
+
+	hidden.kind = FD_HIDDEN;
+	fdtab_drop_range((unsigned int)fd_a + 1, ~0U);
+	ck_assert_ptr_eq(fdtab_get(fd_a), &a);
+	ck_assert_ptr_eq(fdtab_get(fd_hidden), &hidden);
+	ck_assert_ptr_null(fdtab_get(fd_b));
+	ck_assert_uint_eq(released, 1);
+	sys_close(fd_b);
+	close_entered(fd_hidden);
+	close_entered(fd_a);
+}
+END_TEST
+
+/* A number above the array: any kind of ours makes all of them worth a look. */
+START_TEST(high_numbers)
+{
+	const int high = FDTAB_LOW + 100;
+	struct object object;
+	int fd;
+
+	fake.descriptor_limit = FAKE_DESCRIPTORS;
+	fd = enter(&object, "/dev/iommu");
+	ck_assert_int_eq(fdtab_kind(high), FD_NOT_OURS);
+	ck_assert_int_eq(sys_dup3(fd, high, 0), high);
+	ck_assert_int_eq(fdtab_install(high, &object), 0);
+	ck_assert_int_ne(fdtab_kind(high), FD_NOT_OURS);
+	ck_assert_ptr_eq(fdtab_get(high), &object);
+	ck_assert_ptr_null(fdtab_get(high + 1));
+	close_entered(high);
+	ck_assert_int_eq(fdtab_kind(high), FD_NOT_OURS);
+	close_entered(fd);
+	ck_assert_int_eq(fdtab_kind(-1), FD_NOT_OURS);
+	ck_assert_ptr_null(fdtab_get(-1));
+}
+END_TEST
+
+START_TEST(no_memory_gives_the_reference_back)
+{
+	static struct object objects[512];
+	int last = -1, ret = 0;
+	int fd = sys_open("/dev/iommu", O_RDWR);
+
+	/* Memory that earlier tests gave back is used up first. */
+	fake_fail(SYS_mmap, 0, 1, ENOMEM);
+	while (!ret) {
+		struct object *object = &objects[++last];
+
+		ck_assert_int_lt(last, 512);
+		*object = (struct object){ .kind = FD_GROUP, .release = count_release };
+		ret = fdtab_install(1000 + last, object);
+	}
+	ck_assert(fake_failed());
+	ck_assert_int_eq(ret, -ENOMEM);
+	ck_assert_uint_eq(released, 1);
+	ck_assert_int_eq(fdtab_kind(1000 + last), FD_NOT_OURS);
+	fdtab_drop_range(1000, 1511);
+	ck_assert_uint_eq(released, (unsigned int)last + 1);
+	sys_close(fd);
+}
+END_TEST
+
+Suite *suite_fdtab(void)
+{
+	Suite *suite = suite_create("fdtab");
+	TCase *tc = tcase_create("fdtab");
+
+	tcase_add_checked_fixture(tc, setup, program_teardown);
+	tcase_add_test(tc, entered_is_found);
+	tcase_add_test(tc, number_reused_behind_our_back_is_dropped);
+	tcase_add_test(tc, closed_behind_our_back_is_dropped);
+	tcase_add_test(tc, last_descriptor_releases);
+	tcase_add_test(tc, entering_replaces);
+	tcase_add_test(tc, range_spares_hidden);
+	tcase_add_test(tc, high_numbers);
+	tcase_add_test(tc, no_memory_gives_the_reference_back);
+	suite_add_tcase(suite, tc);
+	return suite;
+}

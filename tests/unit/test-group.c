@@ -1,0 +1,636 @@
+/* SPDX-License-Identifier: MIT */
+/* drivers/vfio/group.c, state by state, on a kernel without groups and on one with them. */
+#include <errno.h>
+#include <string.h>
+
+#include "fake.h"
+#include "iommufd/cdev.h"
+#include "legacy/legacy.h"
+#include "program.h"
+#include "suites.h"
+#include "uapi/vfio.h"
+
+enum state { ALONE, WITH_CONTAINER, WITH_IOMMU, WITH_DEVICE, STATES };
+
+static int container, group, device;
+
+static void open_all(void)
+{
+	container = program_open("/dev/vfio/vfio", O_RDWR);
+	group = program_open_group(0);
+	device = -1;
+	ck_assert_int_ge(container, 0);
+	ck_assert_int_ge(group, 0);
+}
+
+static void setup(void)
+{
+	program_setup();
+	open_all();
+}
+
+static void setup_with_groups(void)
+{
+	program_setup_with_groups();
+	open_all();
+}
+
+static void teardown(void)
+{
+	if (device >= 0)
+		program_close(device);
+	if (group >= 0)
+		program_close(group);
+	if (container >= 0)
+		program_close(container);
+	program_teardown();
+}
+
+static void enter(int state)
+{
+	if (state >= WITH_CONTAINER)
+		ck_assert_int_eq(program_set_container(group, container), 0);
+	if (state >= WITH_IOMMU)
+		ck_assert_int_eq(program_ioctl(container, VFIO_SET_IOMMU, VFIO_NOIOMMU_IOMMU), 0);
+	if (state >= WITH_DEVICE) {
+		device = (int)program_get_device(group, DEVICE_0);
+		ck_assert_int_ge(device, 0);
+	}
+}
+
+static long unset_container(void)
+{
+	return program_ioctl(group, VFIO_GROUP_UNSET_CONTAINER, 0);
+}
+
+static long device_info(int fd)
+{
+	struct vfio_device_info info = { .argsz = sizeof(info) };
+
+	return program_ioctl(fd, VFIO_DEVICE_GET_INFO, (unsigned long)&info);
+}
+
+/* ---- GET_STATUS ---- */
+
+START_TEST(status)
+{
+	static const long expected[STATES] = {
+		[ALONE] = VFIO_GROUP_FLAGS_VIABLE,
+		[WITH_CONTAINER ... WITH_DEVICE] =
+			VFIO_GROUP_FLAGS_VIABLE | VFIO_GROUP_FLAGS_CONTAINER_SET,
+	};
+
+	enter(_i);
+	ck_assert_int_eq(program_status(group), expected[_i]);
+}
+END_TEST
+
+START_TEST(status_bad_argument)
+{
+	struct vfio_group_status in = { .argsz = sizeof(in) - 1 };
+
+	enter(_i);
+	ck_assert_int_eq(program_ioctl(group, VFIO_GROUP_GET_STATUS,
+				       (unsigned long)fake_user(&in, sizeof(in))),
+			 -EINVAL);
+	ck_assert_int_eq(program_ioctl(group, VFIO_GROUP_GET_STATUS,
+				       (unsigned long)fake_user(&in, sizeof(in)) + 1),
+			 -EFAULT);
+	ck_assert_int_eq(program_ioctl(group, VFIO_GROUP_GET_STATUS, 0), -EFAULT);
+}
+END_TEST
+
+/* ---- SET_CONTAINER, UNSET_CONTAINER ---- */
+
+START_TEST(set_container)
+{
+	enter(_i);
+	ck_assert_int_eq(program_set_container(group, container), _i == ALONE ? 0 : -EINVAL);
+}
+END_TEST
+
+START_TEST(set_container_bad_argument)
+{
+	int pagemap = program_open("/proc/self/pagemap", O_RDONLY);
+	long other = _i == ALONE ? -EBADFD : -EINVAL;
+
+	enter(_i);
+	ck_assert_int_eq(program_ioctl(group, VFIO_GROUP_SET_CONTAINER, 0), -EFAULT);
+	ck_assert_int_eq(program_set_container(group, -1), -EBADF);
+	ck_assert_int_eq(program_set_container(group, 777), -EBADF);
+	ck_assert_int_eq(program_set_container(group, group), other);
+	ck_assert_int_eq(program_set_container(group, pagemap), other);
+	ck_assert_int_eq(program_set_container(group, 0), other);
+	program_close(pagemap);
+}
+END_TEST
+
+/* The library's own descriptors are not there, its iommufd least of all. */
+START_TEST(set_container_hidden)
+{
+	int hidden = 3;
+
+	enter(_i);
+	while (fdtab_kind(hidden) != FD_HIDDEN)
+		hidden++;
+	ck_assert_int_eq(program_set_container(group, hidden), -EBADF);
+}
+END_TEST
+
+START_TEST(set_container_without_rights)
+{
+	fake.rawio = false;
+	ck_assert_int_eq(program_set_container(group, container), -EPERM);
+	ck_assert_int_eq(program_status(group), VFIO_GROUP_FLAGS_VIABLE);
+	fake.rawio = true;
+}
+END_TEST
+
+/* The number of a container that a raw call closed, and what came after it. */
+START_TEST(set_container_number_reused)
+{
+	sys_close(container);
+	ck_assert_int_eq(program_set_container(group, container), -EBADF);
+	ck_assert_int_eq(sys_open("/proc/self/maps", O_RDONLY), container);
+	ck_assert_int_eq(program_set_container(group, container), -EBADFD);
+	sys_close(container);
+	container = -1;
+}
+END_TEST
+
+START_TEST(unset)
+{
+	static const long expected[STATES] = { -EINVAL, 0, 0, -EBUSY };
+
+	enter(_i);
+	ck_assert_int_eq(unset_container(), expected[_i]);
+	ck_assert_int_eq(program_status(group),
+			 VFIO_GROUP_FLAGS_VIABLE |
+				 (expected[_i] == -EBUSY ? VFIO_GROUP_FLAGS_CONTAINER_SET : 0));
+}
+END_TEST
+
+START_TEST(unset_and_again)
+{
+	enter(WITH_DEVICE);
+	program_close(device);
+	device = -1;
+	ck_assert_int_eq(unset_container(), 0);
+	ck_assert_int_eq(unset_container(), -EINVAL);
+	enter(WITH_DEVICE);
+	ck_assert_int_eq(device_info(device), 0);
+}
+END_TEST
+
+/* ---- GET_DEVICE_FD ---- */
+
+START_TEST(get_device)
+{
+	static const long expected[STATES] = { -EINVAL, -EINVAL, 0, 0 };
+	long ret;
+
+	enter(_i);
+	ret = program_get_device(group, DEVICE_0);
+	ck_assert_int_eq(ret < 0 ? ret : 0, expected[_i]);
+	if (ret < 0)
+		return;
+	ck_assert_int_eq(device_info((int)ret), 0);
+	ck_assert_int_eq(sys_fcntl((int)ret, F_GETFD, 0), FD_CLOEXEC);
+	program_close((int)ret);
+}
+END_TEST
+
+START_TEST(get_device_bad_name)
+{
+	static const struct {
+		const char *name;
+		long error;
+	} names[] = {
+		{ "", -ENODEV },
+		{ DEVICE_1, -ENODEV },
+		{ "0000:00:04", -ENODEV },
+		{ DEVICE_0 "1", -ENODEV },
+		{ DEVICE_0 "\tvf_token=", -ENODEV },
+		{ DEVICE_0 " x", -EINVAL },
+		{ DEVICE_0 " vf_token=", -EINVAL },
+		{ DEVICE_0 " vf_token=00112233-4455-6677-8899-aabbccddeef", -EINVAL },
+		{ DEVICE_0 " vf_token=00112233-4455-6677-8899-aabbccddeefg", -EINVAL },
+		{ DEVICE_0 " vf_token=00112233+4455-6677-8899-aabbccddeeff", -EINVAL },
+		{ DEVICE_0 " vf_token=00112233-4455-6677-8899-aabbccddeeff x", -EINVAL },
+		{ DEVICE_0 " vf_token=00112233-4455-6677-8899-aabbccddeeff"
+			   " vf_token=00112233-4455-6677-8899-aabbccddeeff", -EINVAL },
+		/* Well-formed, and the device has none. */
+		{ DEVICE_0 " vf_token=00112233-4455-6677-8899-aabbccddeeff", -EINVAL },
+	};
+
+	enter(WITH_IOMMU);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		ck_assert_msg(program_get_device(group, names[i].name) == names[i].error, "%s",
+			      names[i].name);
+	/* The name is looked at first. */
+	ck_assert_int_eq(unset_container(), 0);
+	ck_assert_int_eq(program_get_device(group, DEVICE_1), -ENODEV);
+	enter(WITH_DEVICE);
+}
+END_TEST
+
+START_TEST(get_device_with_spaces)
+{
+	enter(WITH_IOMMU);
+	device = (int)program_get_device(group, DEVICE_0 "  ");
+	ck_assert_int_ge(device, 0);
+}
+END_TEST
+
+START_TEST(get_device_bad_pointer)
+{
+	char text[FAKE_4K + 1];
+
+	enter(_i);
+	memset(text, 'x', sizeof(text));
+	ck_assert_int_eq(program_ioctl(group, VFIO_GROUP_GET_DEVICE_FD, 0), -EFAULT);
+	ck_assert_int_eq(program_ioctl(group, VFIO_GROUP_GET_DEVICE_FD,
+				       (unsigned long)fake_user(text, 100)),
+			 -EFAULT);
+	ck_assert_int_eq(program_ioctl(group, VFIO_GROUP_GET_DEVICE_FD,
+				       (unsigned long)fake_user(text, sizeof(text))),
+			 -EINVAL);
+}
+END_TEST
+
+START_TEST(get_device_without_rights)
+{
+	enter(WITH_IOMMU);
+	fake.rawio = false;
+	ck_assert_int_eq(program_get_device(group, DEVICE_0), -EPERM);
+	fake.rawio = true;
+	device = (int)program_get_device(group, DEVICE_0);
+	ck_assert_int_ge(device, 0);
+}
+END_TEST
+
+START_TEST(token)
+{
+	static const unsigned char uuid[16] = { 0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77,
+						0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff };
+
+	/* A token is for functions with SR-IOV, and of those for VFs that have one. */
+	fake_add("/sys/devices/pci0000:00/" DEVICE_0 "/physfn", "../" DEVICE_1);
+	fake.needs_token = true;
+	memcpy(fake.token, uuid, sizeof(uuid));
+	enter(WITH_IOMMU);
+	ck_assert_int_eq(program_get_device(group, DEVICE_0), -EACCES);
+	ck_assert_int_eq(program_get_device(
+				 group, DEVICE_0 " vf_token=10112233-4455-6677-8899-aabbccddeeff"),
+			 -EACCES);
+	device = (int)program_get_device(
+		group, DEVICE_0 " vf_token=00112233-4455-6677-8899-AaBbCcDdEeFf");
+	ck_assert_int_ge(device, 0);
+}
+END_TEST
+
+START_TEST(device_in_use_by_another)
+{
+	struct other other;
+
+	enter(WITH_IOMMU);
+	other = other_open(0);
+	ck_assert_int_eq(program_get_device(group, DEVICE_0), -EBUSY);
+	ck_assert_int_eq(unset_container(), 0);
+	enter(WITH_IOMMU);
+	other_close(&other);
+	device = (int)program_get_device(group, DEVICE_0);
+	ck_assert_int_ge(device, 0);
+}
+END_TEST
+
+/* ---- what the guard is for: nobody takes the device of an open group ---- */
+
+static long bind_raw(int cdev, int iommufd)
+{
+	struct shim_vfio_device_bind_iommufd bind = { .argsz = sizeof(bind), .iommufd = iommufd };
+
+	return sys_ioctl(cdev, VFIO_DEVICE_BIND_IOMMUFD, &bind);
+}
+
+START_TEST(guarded)
+{
+	int iommufd = sys_open("/dev/iommu", O_RDWR);
+	int cdev = sys_open("/dev/vfio/devices/noiommu-vfio0", O_RDWR);
+
+	ck_assert_int_eq(bind_raw(cdev, iommufd), -EBUSY);
+	enter(WITH_DEVICE);
+	ck_assert_int_eq(bind_raw(cdev, iommufd), -EINVAL);
+	program_close(device);
+	device = -1;
+	ck_assert_int_eq(bind_raw(cdev, iommufd), -EBUSY);
+	program_close(group);
+	group = -1;
+	ck_assert_int_eq(bind_raw(cdev, iommufd), 0);
+	ck_assert_int_eq(program_open_group(0), -EBUSY);
+	sys_close(cdev);
+	sys_close(iommufd);
+}
+END_TEST
+
+/* ---- other ioctls ---- */
+
+START_TEST(other_ioctls)
+{
+	static const unsigned int cmds[] = { VFIO_GET_API_VERSION, VFIO_CHECK_EXTENSION,
+					     VFIO_SET_IOMMU,	   VFIO_DEVICE_GET_INFO,
+					     VFIO_DEVICE_RESET,	   VFIO_DEVICE_BIND_IOMMUFD,
+					     VFIO_IOMMU_MAP_DMA,   0x1234 };
+
+	enter(_i);
+	for (size_t i = 0; i < sizeof(cmds) / sizeof(cmds[0]); i++)
+		ck_assert_int_eq(program_ioctl(group, cmds[i], 0), -ENOTTY);
+}
+END_TEST
+
+/* ---- open and close ---- */
+
+START_TEST(open_is_exclusive)
+{
+	enter(_i);
+	ck_assert_int_eq(program_open_group(0), -EBUSY);
+	program_close(group);
+	/* The device holds its group. */
+	group = program_open_group(0);
+	if (_i < WITH_DEVICE) {
+		ck_assert_int_ge(group, 0);
+		ck_assert_int_eq(program_status(group), VFIO_GROUP_FLAGS_VIABLE);
+		return;
+	}
+	ck_assert_int_eq(group, -EBUSY);
+	program_close(device);
+	device = -1;
+	group = program_open_group(0);
+	ck_assert_int_ge(group, 0);
+}
+END_TEST
+
+START_TEST(open_held_by_another_process)
+{
+	int cdev;
+
+	program_close(group);
+	cdev = cdev_open(0);
+	ck_assert_int_eq(cdev_lock(cdev, CDEV_LOCK_GROUP, CDEV_EXCLUSIVE), 0);
+	group = program_open_group(0);
+	ck_assert_int_eq(group, -EBUSY);
+	sys_close(cdev);
+	group = program_open_group(0);
+	ck_assert_int_ge(group, 0);
+}
+END_TEST
+
+START_TEST(open_without_rights)
+{
+	fake.rawio = false;
+	ck_assert_int_eq(program_open_group(1), -EPERM);
+	fake.rawio = true;
+}
+END_TEST
+
+START_TEST(open_of_no_group)
+{
+	static const char *const names[] = { "/dev/vfio/noiommu-2",  "/dev/vfio/noiommu-00",
+					     "/dev/vfio/noiommu-1x", "/dev/vfio/noiommu-",
+					     "/dev/vfio/noiommu--1", "/dev/vfio/noiommu-4294967296",
+					     "/dev/noiommu-1" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		ck_assert_msg(program_open(names[i], O_RDWR) == -ENOENT, "%s", names[i]);
+}
+END_TEST
+
+/* Beside real IOMMU groups, ours have numbers that are none of theirs. */
+START_TEST(number_beside_real_groups)
+{
+	fake_add("/sys/kernel/iommu_groups/0", NULL);
+	ck_assert_int_eq(program_open("/dev/vfio/noiommu-1", O_RDWR), -ENOENT);
+	program_close(group);
+	group = program_open("/dev/vfio/noiommu-1000001", O_RDWR);
+	ck_assert_int_ge(group, 0);
+}
+END_TEST
+
+START_TEST(flags_of_open)
+{
+	program_close(group);
+	group = program_open("/dev/vfio/noiommu-0", O_RDWR | O_CLOEXEC);
+	ck_assert_int_eq(sys_fcntl(group, F_GETFD, 0), FD_CLOEXEC);
+	enter(WITH_DEVICE);
+	/* The last close of the device puts a fresh open of it there: as it was. */
+	program_close(device);
+	device = -1;
+	ck_assert_int_eq(sys_fcntl(group, F_GETFD, 0), FD_CLOEXEC);
+}
+END_TEST
+
+START_TEST(closed_in_any_order)
+{
+	static const int orders[6][3] = { { 0, 1, 2 }, { 0, 2, 1 }, { 1, 0, 2 },
+					  { 1, 2, 0 }, { 2, 0, 1 }, { 2, 1, 0 } };
+	unsigned int opens;
+
+	enter(WITH_DEVICE);
+	opens = fake.device_opens;
+	for (int round = 0; round < 2; round++) {
+		int *fds[] = { &container, &group, &device };
+
+		for (int i = 0; i < 3; i++) {
+			int *fd = fds[orders[_i][i]];
+
+			ck_assert_int_eq(program_close(*fd), 0);
+			*fd = -1;
+		}
+		ck_assert_uint_eq(fake_visible_descriptors(), 0);
+		open_all();
+		enter(WITH_DEVICE);
+		ck_assert_uint_eq(fake.device_opens, ++opens);
+		ck_assert_int_eq(device_info(device), 0);
+	}
+}
+END_TEST
+
+/* Its last close closes the device, and resets it by that, with the group open or not. */
+START_TEST(device_closed_and_opened_again)
+{
+	int copy;
+	unsigned int opens;
+
+	enter(WITH_DEVICE);
+	opens = fake.device_opens;
+	copy = program_dup(device);
+	program_close(device);
+	ck_assert_int_eq(device_info(copy), 0);
+	ck_assert_int_eq(unset_container(), -EBUSY);
+	device = (int)program_get_device(group, DEVICE_0);
+	ck_assert_int_ge(device, 0);
+	ck_assert_uint_eq(fake.device_opens, opens);
+	program_close(copy);
+	program_close(device);
+	device = (int)program_get_device(group, DEVICE_0);
+	ck_assert_int_ge(device, 0);
+	ck_assert_uint_eq(fake.device_opens, opens + 1);
+}
+END_TEST
+
+/* Also while the descriptor of the group was duplicated: all its numbers get the fresh one. */
+START_TEST(group_duplicated)
+{
+	int copy = program_dup(group);
+	unsigned int opens;
+
+	enter(WITH_DEVICE);
+	opens = fake.device_opens;
+	program_close(device);
+	program_close(group);
+	group = copy;
+	ck_assert_int_eq(program_open_group(0), -EBUSY);
+	device = (int)program_get_device(group, DEVICE_0);
+	ck_assert_int_ge(device, 0);
+	ck_assert_uint_eq(fake.device_opens, opens + 1);
+}
+END_TEST
+
+START_TEST(mapped_bar_keeps_the_device)
+{
+	unsigned int opens;
+
+	enter(WITH_DEVICE);
+	opens = fake.device_opens;
+	fake_map_device(FAKE_1G, 4 * FAKE_4K, device);
+	program_close(device);
+	device = -1;
+	ck_assert_int_eq(unset_container(), -EBUSY);
+	fake_unmap(FAKE_1G, 4 * FAKE_4K);
+	ck_assert_int_eq(unset_container(), 0);
+	enter(WITH_DEVICE);
+	ck_assert_uint_eq(fake.device_opens, opens + 1);
+}
+END_TEST
+
+START_TEST(mapped_bar_keeps_the_group)
+{
+	enter(WITH_DEVICE);
+	fake_map_device(FAKE_1G, 4 * FAKE_4K, device);
+	program_close(device);
+	program_close(group);
+	device = -1;
+	ck_assert_int_eq(program_open_group(0), -EBUSY);
+	fake_unmap(FAKE_1G, 4 * FAKE_4K);
+	group = program_open_group(0);
+	ck_assert_int_ge(group, 0);
+}
+END_TEST
+
+START_TEST(two_devices)
+{
+	struct session second;
+
+	enter(WITH_DEVICE);
+	second = session_open(1);
+	ck_assert_int_eq(device_info(second.device), 0);
+	program_close(device);
+	device = -1;
+	ck_assert_int_eq(device_info(second.device), 0);
+	session_close(&second);
+	device = (int)program_get_device(group, DEVICE_0);
+	ck_assert_int_ge(device, 0);
+}
+END_TEST
+
+/* ---- other processes ---- */
+
+static int lender;
+
+static void stop_lending(void)
+{
+	sys_close(lender);
+	lender = -1;
+	fake.would_sleep = NULL;
+}
+
+START_TEST(waits_for_a_lending)
+{
+	enter(WITH_IOMMU);
+	lender = cdev_open(0);
+	ck_assert_int_eq(cdev_lock(lender, CDEV_LOCK_LENDING, CDEV_EXCLUSIVE), 0);
+	fake.would_sleep = stop_lending;
+	device = (int)program_get_device(group, DEVICE_0);
+	ck_assert_int_ge(device, 0);
+	ck_assert_int_eq(lender, -1);
+}
+END_TEST
+
+/* The child of a vfork() closes its own descriptors, in its parent's memory. */
+START_TEST(vfork_child)
+{
+	int ret;
+
+	enter(WITH_DEVICE);
+	fake.pid = 4711;
+	ck_assert(!legacy_close(device, &ret));
+	legacy_duplicated(0, group);
+	legacy_replaced(container);
+	fake.pid = 0;
+	ck_assert_int_eq(fdtab_kind(device), FD_DEVICE);
+	ck_assert_int_eq(fdtab_kind(group), FD_GROUP);
+	ck_assert_int_eq(fdtab_kind(container), FD_CONTAINER);
+	ck_assert_int_eq(unset_container(), -EBUSY);
+}
+END_TEST
+
+static TCase *matrix(const char *name, void (*before)(void))
+{
+	TCase *tc = tcase_create(name);
+
+	tcase_add_checked_fixture(tc, before, teardown);
+	tcase_add_loop_test(tc, status, 0, STATES);
+	tcase_add_loop_test(tc, status_bad_argument, 0, STATES);
+	tcase_add_loop_test(tc, set_container, 0, STATES);
+	tcase_add_loop_test(tc, set_container_bad_argument, 0, STATES);
+	tcase_add_loop_test(tc, set_container_hidden, 0, STATES);
+	tcase_add_test(tc, set_container_without_rights);
+	tcase_add_test(tc, set_container_number_reused);
+	tcase_add_loop_test(tc, unset, 0, STATES);
+	tcase_add_test(tc, unset_and_again);
+	tcase_add_loop_test(tc, get_device, 0, STATES);
+	tcase_add_test(tc, get_device_bad_name);
+	tcase_add_test(tc, get_device_with_spaces);
+	tcase_add_loop_test(tc, get_device_bad_pointer, 0, STATES);
+	tcase_add_test(tc, get_device_without_rights);
+	tcase_add_test(tc, token);
+	tcase_add_loop_test(tc, other_ioctls, 0, STATES);
+	tcase_add_loop_test(tc, open_is_exclusive, 0, STATES);
+	tcase_add_test(tc, open_held_by_another_process);
+	tcase_add_test(tc, open_without_rights);
+	tcase_add_test(tc, open_of_no_group);
+	tcase_add_loop_test(tc, closed_in_any_order, 0, 6);
+	tcase_add_test(tc, device_closed_and_opened_again);
+	tcase_add_test(tc, group_duplicated);
+	tcase_add_test(tc, mapped_bar_keeps_the_device);
+	tcase_add_test(tc, mapped_bar_keeps_the_group);
+	tcase_add_test(tc, two_devices);
+	tcase_add_test(tc, waits_for_a_lending);
+	tcase_add_test(tc, vfork_child);
+	return tc;
+}
+
+Suite *suite_group(void)
+{
+	Suite *suite = suite_create("group");
+	TCase *without = matrix("without groups", setup);
+	TCase *with = matrix("with groups", setup_with_groups);
+
+	tcase_add_test(without, device_in_use_by_another);
+	tcase_add_test(without, number_beside_real_groups);
+	tcase_add_test(without, flags_of_open);
+	tcase_add_test(with, guarded);
+	suite_add_tcase(suite, without);
+	suite_add_tcase(suite, with);
+	return suite;
+}

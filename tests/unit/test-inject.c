@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A driver's session in which one system call fails: each that it makes, in
+ * turn. The driver gets a clean error or none, what it was told is true,
+ * nothing of it is left behind, and the next session is as good as any.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "fake.h"
+#include "iommufd/pin.h"
+#include "program.h"
+#include "suites.h"
+#include "uapi/iommufd.h"
+#include "uapi/procmap.h"
+#include "uapi/vfio.h"
+
+#define BASE  (UINT64_C(16) << 30)
+#define ALIAS (UINT64_C(24) << 30)
+
+static const struct {
+	const char *name;
+	long nr;
+	unsigned int cmd;
+	int error;
+} calls[] = {
+	{ "mmap", SYS_mmap, 0, ENOMEM },
+	{ "madvise", SYS_madvise, 0, EINVAL },
+	{ "openat", SYS_openat, 0, EMFILE },
+	{ "readlinkat", SYS_readlinkat, 0, ENOMEM },
+	{ "getdents64", SYS_getdents64, 0, ENOMEM },
+	{ "dup3", SYS_dup3, 0, EMFILE },
+	{ "F_DUPFD", SYS_fcntl, F_DUPFD, EMFILE },
+	{ "F_DUPFD_CLOEXEC", SYS_fcntl, F_DUPFD_CLOEXEC, EMFILE },
+	{ "F_OFD_SETLK", SYS_fcntl, F_OFD_SETLK, ENOLCK },
+	{ "F_OFD_SETLKW", SYS_fcntl, F_OFD_SETLKW, ENOLCK },
+	{ "pread64", SYS_pread64, 0, ENOMEM },
+	{ "PROCMAP_QUERY", SYS_ioctl, PROCMAP_QUERY, ENOTTY },
+	{ "IOMMU_IOAS_ALLOC", SYS_ioctl, IOMMU_IOAS_ALLOC, ENOMEM },
+	{ "IOMMU_VFIO_IOAS", SYS_ioctl, IOMMU_VFIO_IOAS, ENOMEM },
+	{ "IOMMU_HWPT_ALLOC", SYS_ioctl, IOMMU_HWPT_ALLOC, ENOMEM },
+	{ "IOMMU_IOAS_MAP", SYS_ioctl, IOMMU_IOAS_MAP, ENOMEM },
+	{ "IOMMU_IOAS_COPY", SYS_ioctl, IOMMU_IOAS_COPY, ENOMEM },
+	{ "IOMMU_IOAS_NOIOMMU_GET_PA", SYS_ioctl, IOMMU_IOAS_NOIOMMU_GET_PA, ENOMEM },
+	{ "VFIO_DEVICE_BIND_IOMMUFD", SYS_ioctl, VFIO_DEVICE_BIND_IOMMUFD, ENOMEM },
+	{ "VFIO_DEVICE_ATTACH_IOMMUFD_PT", SYS_ioctl, VFIO_DEVICE_ATTACH_IOMMUFD_PT, ENOMEM },
+};
+#define CALLS (int)(sizeof(calls) / sizeof(calls[0]))
+
+/* How a step may end: what it returns when it is done, or an errno. */
+static long step(long ret)
+{
+	ck_assert_int_ge(ret, -133); /* EHWPOISON, the last one */
+	return ret;
+}
+
+/* The addresses that the driver has, and may give to its device. */
+struct told {
+	uint64_t va, pfn;
+};
+static struct told told[64];
+static size_t nr_told;
+
+static void look_up(int pagemap, uint64_t va, size_t pages)
+{
+	uint64_t entries[16];
+	long ret;
+
+	ret = step(program_pread(pagemap, entries, pages * sizeof(*entries),
+				 (off_t)(va / FAKE_4K * sizeof(*entries))));
+	for (size_t i = 0; ret > 0 && i < (size_t)ret / sizeof(*entries); i++)
+		if (entries[i] & PAGEMAP_PRESENT)
+			told[nr_told++] = (struct told){ va + i * FAKE_4K, entries[i] & PAGEMAP_PFN };
+}
+
+/* Which call failed, for the messages. */
+static const char *failing = "no call";
+static unsigned int failing_n;
+
+/* Each of them holds, whatever the kernel does to pages that are not pinned. */
+static void assert_told(void)
+{
+	fake_migrate();
+	for (size_t i = 0; i < nr_told; i++)
+		ck_assert_msg(fake_pfn(told[i].va) == told[i].pfn,
+			      "told a wrong address, after %s %u failed", failing, failing_n);
+}
+
+static void forget_told(uint64_t va, uint64_t len)
+{
+	for (size_t i = 0; i < nr_told;)
+		if (told[i].va >= va && told[i].va < va + len)
+			told[i] = told[--nr_told];
+		else
+			i++;
+}
+
+/*
+ * DPDK's order: a page of the stack, hugepages, container, group, device; then
+ * more lookups, and memory given back. Goes on after an error, as far as it
+ * can. Returns whether all went well.
+ */
+static bool drive(void)
+{
+	struct fake_file *huge = fake_file(FAKE_2M, FAKE_2M);
+	struct fake_file *small = fake_file(16 * FAKE_4K, FAKE_4K);
+	int pagemap, container, group;
+	long device = -EBADF, device_again = -EBADF;
+	const size_t wanted = 1 + 1 + 12;
+	bool good;
+
+	nr_told = 0;
+	fake_map(BASE, 16 * FAKE_4K, NULL, 0, 0);
+	fake_map(BASE + FAKE_2M, FAKE_2M, huge, 0, 0);
+	fake_map(BASE + FAKE_1G, 16 * FAKE_4K, small, 0, 0);
+	fake_map(ALIAS, 4 * FAKE_4K, small, 4 * FAKE_4K, 0);
+
+	pagemap = (int)step(program_open("/proc/self/pagemap", O_RDONLY));
+	if (pagemap >= 0) {
+		look_up(pagemap, BASE, 1);
+		look_up(pagemap, BASE + FAKE_2M, 1);
+		assert_told();
+	}
+	container = (int)step(program_open("/dev/vfio/vfio", O_RDWR));
+	group = (int)step(program_open_group(0));
+	good = pagemap >= 0 && container >= 0 && group >= 0;
+	if (container >= 0 && group >= 0) {
+		good &= !step(program_set_container(group, container));
+		good &= !step(program_ioctl(container, VFIO_SET_IOMMU, VFIO_NOIOMMU_IOMMU));
+		device = step(program_get_device(group, DEVICE_0));
+		good &= device >= 0;
+	}
+	if (pagemap >= 0) {
+		look_up(pagemap, BASE + FAKE_1G, 12);
+		assert_told();
+	}
+	good &= nr_told == wanted;
+	/* The shared memory has another mapping, of which four pages were looked up here. */
+	forget_told(BASE + FAKE_1G, 16 * FAKE_4K);
+	program_unmap(BASE + FAKE_1G, 16 * FAKE_4K);
+	/* The last close closes the device: the group gets a fresh one. */
+	if (device >= 0) {
+		program_close((int)device);
+		device_again = step(program_get_device(group, DEVICE_0));
+		good &= device_again >= 0;
+	}
+	assert_told();
+	program_unmap(0, FAKE_OWN);
+	if (device_again >= 0)
+		program_close((int)device_again);
+	if (group >= 0)
+		program_close(group);
+	if (container >= 0)
+		program_close(container);
+	if (pagemap >= 0)
+		program_close(pagemap);
+	return good;
+}
+
+/* Whatever went wrong: nothing of the session is left, and another one can begin. */
+static void assert_clean(bool good, bool failed)
+{
+	ck_assert_msg(good || failed, "the session fails without a failure");
+	ck_assert_uint_eq(fake_visible_descriptors(), 0);
+	/* The iommufd, maps, pagemap. */
+	ck_assert_uint_le(fake_hidden_descriptors(), 3);
+	ck_assert_msg(fake.pinned <= 1, "%zu pinned after %s %u failed", fake.pinned, failing,
+		      failing_n);
+	ck_assert_uint_eq(pin_count(), 0);
+	ck_assert_msg(drive(), "no session is possible after %s %u failed", failing, failing_n);
+	ck_assert_uint_eq(fake.pinned, 1);
+}
+
+/* The nth call fails. False when there are not as many. */
+static bool session_failing(int i, unsigned int n)
+{
+	bool good, failed;
+
+	failing = calls[i].name;
+	failing_n = n;
+	fake_fail(calls[i].nr, calls[i].cmd, n, calls[i].error);
+	good = drive();
+	failed = fake_failed();
+	assert_clean(good, failed);
+	return failed;
+}
+
+START_TEST(each_call)
+{
+	for (unsigned int n = 1; session_failing(_i, n); n++)
+		fake_boot(2, false);
+}
+END_TEST
+
+START_TEST(each_call_with_groups)
+{
+	for (unsigned int n = 1; session_failing(_i, n); n++)
+		fake_boot(2, true);
+}
+END_TEST
+
+/* In a process that has not found out yet what its kernel can do. */
+#define FIRST 8
+
+START_TEST(first_calls)
+{
+	session_failing(_i / FIRST, (unsigned int)(_i % FIRST) + 1);
+}
+END_TEST
+
+Suite *suite_inject(void)
+{
+	Suite *suite = suite_create("inject");
+	TCase *tc = tcase_create("inject");
+
+	tcase_set_timeout(tc, 20);
+	tcase_add_checked_fixture(tc, program_setup, program_teardown);
+	tcase_add_loop_test(tc, each_call, 0, CALLS);
+	tcase_add_loop_test(tc, first_calls, 0, CALLS * FIRST);
+	suite_add_tcase(suite, tc);
+	tc = tcase_create("with groups");
+	tcase_set_timeout(tc, 20);
+	tcase_add_checked_fixture(tc, program_setup_with_groups, program_teardown);
+	tcase_add_loop_test(tc, each_call_with_groups, 0, CALLS);
+	suite_add_tcase(suite, tc);
+	return suite;
+}

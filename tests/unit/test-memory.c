@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: MIT */
+/* Memory that a program gives back, moves or maps twice: the pins follow it. */
+#include <errno.h>
+#include <string.h>
+
+#include "fake.h"
+#include "iommufd/pin.h"
+#include "legacy/legacy.h"
+#include "program.h"
+#include "suites.h"
+#include "uapi/iommufd.h"
+
+#define BASE  (UINT64_C(16) << 30)
+#define ALIAS (UINT64_C(24) << 30)
+
+static int pagemap;
+
+static void setup(void)
+{
+	program_setup();
+	pagemap = program_open("/proc/self/pagemap", O_RDONLY);
+}
+
+static void teardown(void)
+{
+	program_unmap(0, FAKE_OWN);
+	ck_assert_uint_eq(pin_count(), 0);
+	program_close(pagemap);
+	program_teardown();
+}
+
+static void look_up(uint64_t va, uint64_t pages)
+{
+	for (uint64_t i = 0; i < pages; i++)
+		program_frame(pagemap, va + i * FAKE_4K);
+}
+
+/* In one read, so that one pin has them all. */
+static void look_up_together(uint64_t va, uint64_t pages)
+{
+	uint64_t entries[512];
+
+	ck_assert_int_eq(program_pread(pagemap, entries, pages * sizeof(*entries),
+				       (off_t)(va / FAKE_4K * sizeof(*entries))),
+			 pages * sizeof(*entries));
+	look_up(va, pages);
+}
+
+START_TEST(unmapped_is_unpinned)
+{
+	fake_map(BASE, 8 * FAKE_4K, NULL, 0, 0);
+	look_up_together(BASE, 8);
+	program_unmap(BASE, 8 * FAKE_4K);
+	ck_assert_uint_eq(fake.pinned, 1);
+	ck_assert(!pin_any(BASE, 8 * FAKE_4K));
+}
+END_TEST
+
+/* A length that is no multiple of a page goes up to one, as munmap()'s does. */
+START_TEST(part_unmapped)
+{
+	fake_map(BASE, 8 * FAKE_4K, NULL, 0, 0);
+	look_up_together(BASE, 8);
+	legacy_leaving(BASE + 2 * FAKE_4K, 3 * FAKE_4K - 100);
+	fake_unmap(BASE + 2 * FAKE_4K, 3 * FAKE_4K);
+	legacy_left(BASE + 2 * FAKE_4K, 3 * FAKE_4K - 100);
+	ck_assert_uint_eq(fake.pinned, 1 + 5);
+	look_up(BASE, 2);
+	look_up(BASE + 5 * FAKE_4K, 3);
+}
+END_TEST
+
+/* DPDK --legacy-mem: looked up here, mapped there as well, unmapped here. */
+START_TEST(alias_keeps_the_pin)
+{
+	static const uint64_t sizes[] = { FAKE_4K, FAKE_2M, FAKE_1G };
+	struct fake_file *file = fake_file(2 * sizes[_i], sizes[_i]);
+	uint64_t pfn;
+
+	fake_map(BASE, 2 * sizes[_i], file, 0, 0);
+	pfn = program_frame(pagemap, BASE + sizes[_i]);
+	fake_map(ALIAS, 2 * sizes[_i], file, 0, 0);
+	program_unmap(BASE, 2 * sizes[_i]);
+	ck_assert(fake_is_pinned(pfn));
+	fake_migrate();
+	ck_assert_uint_eq(fake_pfn(ALIAS + sizes[_i]), pfn);
+	ck_assert_uint_eq(program_frame(pagemap, ALIAS + sizes[_i]), pfn);
+	/* The last mapping takes it along. */
+	program_unmap(ALIAS, 2 * sizes[_i]);
+	ck_assert_uint_eq(fake.pinned, 1);
+}
+END_TEST
+
+/* The other mapping shows another part of the file, at an odd place, page by page. */
+START_TEST(alias_of_a_part)
+{
+	struct fake_file *file = fake_file(64 * FAKE_4K, FAKE_4K);
+	uint64_t alias = ALIAS + FAKE_2M - 3 * FAKE_4K;
+
+	fake_map(BASE, 64 * FAKE_4K, file, 0, 0);
+	look_up_together(BASE, 64);
+	fake_map(alias, 10 * FAKE_4K, file, 20 * FAKE_4K, 0);
+	program_unmap(BASE, 64 * FAKE_4K);
+	ck_assert_uint_eq(fake.pinned, 1 + 10);
+	fake_migrate();
+	look_up(alias, 10);
+	program_unmap(alias, 10 * FAKE_4K);
+	ck_assert_uint_eq(fake.pinned, 1);
+}
+END_TEST
+
+START_TEST(alias_that_goes_too)
+{
+	struct fake_file *file = fake_file(8 * FAKE_4K, FAKE_4K);
+
+	fake_map(BASE, 8 * FAKE_4K, file, 0, 0);
+	fake_map(BASE + 8 * FAKE_4K, 8 * FAKE_4K, file, 0, 0);
+	look_up_together(BASE, 8);
+	program_unmap(BASE, 16 * FAKE_4K);
+	ck_assert_uint_eq(fake.pinned, 1);
+	ck_assert_str_eq(fake.log, "");
+}
+END_TEST
+
+/* Another process's mapping is nobody's to keep a pin for: VPP wants its hugepage back. */
+START_TEST(mapped_elsewhere_is_no_alias)
+{
+	struct fake_file *file = fake_file(FAKE_2M, FAKE_2M);
+
+	fake_file_mapped_elsewhere(file);
+	fake_map(BASE, FAKE_2M, file, 0, 0);
+	look_up(BASE, 1);
+	program_unmap(BASE, FAKE_2M);
+	ck_assert_uint_eq(fake.pinned, 1);
+}
+END_TEST
+
+START_TEST(both_looked_up)
+{
+	struct fake_file *file = fake_file(8 * FAKE_4K, FAKE_4K);
+
+	fake_map(BASE, 8 * FAKE_4K, file, 0, 0);
+	fake_map(ALIAS, 8 * FAKE_4K, file, 0, 0);
+	look_up_together(BASE, 8);
+	look_up(ALIAS + 2 * FAKE_4K, 3);
+	ck_assert_uint_eq(fake.pinned, 1 + 8);
+	program_unmap(BASE, 8 * FAKE_4K);
+	fake_migrate();
+	look_up(ALIAS, 8);
+	ck_assert_uint_eq(fake.pinned, 1 + 8);
+}
+END_TEST
+
+/* munmap() failed after all: nothing has changed. */
+START_TEST(leaving_and_staying)
+{
+	struct fake_file *file = fake_file(8 * FAKE_4K, FAKE_4K);
+
+	fake_map(BASE, 8 * FAKE_4K, file, 0, 0);
+	fake_map(ALIAS, 8 * FAKE_4K, file, 0, 0);
+	look_up_together(BASE, 8);
+	legacy_leaving(BASE, 8 * FAKE_4K);
+	fake_migrate();
+	look_up(BASE, 8);
+	look_up(ALIAS, 8);
+}
+END_TEST
+
+START_TEST(moved)
+{
+	static const uint64_t to[] = { ALIAS, ALIAS + 5 * FAKE_4K, ALIAS + FAKE_2M - 4 * FAKE_4K,
+				       ALIAS + FAKE_2M - FAKE_4K };
+	uint64_t pfns[8];
+
+	fake_map(BASE, 8 * FAKE_4K, NULL, 0, 0);
+	look_up_together(BASE, 8);
+	for (uint64_t i = 0; i < 8; i++)
+		pfns[i] = fake_pfn(BASE + i * FAKE_4K);
+	program_move(BASE, 8 * FAKE_4K, to[_i]);
+	fake_migrate();
+	for (uint64_t i = 0; i < 8; i++)
+		ck_assert_uint_eq(program_frame(pagemap, to[_i] + i * FAKE_4K), pfns[i]);
+	ck_assert(!pin_any(BASE, 8 * FAKE_4K));
+	for (uint64_t i = 0; i < 8; i++) {
+		program_unmap(to[_i] + i * FAKE_4K, FAKE_4K);
+		ck_assert_uint_eq(fake.pinned, 1 + 7 - i);
+	}
+}
+END_TEST
+
+START_TEST(moved_over_other_memory)
+{
+	fake_map(BASE, 4 * FAKE_4K, NULL, 0, 0);
+	fake_map(ALIAS, 4 * FAKE_4K, NULL, 0, 0);
+	look_up_together(BASE, 4);
+	look_up_together(ALIAS, 4);
+	program_move(BASE, 4 * FAKE_4K, ALIAS);
+	ck_assert_uint_eq(fake.pinned, 1 + 4);
+	fake_migrate();
+	look_up(ALIAS, 4);
+}
+END_TEST
+
+START_TEST(huge_moved)
+{
+	fake_map(BASE, FAKE_2M, fake_file(FAKE_2M, FAKE_2M), 0, 0);
+	look_up(BASE, 1);
+	program_move(BASE, FAKE_2M, ALIAS);
+	fake_migrate();
+	look_up(ALIAS + 100 * FAKE_4K, 2);
+	ck_assert_uint_eq(fake.pinned, 1 + 512);
+	ck_assert_uint_eq(pin_count(), 1);
+}
+END_TEST
+
+/* MADV_DONTNEED: private pages are gone, shared ones come back the same. */
+START_TEST(discarded)
+{
+	struct fake_file *file = fake_file(8 * FAKE_4K, FAKE_4K);
+	uint64_t shared;
+
+	fake_map(BASE, 8 * FAKE_4K, NULL, 0, 0);
+	fake_map(ALIAS, 8 * FAKE_4K, file, 0, 0);
+	look_up_together(BASE, 8);
+	look_up_together(ALIAS, 8);
+	shared = fake_pfn(ALIAS);
+	program_discard(BASE + 2 * FAKE_4K, 4 * FAKE_4K);
+	legacy_discarded(ALIAS, 8 * FAKE_4K);
+	ck_assert_uint_eq(fake.pinned, 1 + 4 + 8);
+	fake_touch(BASE, 8 * FAKE_4K);
+	look_up(BASE, 8);
+	ck_assert_uint_eq(program_frame(pagemap, ALIAS), shared);
+}
+END_TEST
+
+/* A hole in the file takes its pages from all mappings; DPDK gives hugepages back so. */
+START_TEST(punched)
+{
+	uint64_t size = _i ? FAKE_2M : FAKE_4K;
+	struct fake_file *file = fake_file(8 * size, size);
+	int fd = fake_file_open(file);
+
+	fake_map(BASE, 8 * size, file, 0, 0);
+	fake_map(ALIAS, 4 * size, file, 2 * size, 0);
+	for (uint64_t i = 0; i < 8; i++)
+		program_frame(pagemap, BASE + i * size);
+	for (uint64_t i = 0; i < 4; i++)
+		program_frame(pagemap, ALIAS + i * size);
+	fake_punch(file, 3 * size, 2 * size);
+	legacy_punched(fd, (off_t)(3 * size), (off_t)(2 * size));
+	ck_assert_uint_eq(fake.pinned, 1 + 6 * size / FAKE_4K);
+	/* ftruncate() */
+	fake_punch(file, 6 * size, 2 * size);
+	legacy_truncated(fd, (off_t)(6 * size));
+	ck_assert_uint_eq(fake.pinned, 1 + 4 * size / FAKE_4K);
+	sys_close(fd);
+}
+END_TEST
+
+START_TEST(punched_behind_the_mapping)
+{
+	struct fake_file *file = fake_file(8 * FAKE_4K, FAKE_4K);
+	struct fake_file *other = fake_file(8 * FAKE_4K, FAKE_4K);
+	int fd = fake_file_open(file), other_fd = fake_file_open(other);
+
+	fake_map(BASE, 2 * FAKE_4K, file, 4 * FAKE_4K, 0);
+	look_up_together(BASE, 2);
+	legacy_punched(fd, 0, 4 * FAKE_4K);
+	legacy_punched(fd, 6 * FAKE_4K, 2 * FAKE_4K);
+	legacy_punched(other_fd, 0, 8 * FAKE_4K);
+	legacy_punched(fd, 0, 0);
+	legacy_punched(-1, 0, 8 * FAKE_4K);
+	ck_assert_uint_eq(fake.pinned, 1 + 2);
+	sys_close(fd);
+	sys_close(other_fd);
+}
+END_TEST
+
+/* What concerns no pin must be cheap: every munmap() of the program comes here. */
+START_TEST(memory_without_pins_costs_nothing)
+{
+	unsigned int calls;
+
+	fake_map(BASE, 8 * FAKE_4K, NULL, 0, 0);
+	look_up_together(BASE, 8);
+	calls = fake.calls;
+	ck_assert(!pin_any(BASE - FAKE_2M, FAKE_2M));
+	ck_assert(!pin_any(BASE + 8 * FAKE_4K, FAKE_2M));
+	ck_assert_uint_eq(fake.calls, calls);
+}
+END_TEST
+
+/* Before Linux 6.11 other mappings cannot be found; the rest goes on. */
+START_TEST(no_procmap)
+{
+	fake.has_procmap = false;
+	fake_map(BASE, 8 * FAKE_4K, NULL, 0, 0);
+	look_up_together(BASE, 8);
+	program_unmap(BASE, 4 * FAKE_4K);
+	look_up(BASE + 4 * FAKE_4K, 4);
+	ck_assert_uint_eq(fake.pinned, 1 + 4);
+}
+END_TEST
+
+Suite *suite_memory(void)
+{
+	Suite *suite = suite_create("memory");
+	TCase *tc = tcase_create("memory");
+
+	tcase_set_timeout(tc, 20);
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, unmapped_is_unpinned);
+	tcase_add_test(tc, part_unmapped);
+	tcase_add_loop_test(tc, alias_keeps_the_pin, 0, 3);
+	tcase_add_test(tc, alias_of_a_part);
+	tcase_add_test(tc, alias_that_goes_too);
+	tcase_add_test(tc, mapped_elsewhere_is_no_alias);
+	tcase_add_test(tc, both_looked_up);
+	tcase_add_test(tc, leaving_and_staying);
+	tcase_add_loop_test(tc, moved, 0, 4);
+	tcase_add_test(tc, moved_over_other_memory);
+	tcase_add_test(tc, huge_moved);
+	tcase_add_test(tc, discarded);
+	tcase_add_loop_test(tc, punched, 0, 2);
+	tcase_add_test(tc, punched_behind_the_mapping);
+	tcase_add_test(tc, memory_without_pins_costs_nothing);
+	tcase_add_test(tc, no_procmap);
+	suite_add_tcase(suite, tc);
+	return suite;
+}

@@ -1,0 +1,582 @@
+/* SPDX-License-Identifier: MIT */
+/* Reads of /proc/self/pagemap. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fake.h"
+#include "iommufd/ioas.h"
+#include "iommufd/pin.h"
+#include "legacy/legacy.h"
+#include "program.h"
+#include "suites.h"
+#include "uapi/iommufd.h"
+#include "uapi/vfio.h"
+
+#define BASE (UINT64_C(16) << 30)
+
+static int pagemap;
+
+static void setup(void)
+{
+	program_setup();
+	pagemap = program_open("/proc/self/pagemap", O_RDONLY);
+	ck_assert_int_ge(pagemap, 0);
+}
+
+static void teardown(void)
+{
+	program_unmap(0, FAKE_OWN);
+	ck_assert_uint_eq(pin_count(), 0);
+	program_close(pagemap);
+	program_teardown();
+}
+
+static off_t position(uint64_t va)
+{
+	return (off_t)(va / FAKE_4K * sizeof(uint64_t));
+}
+
+/* Reads n entries, and the kernel's own beside them. */
+static void read_both(uint64_t va, uint64_t *entries, uint64_t *real, size_t n)
+{
+	ssize_t size = (ssize_t)(n * sizeof(*entries));
+
+	ck_assert_int_eq(program_pread(pagemap, entries, (size_t)size, position(va)), size);
+	ck_assert_int_eq(sys_pread(pagemap, real, (size_t)size, position(va)), size);
+}
+
+static void assert_promise(uint64_t va, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		program_frame(pagemap, va + i * FAKE_4K);
+}
+
+START_TEST(one_page_is_pinned)
+{
+	uint64_t pfn;
+
+	fake_map(BASE, 4 * FAKE_4K, NULL, 0, 0);
+	pfn = program_frame(pagemap, BASE + FAKE_4K);
+	ck_assert_uint_eq(pin_count(), 1);
+	ck_assert(!fake_is_pinned(fake_pfn(BASE)));
+	fake_migrate();
+	ck_assert_uint_eq(program_frame(pagemap, BASE + FAKE_4K), pfn);
+	ck_assert_uint_eq(fake_pfn(BASE + FAKE_4K), pfn);
+	ck_assert_str_eq(fake.log, "");
+}
+END_TEST
+
+START_TEST(flags_are_the_kernels)
+{
+	uint64_t entries[4], real[4];
+	struct fake_file *file = fake_file(2 * FAKE_4K, FAKE_4K);
+
+	fake_file_mapped_elsewhere(file);
+	fake_map(BASE, 2 * FAKE_4K, NULL, 0, 0);
+	fake_map(BASE + 2 * FAKE_4K, 2 * FAKE_4K, file, 0, 0);
+	read_both(BASE, entries, real, 4);
+	ck_assert_mem_eq(entries, real, sizeof(real));
+	ck_assert(!(entries[0] & PAGEMAP_FILE));
+	ck_assert(entries[3] & PAGEMAP_FILE);
+	assert_promise(BASE, 4);
+}
+END_TEST
+
+/* Not mapped, not present, a BAR: the kernel's answer, and no page comes into being. */
+START_TEST(what_is_not_memory)
+{
+	static const uint64_t none[4];
+	uint64_t entries[4], real[4];
+
+	fake_map(BASE + FAKE_4K, FAKE_4K, NULL, 0, FAKE_ABSENT);
+	fake_map(BASE + 2 * FAKE_4K, FAKE_4K, NULL, 0, FAKE_PFNMAP);
+	read_both(BASE, entries, real, 4);
+	ck_assert_mem_eq(entries, real, sizeof(real));
+	ck_assert_mem_eq(entries, none, sizeof(none));
+	ck_assert_uint_eq(pin_count(), 0);
+	ck_assert_uint_eq(fake_pfn(BASE + FAKE_4K), 0);
+}
+END_TEST
+
+START_TEST(bulk_with_holes)
+{
+	uint64_t entries[700], real[700];
+
+	fake_map(BASE, 700 * FAKE_4K, NULL, 0, FAKE_ABSENT);
+	for (uint64_t i = 0; i < 700; i++)
+		if (i % 7 && i % 11)
+			fake_touch(BASE + i * FAKE_4K, FAKE_4K);
+	read_both(BASE, entries, real, 700);
+	ck_assert_mem_eq(entries, real, sizeof(real));
+	for (uint64_t i = 0; i < 700; i++)
+		ck_assert(!(entries[i] & PAGEMAP_PRESENT) ==
+			  !fake_is_pinned(fake_pfn(BASE + i * FAKE_4K)));
+}
+END_TEST
+
+START_TEST(kinds_of_memory_in_one_read)
+{
+	uint64_t entries[2048], real[2048];
+	struct fake_file *file = fake_file(FAKE_2M, FAKE_2M);
+
+	fake_map(BASE, FAKE_2M, NULL, 0, 0);
+	fake_map(BASE + FAKE_2M, FAKE_2M, file, 0, 0);
+	fake_map(BASE + 2 * FAKE_2M, 64 * FAKE_4K, NULL, 0, FAKE_READ_ONLY);
+	fake_map(BASE + 2 * FAKE_2M + 64 * FAKE_4K, 64 * FAKE_4K,
+		 fake_file(FAKE_2M, FAKE_4K), FAKE_4K, 0);
+	read_both(BASE, entries, real, 2048);
+	ck_assert_mem_eq(entries, real, sizeof(real));
+	assert_promise(BASE, 1024 + 128);
+	fake_migrate();
+	read_both(BASE, entries, real, 2048);
+	ck_assert_mem_eq(entries, real, sizeof(real));
+}
+END_TEST
+
+/* One lookup pins the whole huge page, from whichever of its parts. */
+START_TEST(huge_page)
+{
+	uint64_t size = _i ? FAKE_1G : FAKE_2M;
+
+	fake_map(BASE, 2 * size, fake_file(2 * size, size), 0, 0);
+	program_frame(pagemap, BASE + size + 77 * FAKE_4K);
+	ck_assert_uint_eq(pin_count(), 1);
+	ck_assert(fake_is_pinned(fake_pfn(BASE + size)));
+	ck_assert(fake_is_pinned(fake_pfn(BASE + 2 * size - FAKE_4K)));
+	ck_assert(!fake_is_pinned(fake_pfn(BASE)));
+	fake_migrate();
+	assert_promise(BASE + size, 4);
+}
+END_TEST
+
+START_TEST(position_advances)
+{
+	uint64_t entry, all[8];
+
+	fake_map(BASE, 8 * FAKE_4K, NULL, 0, 0);
+	sys_lseek(pagemap, position(BASE), SEEK_SET);
+	for (uint64_t i = 0; i < 4; i++) {
+		ck_assert_int_eq(program_read(pagemap, &entry, sizeof(entry)), sizeof(entry));
+		ck_assert_uint_eq(entry & PAGEMAP_PFN, fake_pfn(BASE + i * FAKE_4K));
+		ck_assert(fake_is_pinned(entry & PAGEMAP_PFN));
+		ck_assert_int_eq(sys_lseek(pagemap, 0, SEEK_CUR), position(BASE + (i + 1) * FAKE_4K));
+	}
+	ck_assert_int_eq(program_read(pagemap, all, 4 * sizeof(*all)), 4 * sizeof(*all));
+	ck_assert_int_eq(sys_lseek(pagemap, 0, SEEK_CUR), position(BASE + 8 * FAKE_4K));
+	assert_promise(BASE, 8);
+	/* pread() leaves it alone. */
+	ck_assert_int_eq(program_lookup(pagemap, BASE, &entry), sizeof(entry));
+	ck_assert_int_eq(sys_lseek(pagemap, 0, SEEK_CUR), position(BASE + 8 * FAKE_4K));
+}
+END_TEST
+
+START_TEST(kernel_refusals)
+{
+	uint64_t entries[2];
+
+	ck_assert_int_eq(program_pread(pagemap, entries, 7, 0), -EINVAL);
+	ck_assert_int_eq(program_pread(pagemap, entries, 8, 4), -EINVAL);
+	ck_assert_int_eq(program_pread(pagemap, entries, 8, position(FAKE_TASK)), 0);
+	ck_assert_int_eq(program_pread(pagemap, entries, 16, position(FAKE_TASK - FAKE_4K)), 8);
+	ck_assert_int_eq(program_pread(pagemap, entries, 0, 0), 0);
+}
+END_TEST
+
+/* What is pinned and true costs the read itself and nothing more. */
+START_TEST(known_pages_cost_one_call)
+{
+	uint64_t entries[512];
+	unsigned int calls;
+
+	fake_map(BASE, FAKE_2M, NULL, 0, 0);
+	assert_promise(BASE, 512);
+	calls = fake.calls;
+	for (int i = 0; i < 100; i++)
+		program_pread(pagemap, entries, sizeof(entries), position(BASE));
+	ck_assert_uint_eq(fake.calls, calls + 100);
+}
+END_TEST
+
+/* free() and a new malloc() at the same address, inside libc. */
+START_TEST(memory_replaced_unseen)
+{
+	uint64_t old;
+
+	fake_map(BASE, 8 * FAKE_4K, NULL, 0, 0);
+	assert_promise(BASE, 8);
+	old = fake_pfn(BASE + 3 * FAKE_4K);
+	fake_unmap(BASE, 8 * FAKE_4K);
+	fake_map(BASE, 8 * FAKE_4K, NULL, 0, 0);
+	program_frame(pagemap, BASE + 3 * FAKE_4K);
+	ck_assert(!fake_is_pinned(old));
+	assert_promise(BASE, 8);
+}
+END_TEST
+
+/* The same, where a huge page was, and many more are known. */
+START_TEST(huge_page_replaced_unseen)
+{
+	const uint64_t pages = 12;
+
+	fake_map(BASE, pages * FAKE_2M, fake_file(pages * FAKE_2M, FAKE_2M), 0, 0);
+	for (uint64_t i = 0; i < pages; i++)
+		program_frame(pagemap, BASE + i * FAKE_2M);
+	fake_unmap(BASE, pages * FAKE_2M);
+	fake_map(BASE, pages * FAKE_2M, NULL, 0, 0);
+	for (uint64_t i = pages; i-- > 0;)
+		assert_promise(BASE + i * FAKE_2M + 5 * FAKE_4K, 3);
+	/* And huge pages in their place again. */
+	fake_unmap(BASE, pages * FAKE_2M);
+	fake_map(BASE, pages * FAKE_2M, fake_file(pages * FAKE_2M, FAKE_2M), 0, 0);
+	for (uint64_t i = pages; i-- > 0;)
+		assert_promise(BASE + i * FAKE_2M + 5 * FAKE_4K, 3);
+}
+END_TEST
+
+/* Memory that is gone for good does not stay pinned for good. */
+START_TEST(memory_gone_unseen)
+{
+	fake_map(BASE, 64 * FAKE_4K, NULL, 0, 0);
+	for (uint64_t i = 0; i < 64; i += 2)
+		program_frame(pagemap, BASE + i * FAKE_4K);
+	fake_unmap(BASE, 64 * FAKE_4K);
+	fake_map(BASE + FAKE_2M, 64 * FAKE_4K, NULL, 0, 0);
+	for (uint64_t i = 0; i < 64; i++)
+		program_frame(pagemap, BASE + FAKE_2M + i * FAKE_4K);
+	ck_assert_uint_eq(fake.pinned, 64 + 1);
+}
+END_TEST
+
+/* The zero page, a private page of a file: pinning copies it, the address is the copy's. */
+START_TEST(page_copied_by_the_pin)
+{
+	uint64_t entries[16], before = 0;
+
+	fake_map(BASE, 16 * FAKE_4K, NULL, 0, FAKE_COPIED);
+	before = fake_pfn(BASE);
+	ck_assert_int_eq(program_pread(pagemap, entries, sizeof(entries), position(BASE)),
+			 sizeof(entries));
+	ck_assert_uint_ne(entries[0] & PAGEMAP_PFN, before);
+	for (uint64_t i = 0; i < 16; i++)
+		ck_assert_uint_eq(entries[i] & PAGEMAP_PFN, fake_pfn(BASE + i * FAKE_4K));
+	assert_promise(BASE, 16);
+}
+END_TEST
+
+/* The kernel tries to move a page that is pinned, and one that is not. */
+START_TEST(page_on_the_move)
+{
+	uint64_t pfn;
+
+	fake_map(BASE, 2 * FAKE_4K, NULL, 0, 0);
+	pfn = program_frame(pagemap, BASE);
+	fake.moving = 5;
+	ck_assert_uint_eq(program_frame(pagemap, BASE), pfn);
+	ck_assert_uint_eq(fake.moving, 0);
+	fake.moving = 5;
+	program_frame(pagemap, BASE + FAKE_4K);
+}
+END_TEST
+
+/* Somebody who looks at the address space, not at a buffer. */
+START_TEST(scan_pins_nothing)
+{
+	static uint64_t entries[32768], real[32768];
+
+	fake_map(BASE, 64 * FAKE_4K, NULL, 0, 0);
+	read_both(BASE, entries, real, 32768);
+	ck_assert_mem_eq(entries, real, sizeof(real));
+	ck_assert_uint_eq(pin_count(), 0);
+}
+END_TEST
+
+START_TEST(another_process_is_not_ours)
+{
+	int fd = program_open("/proc/1/pagemap", O_RDONLY);
+	uint64_t entry;
+
+	fake_map(BASE, FAKE_4K, NULL, 0, 0);
+	ck_assert_int_eq(program_lookup(fd, BASE, &entry), sizeof(entry));
+	ck_assert_uint_eq(pin_count(), 0);
+	program_close(fd);
+}
+END_TEST
+
+/* A bound that is not ours: a raw close() and another file under the number. */
+START_TEST(number_reused)
+{
+	uint64_t value = 1;
+	char text[8] = "";
+
+	sys_close(pagemap);
+	ck_assert_int_eq(sys_open("/dev/tty", O_RDONLY), pagemap);
+	ck_assert_int_eq(program_read(pagemap, text, 2), 2);
+	ck_assert_str_eq(text, "Y\n");
+	memcpy(&value, text, sizeof(value));
+	ck_assert_uint_eq(value, 'Y' | '\n' << 8);
+}
+END_TEST
+
+/* ---- without CAP_SYS_ADMIN: the kernel shows no frames ---- */
+
+START_TEST(hidden_frames_are_told)
+{
+	uint64_t entries[16];
+	unsigned int flags = _i ? FAKE_COPIED : 0;
+
+	fake.frames_shown = false;
+	fake_map(BASE, 16 * FAKE_4K, NULL, 0, flags);
+	for (int round = 0; round < 3; round++) {
+		ck_assert_int_eq(program_pread(pagemap, entries, sizeof(entries), position(BASE)),
+				 sizeof(entries));
+		for (uint64_t i = 0; i < 16; i++)
+			ck_assert_uint_eq(entries[i] & PAGEMAP_PFN, fake_pfn(BASE + i * FAKE_4K));
+		assert_promise(BASE, 16);
+		fake_migrate();
+	}
+}
+END_TEST
+
+START_TEST(hidden_frames_replaced_unseen)
+{
+	fake.frames_shown = false;
+	fake_map(BASE, 8 * FAKE_4K, NULL, 0, 0);
+	assert_promise(BASE, 8);
+	fake_discard(BASE, 8 * FAKE_4K);
+	fake_touch(BASE, 8 * FAKE_4K);
+	assert_promise(BASE + 2 * FAKE_4K, 3);
+	assert_promise(BASE, 8);
+}
+END_TEST
+
+START_TEST(hidden_huge_page)
+{
+	fake.frames_shown = false;
+	fake_map(BASE, FAKE_2M, fake_file(FAKE_2M, FAKE_2M), 0, 0);
+	assert_promise(BASE + 9 * FAKE_4K, 2);
+	ck_assert_uint_eq(pin_count(), 1);
+	ck_assert_uint_eq(fake.pinned, 512 + 1);
+}
+END_TEST
+
+/* Without CAP_SYS_RAWIO nothing can be pinned: no frame is told, and none was. */
+START_TEST(no_rights)
+{
+	uint64_t entry;
+
+	fake.rawio = false;
+	fake_map(BASE, FAKE_4K, NULL, 0, 0);
+	fake.frames_shown = false;
+	ck_assert_int_eq(program_lookup(pagemap, BASE, &entry), sizeof(entry));
+	ck_assert_uint_eq(entry & PAGEMAP_PFN, 0);
+	ck_assert(entry & PAGEMAP_PRESENT);
+	fake.frames_shown = true;
+	ck_assert_int_eq(program_lookup(pagemap, BASE, &entry), -EPERM);
+	ck_assert_ptr_nonnull(strstr(fake.log, "CAP_SYS_RAWIO"));
+	fake.rawio = true;
+	program_frame(pagemap, BASE);
+}
+END_TEST
+
+/* ---- when it cannot be kept ---- */
+
+START_TEST(limit_in_the_middle)
+{
+	uint64_t entries[8];
+
+	fake_map(BASE, 8 * FAKE_4K, NULL, 0, 0);
+	fake.pin_limit = 5;
+	sys_lseek(pagemap, position(BASE), SEEK_SET);
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(program_read(pagemap, entries, sizeof(entries)), -ENOMEM);
+		ck_assert_int_eq(sys_lseek(pagemap, 0, SEEK_CUR), position(BASE));
+	}
+	ck_assert_int_eq(program_pread(pagemap, entries, sizeof(entries), position(BASE)), -ENOMEM);
+	ck_assert_ptr_nonnull(strstr(fake.log, "RLIMIT_MEMLOCK"));
+	ck_assert_ptr_null(strchr(strchr(fake.log, '\n') + 1, '\n'));
+	/* Those for which there is room can be had. */
+	assert_promise(BASE, 4);
+	fake.pin_limit = 100;
+	assert_promise(BASE, 8);
+}
+END_TEST
+
+START_TEST(one_bad_page_among_good_ones)
+{
+	uint64_t entries[8], real[8];
+
+	fake_map(BASE, 8 * FAKE_4K, NULL, 0, 0);
+	assert_promise(BASE, 1);
+	fake_fail(SYS_ioctl, IOMMU_IOAS_MAP, 1, EFAULT);
+	read_both(BASE, entries, real, 8);
+	ck_assert(fake_failed());
+	ck_assert_mem_eq(entries, real, sizeof(real));
+	assert_promise(BASE, 8);
+}
+END_TEST
+
+/* ---- no page table can be had: another process has every device ---- */
+
+static struct other others[2];
+
+static void all_busy(void)
+{
+	others[0] = other_open(0);
+	others[1] = other_open(1);
+}
+
+START_TEST(deferred_until_a_device_is_free)
+{
+	uint64_t entries[8], real[8];
+	struct session s;
+
+	fake_map(BASE, 8 * FAKE_4K, NULL, 0, 0);
+	all_busy();
+	read_both(BASE, entries, real, 8);
+	ck_assert_mem_eq(entries, real, sizeof(real));
+	ck_assert_uint_eq(pin_count(), 0);
+	other_close(&others[1]);
+	s = session_open(1);
+	/* Without another read, the addresses that the program has are of pinned pages. */
+	for (uint64_t i = 0; i < 8; i++) {
+		ck_assert_uint_eq(fake_pfn(BASE + i * FAKE_4K), entries[i] & PAGEMAP_PFN);
+		ck_assert(fake_is_pinned(entries[i] & PAGEMAP_PFN));
+	}
+	session_close(&s);
+	other_close(&others[0]);
+}
+END_TEST
+
+/* The next lookup finds a free device: it settles the first ones as well. */
+START_TEST(deferred_until_another_lookup)
+{
+	uint64_t entry;
+
+	fake_map(BASE, 2 * FAKE_4K, NULL, 0, 0);
+	all_busy();
+	ck_assert_int_eq(program_lookup(pagemap, BASE, &entry), sizeof(entry));
+	other_close(&others[0]);
+	program_frame(pagemap, BASE + FAKE_4K);
+	ck_assert(fake_is_pinned(entry & PAGEMAP_PFN));
+	other_close(&others[1]);
+}
+END_TEST
+
+/* It moved meanwhile: the program must not reach a device with a wrong address. */
+START_TEST(deferred_and_moved)
+{
+	int container, group;
+	uint64_t told;
+
+	fake_map(BASE, 2 * FAKE_4K, NULL, 0, 0);
+	all_busy();
+	ck_assert_int_eq(program_lookup(pagemap, BASE, &told), sizeof(told));
+	fake_migrate();
+	other_close(&others[0]);
+	program_frame(pagemap, BASE + FAKE_4K);
+	ck_assert_ptr_nonnull(strstr(fake.log, "moved before it could be pinned"));
+	container = program_open("/dev/vfio/vfio", O_RDWR);
+	group = program_open_group(0);
+	ck_assert_int_eq(program_set_container(group, container), 0);
+	ck_assert_int_eq(program_ioctl(container, VFIO_SET_IOMMU, VFIO_NOIOMMU_IOMMU), 0);
+	ck_assert_int_eq(program_get_device(group, DEVICE_0), -EFAULT);
+	program_close(group);
+	program_close(container);
+	other_close(&others[1]);
+}
+END_TEST
+
+START_TEST(deferred_memory_given_back)
+{
+	uint64_t entry;
+
+	fake_map(BASE, 2 * FAKE_4K, NULL, 0, 0);
+	all_busy();
+	ck_assert_int_eq(program_lookup(pagemap, BASE, &entry), sizeof(entry));
+	program_unmap(BASE, FAKE_4K);
+	other_close(&others[0]);
+	program_frame(pagemap, BASE + FAKE_4K);
+	ck_assert_str_eq(fake.log, "");
+	other_close(&others[1]);
+}
+END_TEST
+
+/* The frame is not known, and there is none to give: better an error than a guess. */
+START_TEST(busy_and_hidden)
+{
+	uint64_t entry;
+
+	fake.frames_shown = false;
+	fake_map(BASE, FAKE_4K, NULL, 0, 0);
+	all_busy();
+	ck_assert_int_eq(program_lookup(pagemap, BASE, &entry), -EBUSY);
+	other_close(&others[0]);
+	program_frame(pagemap, BASE);
+	other_close(&others[1]);
+}
+END_TEST
+
+/* This process has the devices' groups, no device yet: its own serve. */
+START_TEST(own_groups_serve)
+{
+	int first, second;
+
+	program_close(pagemap);
+	program_setup_with_groups();
+	pagemap = program_open("/proc/self/pagemap", O_RDONLY);
+	first = program_open_group(0);
+	second = program_open_group(1);
+	ck_assert_int_ge(first, 0);
+	ck_assert_int_ge(second, 0);
+	fake_map(BASE, FAKE_4K, NULL, 0, 0);
+	program_frame(pagemap, BASE);
+	/* And are held again. */
+	ck_assert_int_eq(sys_open("/dev/vfio/noiommu-7", O_RDWR), -EBUSY);
+	ck_assert_int_eq(sys_open("/dev/vfio/noiommu-8", O_RDWR), -EBUSY);
+	program_close(first);
+	program_close(second);
+}
+END_TEST
+
+Suite *suite_pagemap(void)
+{
+	Suite *suite = suite_create("pagemap");
+	TCase *tc = tcase_create("pagemap");
+
+	tcase_set_timeout(tc, 20);
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, one_page_is_pinned);
+	tcase_add_test(tc, flags_are_the_kernels);
+	tcase_add_test(tc, what_is_not_memory);
+	tcase_add_test(tc, bulk_with_holes);
+	tcase_add_test(tc, kinds_of_memory_in_one_read);
+	tcase_add_loop_test(tc, huge_page, 0, 2);
+	tcase_add_test(tc, position_advances);
+	tcase_add_test(tc, kernel_refusals);
+	tcase_add_test(tc, known_pages_cost_one_call);
+	tcase_add_test(tc, memory_replaced_unseen);
+	tcase_add_test(tc, huge_page_replaced_unseen);
+	tcase_add_test(tc, memory_gone_unseen);
+	tcase_add_test(tc, page_copied_by_the_pin);
+	tcase_add_test(tc, page_on_the_move);
+	tcase_add_test(tc, scan_pins_nothing);
+	tcase_add_test(tc, another_process_is_not_ours);
+	tcase_add_test(tc, number_reused);
+	tcase_add_loop_test(tc, hidden_frames_are_told, 0, 2);
+	tcase_add_test(tc, hidden_frames_replaced_unseen);
+	tcase_add_test(tc, hidden_huge_page);
+	tcase_add_test(tc, no_rights);
+	tcase_add_test(tc, limit_in_the_middle);
+	tcase_add_test(tc, one_bad_page_among_good_ones);
+	tcase_add_test(tc, deferred_until_a_device_is_free);
+	tcase_add_test(tc, deferred_until_another_lookup);
+	tcase_add_test(tc, deferred_memory_given_back);
+	tcase_add_test(tc, busy_and_hidden);
+	tcase_add_test(tc, own_groups_serve);
+	/* It spoils the process for good: without fork() nothing could come after it. */
+	if (!getenv("CK_FORK") || strcmp(getenv("CK_FORK"), "no"))
+		tcase_add_test(tc, deferred_and_moved);
+	suite_add_tcase(suite, tc);
+	return suite;
+}

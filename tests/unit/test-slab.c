@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/slab.h"
+#include "fake.h"
+#include "program.h"
+#include "suites.h"
+
+#define N 1000
+
+struct thing {
+	char text[56];
+};
+
+START_TEST(objects_are_apart_and_zeroed)
+{
+	static struct slab slab = { .size = sizeof(struct thing) };
+	static const struct thing zero;
+	struct thing *things[N];
+
+	/* The second round has what the first gave back. */
+	for (int round = 0; round < 2; round++) {
+		for (int i = 0; i < N; i++) {
+			things[i] = slab_alloc(&slab);
+			ck_assert_ptr_nonnull(things[i]);
+			ck_assert_mem_eq(things[i], &zero, sizeof(zero));
+			memset(things[i], i, sizeof(*things[i]));
+		}
+		for (int i = 0; i < N; i++) {
+			struct thing expected;
+
+			memset(&expected, i, sizeof(expected));
+			ck_assert_mem_eq(things[i], &expected, sizeof(expected));
+			slab_free(&slab, things[i]);
+		}
+	}
+}
+END_TEST
+
+START_TEST(freed_memory_is_used_again)
+{
+	static struct slab slab = { .size = sizeof(struct thing) };
+	unsigned int calls;
+
+	slab_free(&slab, slab_alloc(&slab));
+	calls = fake.calls;
+	for (int i = 0; i < N; i++)
+		slab_free(&slab, slab_alloc(&slab));
+	ck_assert_uint_eq(fake.calls, calls);
+}
+END_TEST
+
+START_TEST(no_memory_is_null)
+{
+	static struct slab slab = { .size = sizeof(struct thing) };
+
+	fake_fail(SYS_mmap, 0, 1, ENOMEM);
+	ck_assert_ptr_null(slab_alloc(&slab));
+	ck_assert(fake_failed());
+	ck_assert_ptr_nonnull(slab_alloc(&slab));
+}
+END_TEST
+
+Suite *suite_slab(void)
+{
+	Suite *suite = suite_create("slab");
+	TCase *tc = tcase_create("slab");
+
+	tcase_add_checked_fixture(tc, program_setup, program_teardown);
+	tcase_add_test(tc, objects_are_apart_and_zeroed);
+	tcase_add_test(tc, freed_memory_is_used_again);
+	tcase_add_test(tc, no_memory_is_null);
+	suite_add_tcase(suite, tc);
+	return suite;
+}

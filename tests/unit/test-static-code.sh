@@ -1,0 +1,93 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# What the rooms below src/preload may call and include.
+#
+# The library stands in front of libc: a room that called libc's open() or
+# malloc() would come back to the library, or enter an allocator that the host
+# is inside of. So they call nothing but what is listed here, which neither
+# enters the kernel nor allocates.
+
+set -eu
+export LC_ALL=C
+srcdir=${srcdir:-.}
+library=${1:-.libs/libcore.a}
+status=0
+
+allowed='
+memchr
+memcmp
+memcpy
+memmove
+memset
+strchr
+strcmp
+strcspn
+strlen
+strncmp
+strrchr
+strspn
+strstr
+strtol
+strtoul
+__isoc23_strtol
+__isoc23_strtoul
+getauxval
+pthread_atfork
+'
+
+complain() {
+	echo "$*" >&2
+	status=1
+}
+
+# ---- calls ----
+
+# Of the compiler and its checks.
+compilers='^(_GLOBAL_OFFSET_TABLE_|__stack_chk_fail|__(mem|str)[a-z]*_chk)$|^__(asan|ubsan|tsan|gcov|sanitizer)_'
+
+symbols() {
+	${NM:-nm} "$@" "$library" | awk 'NF > 1 && $(NF - 1) ~ /^[A-Za-z]$/ { print $NF }' | sort -u
+}
+
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+symbols --defined-only > "$scratch/defined"
+symbols --undefined-only > "$scratch/undefined"
+if ! [ -s "$scratch/defined" ]; then
+	complain "$library: no symbols"
+fi
+echo "$allowed" | sort > "$scratch/allowed"
+for symbol in $(sort -m "$scratch/allowed" "$scratch/defined" |
+	comm -13 - "$scratch/undefined" | grep -Ev "$compilers"); do
+	complain "$library calls $symbol(), which is not on the list in $0"
+done
+
+# ---- includes ----
+
+# A room may include itself and what is below it.
+room() {
+	name=$1
+	shift
+	for file in "$srcdir/src/$name"/*.[ch]; do
+		for above in $(sed -n 's,^#include "\(.*\)/.*,\1,p' "$file"); do
+			case " $* " in
+			*" $above "*) ;;
+			*) complain "$file: src/$name may not include $above" ;;
+			esac
+		done
+	done
+}
+room base base uapi
+room iommufd iommufd base uapi
+room legacy legacy iommufd base uapi
+room preload preload legacy base
+
+# Whoever issues an iommufd ioctl needs its number from there.
+for file in "$srcdir"/src/base/*.[ch] "$srcdir"/src/legacy/*.[ch]; do
+	if grep -q '"uapi/iommufd.h"' "$file"; then
+		complain "$file: only src/iommufd speaks to iommufd"
+	fi
+done
+
+exit $status

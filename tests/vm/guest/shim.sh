@@ -1,0 +1,48 @@
+# shellcheck shell=bash
+#
+# For the part of a scenario that runs in a guest; to be sourced there.
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)
+
+# Copies, because some programs here are not root and may not see a source tree.
+mkdir /tmp/shim
+cp "$top/build/.libs/libnoiommu-shim.so" "$top/tests/vm/guest/steps" \
+    "$top"/build/tests/drivers/{patterns,edu-dma,nvme-io} /tmp/shim
+PATH=/tmp/shim:$PATH
+
+# Before a command: with the library, and without it in a program that has it.
+# shellcheck disable=SC2034 # for the scenario
+shim=(env LD_PRELOAD=/tmp/shim/libnoiommu-shim.so)
+# shellcheck disable=SC2034
+plain=(env -u LD_PRELOAD)
+
+# For every user.
+export NOIOMMU_SHIM_LOG_FILE=/tmp/shim/log
+touch "$NOIOMMU_SHIM_LOG_FILE"
+chmod 0666 "$NOIOMMU_SHIM_LOG_FILE"
+
+# Is this the last line that a command prints? The log is begun anew.
+comes_to() { # NAME LINE COMMAND [ARG...]
+    local output
+
+    : >"$NOIOMMU_SHIM_LOG_FILE"
+    output=$("${@:3}" 2>&1) || true
+    if [[ ${output##*$'\n'} == "$2" ]]; then
+        passes "$1: $2"
+    else
+        fails "$1: $2" "$output"$'\n'"$(cat "$NOIOMMU_SHIM_LOG_FILE")"
+    fi
+}
+
+# Is the log of the last command one line with this in it? "": is it empty?
+says() { # PART
+    local lines
+
+    mapfile -t lines <"$NOIOMMU_SHIM_LOG_FILE"
+    if [[ ${lines[*]} == *"$1"* && ${#lines[@]} == $((${#1} > 0)) ]]; then
+        passes "... and the log ${1:+says: }${1:-is empty}"
+    else
+        fails "... and the log ${1:+says: }${1:-is empty}" \
+            "$(printf '%s\n' "the log is:" "${lines[@]}")"
+    fi
+}

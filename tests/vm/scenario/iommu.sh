@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+#
+# What the library must leave alone: a group with a real IOMMU behind it, and
+# a program that speaks to cdevs and iommufd itself. Each sequence of steps has
+# to come to the same with the library and without it, on a machine that also
+# has a device without an IOMMU and on one that has not.
+
+# shellcheck source=SCRIPTDIR/../lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
+
+# shellcheck disable=SC2317 # runs in a guest
+real_groups() {
+    # shellcheck source=SCRIPTDIR/../guest/shim.sh
+    . "$vm_dir/guest/shim.sh"
+    local real=${VM_DEVICES% *} fake=${VM_DEVICES#* }
+    local translated=("$real" container group status join type1 device identity map)
+    local noiommu=("$fake" container group status join noiommu device identity lookup)
+    local modern=(iommufd cdev bind ioas attach identity)
+
+    same() { # NAME LAST-LINE STEP...
+        local want
+
+        want=$("${plain[@]}" steps "${@:3}") || true
+        is "$1, without the library" "${want##*$'\n'}" "$2"
+        : >"$NOIOMMU_SHIM_LOG_FILE"
+        is "... and with it" "$("${shim[@]}" steps "${@:3}" 2>&1 || true)" "$want"
+    }
+
+    same "a group with an IOMMU" "map 4096 bytes" "${translated[@]}"
+    same "... asked for no-IOMMU" "noiommu ENODEV" "$real" container group join noiommu
+    same "... without a container" "device EINVAL" "$real" group device
+    same "... left in use" "leave EBUSY" "${translated[@]}" leave
+    same "a driver of cdevs" "identity 8086:10d3" "$real" "${modern[@]}"
+    [[ $fake != "$real" ]] || return 0
+
+    says ""
+    same "both kinds of group" "lookup 64 pages" "${translated[@]}" "${noiommu[@]}"
+    says ""
+    same "... the other way round" "map 4096 bytes" "${noiommu[@]}" "${translated[@]}"
+    same "both in one container" "join EPERM" \
+        "$real" container group join "$fake" group join
+    same "... the other way round" "join EPERM" \
+        "$fake" container group join "$real" group join
+    same "a driver of no-IOMMU cdevs" "identity 8086:10d3" "$fake" "${modern[@]}"
+    same "a driver of both interfaces" "identity 8086:10d3" \
+        "${noiommu[@]}" "$real" "${modern[@]}"
+    same "... the other way round" "lookup 64 pages" \
+        "$real" "${modern[@]}" "${noiommu[@]}"
+    says ""
+
+    # shellcheck disable=SC2016 # the guest's shell expands it
+    is "beside all that, memory is pinned" \
+        "$("${shim[@]}" steps "${translated[@]}" "${noiommu[@]}" \
+            while sh -c 'grep VmPin /proc/$PPID/status' | tail -n 1 | tr -d '\t ')" \
+        "VmPin:256kB"
+}
+
+vm_checks --iommu --device e1000e -- real_groups
+vm_checks --iommu --topology bypass --device e1000e --device e1000e -- real_groups

@@ -1,0 +1,120 @@
+#!/usr/bin/env bash
+#
+# What a driver and its user are told where the library cannot do its work: an
+# errno that drivers know, and one line in the log.
+
+# shellcheck source=SCRIPTDIR/../lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
+
+# shellcheck disable=SC2317 # runs in a guest
+rights() {
+    # shellcheck source=SCRIPTDIR/../guest/shim.sh
+    . "$vm_dir/guest/shim.sh"
+    local nobody=(setpriv --reuid 65534 --regid 65534 --clear-groups)
+    local no_rawio=(setpriv --bounding-set -sys_rawio --inh-caps -sys_rawio)
+    local no_ipc_lock=(setpriv --bounding-set -ipc_lock --inh-caps -ipc_lock)
+
+    comes_to "not root" "container EACCES" \
+        "${shim[@]}" "${nobody[@]}" steps "$VM_DEVICES" container
+    says "cannot open /dev/iommu (EACCES)"
+    comes_to "not root" "group EACCES" \
+        "${shim[@]}" "${nobody[@]}" steps "$VM_DEVICES" group
+    says "cannot open the group of $VM_DEVICES"
+    # The kernel would not fail, but show none either.
+    comes_to "not root" "lookup 0 pages" \
+        "${shim[@]}" "${nobody[@]}" steps "$VM_DEVICES" lookup
+    says "cannot pin a page (EACCES)"
+
+    comes_to "no CAP_SYS_RAWIO" "group EPERM" \
+        "${shim[@]}" "${no_rawio[@]}" steps "$VM_DEVICES" container group
+    says "no-IOMMU devices need CAP_SYS_RAWIO"
+    # The kernel would show addresses, but of pages that nobody holds.
+    comes_to "no CAP_SYS_RAWIO" "lookup EPERM" \
+        "${shim[@]}" "${no_rawio[@]}" steps "$VM_DEVICES" lookup
+    says "cannot pin a page (EPERM)"
+
+    comes_to "RLIMIT_MEMLOCK too small, before the device is open" "lookup ENOMEM" \
+        "${shim[@]}" prlimit --memlock=65536 "${no_ipc_lock[@]}" \
+        steps "$VM_DEVICES" lookup
+    says "RLIMIT_MEMLOCK is used up"
+    comes_to "RLIMIT_MEMLOCK too small, after that" "lookup ENOMEM" \
+        "${shim[@]}" prlimit --memlock=65536 "${no_ipc_lock[@]}" \
+        steps "$VM_DEVICES" container group join noiommu device lookup
+    says "RLIMIT_MEMLOCK is used up"
+    comes_to "RLIMIT_MEMLOCK large enough" "lookup 64 pages" \
+        "${shim[@]}" prlimit --memlock=8388608 "${no_ipc_lock[@]}" \
+        steps "$VM_DEVICES" lookup
+    says ""
+}
+
+# shellcheck disable=SC2317 # runs in a guest
+busy() { # KERNEL
+    # shellcheck source=SCRIPTDIR/../guest/shim.sh
+    . "$vm_dir/guest/shim.sh"
+    local driver=(steps "$VM_DEVICES" container group join noiommu device)
+
+    comes_to "busy under the library" "group EBUSY" \
+        "${shim[@]}" "${driver[@]}" while "${driver[@]}"
+    says "(EBUSY)"
+    comes_to "memory can be looked up even so" "lookup 64 pages" \
+        "${shim[@]}" "${driver[@]}" while steps "$VM_DEVICES" lookup
+    says ""
+
+    if [[ $1 == cdev ]]; then
+        # A node that is open is not the device's yet, as a group is not.
+        comes_to "busy under a driver of cdevs" "device EBUSY" \
+            steps "$VM_DEVICES" iommufd cdev bind while "${shim[@]}" "${driver[@]}"
+        says "another process has it open"
+        return
+    fi
+    comes_to "busy under a driver of cdevs" "group EBUSY" \
+        steps "$VM_DEVICES" iommufd cdev bind while "${shim[@]}" "${driver[@]}"
+    says "(EBUSY)"
+    comes_to "busy on the group path" "group EBUSY" \
+        "${driver[@]}" while "${shim[@]}" "${driver[@]}"
+    says "(EBUSY)"
+    comes_to "busy for the group path, by a device" "group EBUSY" \
+        "${shim[@]}" "${driver[@]}" while "${plain[@]}" "${driver[@]}"
+    says ""
+    comes_to "busy for the group path, by a group" "group EBUSY" \
+        "${shim[@]}" steps "$VM_DEVICES" group while "${plain[@]}" "${driver[@]}"
+    says ""
+}
+
+# shellcheck disable=SC2317 # runs in a guest
+settings() { # KERNEL
+    # shellcheck source=SCRIPTDIR/../guest/shim.sh
+    . "$vm_dir/guest/shim.sh"
+    local driver=(steps "$VM_DEVICES" container group join noiommu device lookup)
+
+    if [[ $1 == group ]]; then
+        comes_to "mode cdev where there is none" "container ENODEV" \
+            "${shim[@]}" NOIOMMU_SHIM_MODE=cdev "${driver[@]}"
+        says "refusing, as NOIOMMU_SHIM_MODE=cdev asks: no device has a no-IOMMU cdev"
+        return
+    fi
+    comes_to "mode group" "lookup 64 pages" \
+        "${shim[@]}" NOIOMMU_SHIM_MODE=group "${driver[@]}"
+    says ""
+    comes_to "an unknown variable" "lookup 64 pages" \
+        "${shim[@]}" NOIOMMU_SHIM_MODUS=cdev "${driver[@]}"
+    says "NOIOMMU_SHIM_MODUS is not a variable of noiommu-shim"
+    comes_to "an unknown value" "lookup 64 pages" \
+        "${shim[@]}" NOIOMMU_SHIM_MODE=cdve "${driver[@]}"
+    says "NOIOMMU_SHIM_MODE: 'cdve' is not one of its values"
+
+    rm /dev/iommu
+    comes_to "no /dev/iommu" "lookup 64 pages" "${shim[@]}" "${driver[@]}"
+    says "warning: memory is not pinned, the group path is used as it is: there is no /dev/iommu"
+    comes_to "no /dev/iommu, mode cdev" "container ENODEV" \
+        "${shim[@]}" NOIOMMU_SHIM_MODE=cdev "${driver[@]}"
+    says "refusing, as NOIOMMU_SHIM_MODE=cdev asks: there is no /dev/iommu"
+}
+
+for kernel in both cdev; do
+    vm_checks --kernel "$kernel" --device e1000e -- rights
+    vm_checks --kernel "$kernel" --device e1000e -- busy "$kernel"
+done
+for kernel in both group; do
+    vm_checks --kernel "$kernel" --device e1000e -- settings "$kernel"
+done
