@@ -510,6 +510,15 @@ static long get_status(const struct group *group, void *arg)
 	return user_write(arg, &status, size);
 }
 
+/* It has real groups, which no-IOMMU groups cannot join: vfio_container_attach_group() */
+static bool is_real_container(int fd)
+{
+	struct view view;
+
+	view_identify(fd, &view);
+	return view.kind == VIEW_CONTAINER;
+}
+
 static long set_container(struct group *group, int group_fd, const void *arg)
 {
 	const struct container *container;
@@ -528,7 +537,7 @@ static long set_container(struct group *group, int group_fd, const void *arg)
 	if (!object)
 		object = (struct object *)container_adopt(fd);
 	if (!object || object->kind != FD_CONTAINER)
-		return -EBADFD;
+		return is_real_container(fd) ? -EPERM : -EBADFD;
 	if (!rights_sys_rawio())
 		return -EPERM;
 	container = (struct container *)object;

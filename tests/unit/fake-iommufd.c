@@ -144,8 +144,7 @@ static struct ioas *find_ioas(struct fake_iommufd *iommufd, uint32_t id)
 
 /* ---- the ioctls of /dev/iommu ---- */
 
-#define MAP_FLAGS \
-	(IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_WRITEABLE | IOMMU_IOAS_MAP_READABLE)
+#define MAP_FLAGS (IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_WRITEABLE | IOMMU_IOAS_MAP_READABLE)
 
 static int ioas_alloc(struct fake_iommufd *iommufd, struct iommu_ioas_alloc *arg)
 {
@@ -404,8 +403,7 @@ long fake_device_ioctl(struct fake_open *cdev, unsigned int cmd, void *arg)
 		return -EINVAL;
 	switch (cmd) {
 	case VFIO_DEVICE_ATTACH_IOMMUFD_PT:
-		return attach(cdev->iommufd,
-			      ((struct vfio_device_attach_iommufd_pt *)arg)->pt_id);
+		return attach(cdev->iommufd, ((struct vfio_device_attach_iommufd_pt *)arg)->pt_id);
 	case VFIO_DEVICE_GET_INFO: {
 		struct vfio_device_info *info = arg;
 

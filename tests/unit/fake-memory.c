@@ -216,7 +216,7 @@ void fake_map(uint64_t va, uint64_t len, struct fake_file *file, uint64_t offset
 	fake_unmap(va, len);
 	if (!file)
 		file = new_file(len, FAKE_4K);
-	insert((struct vma){ va, va + len, file, offset, flags, NULL });
+	insert((struct vma){va, va + len, file, offset, flags, NULL});
 	if (!(flags & (FAKE_ABSENT | FAKE_PFNMAP)))
 		fake_touch(va, len);
 }
@@ -227,7 +227,7 @@ void fake_map_device(uint64_t va, uint64_t len, int fd)
 
 	fake_unmap(va, len);
 	device->refs++;
-	insert((struct vma){ va, va + len, NULL, 0, FAKE_PFNMAP, device });
+	insert((struct vma){va, va + len, NULL, 0, FAKE_PFNMAP, device});
 }
 
 void fake_move(uint64_t from, uint64_t len, uint64_t to)
@@ -288,8 +288,7 @@ int fake_pin(uint64_t va, bool writable, uint64_t *pfn)
 
 	*pfn = OWN_FRAME;
 	if (va < FAKE_OWN || va >= FAKE_OWN_END) {
-		if (!vma || vma->flags & FAKE_PFNMAP ||
-		    (writable && vma->flags & FAKE_READ_ONLY))
+		if (!vma || vma->flags & FAKE_PFNMAP || (writable && vma->flags & FAKE_READ_ONLY))
 			return -EFAULT;
 		page = touch(vma, va);
 		if (*page & COPY_FIRST)
@@ -359,8 +358,7 @@ int fake_procmap_query(void *arg)
 	if (!fake.has_procmap)
 		return -ENOTTY;
 	if (query->query_flags & PROCMAP_QUERY_COVERING_OR_NEXT_VMA)
-		while (vma < vmas + nr_vmas &&
-		       query->query_flags & PROCMAP_QUERY_FILE_BACKED_VMA &&
+		while (vma < vmas + nr_vmas && query->query_flags & PROCMAP_QUERY_FILE_BACKED_VMA &&
 		       !vma->device && !vma->file->node)
 			vma++;
 	if (vma == vmas + nr_vmas)

@@ -112,7 +112,8 @@ static void add_device(unsigned int n, bool group)
 	snprintf(target, sizeof(target), "../../..%s", bdf + strlen("/sys"));
 	fake_add(path, target);
 	snprintf(path, sizeof(path), "/sys/class/vfio-dev/noiommu-vfio%u", n);
-	snprintf(target, sizeof(target), "../..%s/vfio-dev/noiommu-vfio%u", bdf + strlen("/sys"), n);
+	snprintf(target, sizeof(target), "../..%s/vfio-dev/noiommu-vfio%u", bdf + strlen("/sys"),
+		 n);
 	fake_add(path, target);
 	snprintf(path, sizeof(path), "/dev/vfio/devices/noiommu-vfio%u", n);
 	node = fake_node_add(FAKE_CDEV, path);
@@ -140,7 +141,11 @@ static void add_device(unsigned int n, bool group)
 void fake_boot(unsigned int devices, bool groups)
 {
 	static const char *const directories[] = {
-		"/", "/dev", "/dev/vfio", "/dev/vfio/devices", "/sys/class/vfio-dev",
+		"/",
+		"/dev",
+		"/dev/vfio",
+		"/dev/vfio/devices",
+		"/sys/class/vfio-dev",
 		"/sys/kernel/iommu_groups",
 	};
 
@@ -281,7 +286,7 @@ static int lowest_free(int from)
 
 static void put_at(int fd, struct fake_open *open, bool cloexec)
 {
-	descriptors[fd] = (struct descriptor){ open, cloexec };
+	descriptors[fd] = (struct descriptor){open, cloexec};
 	if (fd >= top)
 		top = fd + 1;
 }
@@ -388,7 +393,7 @@ static int set_lock(struct fake_open *open, const struct flock *range, bool wait
 	if (range->l_type == F_UNLCK)
 		return 0;
 	lock = fake_alloc(sizeof(*lock));
-	*lock = (struct lock){ locks, open, range->l_start, range->l_type };
+	*lock = (struct lock){locks, open, range->l_start, range->l_type};
 	locks = lock;
 	return 0;
 }
@@ -445,7 +450,7 @@ unsigned int fake_hidden_descriptors(void)
 
 static int fill_stat(const struct fake_node *node, struct stat *st)
 {
-	*st = (struct stat){ .st_dev = node->dev, .st_ino = node->ino, .st_rdev = node->rdev };
+	*st = (struct stat){.st_dev = node->dev, .st_ino = node->ino, .st_rdev = node->rdev};
 	if (node->type == FAKE_DIRECTORY)
 		st->st_mode = S_IFDIR | 0755;
 	else if (node->type == FAKE_LINK)
@@ -457,7 +462,7 @@ static int fill_stat(const struct fake_node *node, struct stat *st)
 
 static ssize_t do_read(const struct fake_open *open, void *buf, size_t len, off_t pos)
 {
-	char text[2] = { fake.noiommu_enabled ? 'Y' : 'N', '\n' };
+	char text[2] = {fake.noiommu_enabled ? 'Y' : 'N', '\n'};
 
 	if (open->node->type == FAKE_PAGEMAP)
 		return fake_pagemap_read(buf, len, pos);

@@ -32,25 +32,25 @@
 #define FAKE_OWN     (UINT64_C(1) << 46)
 #define FAKE_OWN_END (UINT64_C(1) << 48)
 
-#define FAKE_DEVICES	   4
-#define FAKE_DEVICE_MAJOR  240
-#define FAKE_GROUP_MAJOR   241
-#define FAKE_FIRST_GROUP   7 /* the group of device 0; others follow */
-#define FAKE_DESCRIPTORS   66000
+#define FAKE_DEVICES	  4
+#define FAKE_DEVICE_MAJOR 240
+#define FAKE_GROUP_MAJOR  241
+#define FAKE_FIRST_GROUP  7 /* the group of device 0; others follow */
+#define FAKE_DESCRIPTORS  66000
 
 struct fake {
 	/* Switches; fake_boot() sets them to what a privileged process on Linux 7.3 sees. */
-	bool rawio;	       /* CAP_SYS_RAWIO */
-	bool frames_shown;     /* CAP_SYS_ADMIN: pagemap tells frame numbers */
-	bool noiommu_enabled;  /* the parameter of module vfio */
-	bool has_get_pa;       /* 7.3 */
-	bool has_procmap;      /* 6.11 */
-	size_t pin_limit;      /* RLIMIT_MEMLOCK in pages */
+	bool rawio;		 /* CAP_SYS_RAWIO */
+	bool frames_shown;	 /* CAP_SYS_ADMIN: pagemap tells frame numbers */
+	bool noiommu_enabled;	 /* the parameter of module vfio */
+	bool has_get_pa;	 /* 7.3 */
+	bool has_procmap;	 /* 6.11 */
+	size_t pin_limit;	 /* RLIMIT_MEMLOCK in pages */
 	size_t descriptor_limit; /* RLIMIT_NOFILE */
-	pid_t pid;	       /* 0: the real one */
-	bool needs_token;      /* the devices are VFs whose token is fake.token */
+	pid_t pid;		 /* 0: the real one */
+	bool needs_token;	 /* the devices are VFs whose token is fake.token */
 	unsigned char token[16];
-	unsigned int moving;  /* every page is on the move, until as many sched_yield()s */
+	unsigned int moving;	   /* every page is on the move, until as many sched_yield()s */
 	void (*would_sleep)(void); /* called where a lock is waited for: lets it go */
 
 	/* Counters. */

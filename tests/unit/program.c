@@ -96,7 +96,7 @@ void program_discard(uint64_t va, uint64_t len)
 
 long program_status(int group)
 {
-	struct vfio_group_status status = { .argsz = sizeof(status) };
+	struct vfio_group_status status = {.argsz = sizeof(status)};
 	const struct vfio_group_status *user = fake_user(&status, sizeof(status));
 	long ret = program_ioctl(group, VFIO_GROUP_GET_STATUS, (unsigned long)user);
 
@@ -142,9 +142,9 @@ int program_open_group(unsigned int device)
 	return program_open(path, O_RDWR);
 }
 
-struct session session_open(unsigned int device)
+struct driver driver_open(unsigned int device)
 {
-	struct session s;
+	struct driver s;
 	char text[64];
 
 	s.container = program_open("/dev/vfio/vfio", O_RDWR);
@@ -159,7 +159,7 @@ struct session session_open(unsigned int device)
 	return s;
 }
 
-void session_close(const struct session *s)
+void driver_close(const struct driver *s)
 {
 	ck_assert_int_eq(program_close(s->device), 0);
 	ck_assert_int_eq(program_close(s->group), 0);
@@ -168,8 +168,8 @@ void session_close(const struct session *s)
 
 struct other other_open(unsigned int device)
 {
-	struct shim_vfio_device_bind_iommufd bind = { .argsz = sizeof(bind) };
-	struct other other = { .iommufd = sys_open("/dev/iommu", O_RDWR) };
+	struct shim_vfio_device_bind_iommufd bind = {.argsz = sizeof(bind)};
+	struct other other = {.iommufd = sys_open("/dev/iommu", O_RDWR)};
 	char path[64];
 
 	snprintf(path, sizeof(path), "/dev/vfio/devices/noiommu-vfio%u", device);

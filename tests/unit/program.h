@@ -37,11 +37,11 @@ uint64_t program_frame(int pagemap, uint64_t va);
 int program_open_group(unsigned int device);
 
 /* A device opened through its group in a container; each step must succeed. */
-struct session {
+struct driver {
 	int container, group, device;
 };
-struct session session_open(unsigned int device);
-void session_close(const struct session *session);
+struct driver driver_open(unsigned int device);
+void driver_close(const struct driver *session);
 
 #define DEVICE_0 "0000:00:04.0"
 #define DEVICE_1 "0000:00:05.0"

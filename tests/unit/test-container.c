@@ -56,8 +56,7 @@ END_TEST
 
 START_TEST(extensions)
 {
-	static const unsigned long type1[] = { VFIO_TYPE1_IOMMU, VFIO_TYPE1v2_IOMMU,
-					       VFIO_UNMAP_ALL };
+	static const unsigned long type1[] = {VFIO_TYPE1_IOMMU, VFIO_TYPE1v2_IOMMU, VFIO_UNMAP_ALL};
 
 	enter(_i);
 	ck_assert_int_eq(check_extension(VFIO_NOIOMMU_IOMMU), 1);
@@ -81,7 +80,7 @@ END_TEST
 
 START_TEST(set_iommu_by_state)
 {
-	static const long expected[STATES] = { -EINVAL, 0, -EINVAL };
+	static const long expected[STATES] = {-EINVAL, 0, -EINVAL};
 
 	enter(_i);
 	ck_assert_int_eq(set_iommu(VFIO_NOIOMMU_IOMMU), expected[_i]);
@@ -90,8 +89,8 @@ END_TEST
 
 START_TEST(set_iommu_of_another_type)
 {
-	static const unsigned long types[] = { VFIO_TYPE1_IOMMU, VFIO_TYPE1v2_IOMMU,
-					       VFIO_SPAPR_TCE_IOMMU, 0, ~0UL };
+	static const unsigned long types[] = {VFIO_TYPE1_IOMMU, VFIO_TYPE1v2_IOMMU,
+					      VFIO_SPAPR_TCE_IOMMU, 0, ~0UL};
 
 	ck_assert_int_eq(set_iommu(types[_i]), -EINVAL);
 	enter(WITH_GROUP);
@@ -124,9 +123,16 @@ END_TEST
 START_TEST(other_ioctls)
 {
 	static const unsigned int cmds[] = {
-		VFIO_IOMMU_MAP_DMA, VFIO_IOMMU_UNMAP_DMA, VFIO_IOMMU_GET_INFO,
-		VFIO_GROUP_GET_STATUS, VFIO_GROUP_SET_CONTAINER, VFIO_GROUP_GET_DEVICE_FD,
-		VFIO_DEVICE_GET_INFO, 0x3b81 /* IOMMU_IOAS_ALLOC */, 0x1234, 0,
+		VFIO_IOMMU_MAP_DMA,
+		VFIO_IOMMU_UNMAP_DMA,
+		VFIO_IOMMU_GET_INFO,
+		VFIO_GROUP_GET_STATUS,
+		VFIO_GROUP_SET_CONTAINER,
+		VFIO_GROUP_GET_DEVICE_FD,
+		VFIO_DEVICE_GET_INFO,
+		0x3b81 /* IOMMU_IOAS_ALLOC */,
+		0x1234,
+		0,
 	};
 
 	enter(_i);

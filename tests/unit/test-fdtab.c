@@ -25,7 +25,7 @@ static int enter(struct object *object, const char *path)
 {
 	int fd = sys_open(path, O_RDWR);
 
-	*object = (struct object){ .kind = FD_GROUP, .release = count_release };
+	*object = (struct object){.kind = FD_GROUP, .release = count_release};
 	ck_assert_int_eq(object_identify(object, fd), 0);
 	ck_assert_int_eq(fdtab_install(fd, object), 0);
 	return fd;
@@ -181,7 +181,7 @@ START_TEST(no_memory_gives_the_reference_back)
 		struct object *object = &objects[++last];
 
 		ck_assert_int_lt(last, 512);
-		*object = (struct object){ .kind = FD_GROUP, .release = count_release };
+		*object = (struct object){.kind = FD_GROUP, .release = count_release};
 		ret = fdtab_install(1000 + last, object);
 	}
 	ck_assert(fake_failed());

@@ -65,7 +65,7 @@ static long unset_container(void)
 
 static long device_info(int fd)
 {
-	struct vfio_device_info info = { .argsz = sizeof(info) };
+	struct vfio_device_info info = {.argsz = sizeof(info)};
 
 	return program_ioctl(fd, VFIO_DEVICE_GET_INFO, (unsigned long)&info);
 }
@@ -76,7 +76,7 @@ START_TEST(status)
 {
 	static const long expected[STATES] = {
 		[ALONE] = VFIO_GROUP_FLAGS_VIABLE,
-		[WITH_CONTAINER ... WITH_DEVICE] =
+		[WITH_CONTAINER... WITH_DEVICE] =
 			VFIO_GROUP_FLAGS_VIABLE | VFIO_GROUP_FLAGS_CONTAINER_SET,
 	};
 
@@ -87,7 +87,7 @@ END_TEST
 
 START_TEST(status_bad_argument)
 {
-	struct vfio_group_status in = { .argsz = sizeof(in) - 1 };
+	struct vfio_group_status in = {.argsz = sizeof(in) - 1};
 
 	enter(_i);
 	ck_assert_int_eq(program_ioctl(group, VFIO_GROUP_GET_STATUS,
@@ -160,7 +160,7 @@ END_TEST
 
 START_TEST(unset)
 {
-	static const long expected[STATES] = { -EINVAL, 0, 0, -EBUSY };
+	static const long expected[STATES] = {-EINVAL, 0, 0, -EBUSY};
 
 	enter(_i);
 	ck_assert_int_eq(unset_container(), expected[_i]);
@@ -186,7 +186,7 @@ END_TEST
 
 START_TEST(get_device)
 {
-	static const long expected[STATES] = { -EINVAL, -EINVAL, 0, 0 };
+	static const long expected[STATES] = {-EINVAL, -EINVAL, 0, 0};
 	long ret;
 
 	enter(_i);
@@ -206,21 +206,22 @@ START_TEST(get_device_bad_name)
 		const char *name;
 		long error;
 	} names[] = {
-		{ "", -ENODEV },
-		{ DEVICE_1, -ENODEV },
-		{ "0000:00:04", -ENODEV },
-		{ DEVICE_0 "1", -ENODEV },
-		{ DEVICE_0 "\tvf_token=", -ENODEV },
-		{ DEVICE_0 " x", -EINVAL },
-		{ DEVICE_0 " vf_token=", -EINVAL },
-		{ DEVICE_0 " vf_token=00112233-4455-6677-8899-aabbccddeef", -EINVAL },
-		{ DEVICE_0 " vf_token=00112233-4455-6677-8899-aabbccddeefg", -EINVAL },
-		{ DEVICE_0 " vf_token=00112233+4455-6677-8899-aabbccddeeff", -EINVAL },
-		{ DEVICE_0 " vf_token=00112233-4455-6677-8899-aabbccddeeff x", -EINVAL },
-		{ DEVICE_0 " vf_token=00112233-4455-6677-8899-aabbccddeeff"
-			   " vf_token=00112233-4455-6677-8899-aabbccddeeff", -EINVAL },
+		{"", -ENODEV},
+		{DEVICE_1, -ENODEV},
+		{"0000:00:04", -ENODEV},
+		{DEVICE_0 "1", -ENODEV},
+		{DEVICE_0 "\tvf_token=", -ENODEV},
+		{DEVICE_0 " x", -EINVAL},
+		{DEVICE_0 " vf_token=", -EINVAL},
+		{DEVICE_0 " vf_token=00112233-4455-6677-8899-aabbccddeef", -EINVAL},
+		{DEVICE_0 " vf_token=00112233-4455-6677-8899-aabbccddeefg", -EINVAL},
+		{DEVICE_0 " vf_token=00112233+4455-6677-8899-aabbccddeeff", -EINVAL},
+		{DEVICE_0 " vf_token=00112233-4455-6677-8899-aabbccddeeff x", -EINVAL},
+		{DEVICE_0 " vf_token=00112233-4455-6677-8899-aabbccddeeff"
+			  " vf_token=00112233-4455-6677-8899-aabbccddeeff",
+		 -EINVAL},
 		/* Well-formed, and the device has none. */
-		{ DEVICE_0 " vf_token=00112233-4455-6677-8899-aabbccddeeff", -EINVAL },
+		{DEVICE_0 " vf_token=00112233-4455-6677-8899-aabbccddeeff", -EINVAL},
 	};
 
 	enter(WITH_IOMMU);
@@ -249,9 +250,9 @@ START_TEST(get_device_bad_pointer)
 	enter(_i);
 	memset(text, 'x', sizeof(text));
 	ck_assert_int_eq(program_ioctl(group, VFIO_GROUP_GET_DEVICE_FD, 0), -EFAULT);
-	ck_assert_int_eq(program_ioctl(group, VFIO_GROUP_GET_DEVICE_FD,
-				       (unsigned long)fake_user(text, 100)),
-			 -EFAULT);
+	ck_assert_int_eq(
+		program_ioctl(group, VFIO_GROUP_GET_DEVICE_FD, (unsigned long)fake_user(text, 100)),
+		-EFAULT);
 	ck_assert_int_eq(program_ioctl(group, VFIO_GROUP_GET_DEVICE_FD,
 				       (unsigned long)fake_user(text, sizeof(text))),
 			 -EINVAL);
@@ -271,8 +272,8 @@ END_TEST
 
 START_TEST(token)
 {
-	static const unsigned char uuid[16] = { 0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77,
-						0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff };
+	static const unsigned char uuid[16] = {0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77,
+					       0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff};
 
 	/* A token is for functions with SR-IOV, and of those for VFs that have one. */
 	fake_add("/sys/devices/pci0000:00/" DEVICE_0 "/physfn", "../" DEVICE_1);
@@ -280,11 +281,11 @@ START_TEST(token)
 	memcpy(fake.token, uuid, sizeof(uuid));
 	enter(WITH_IOMMU);
 	ck_assert_int_eq(program_get_device(group, DEVICE_0), -EACCES);
-	ck_assert_int_eq(program_get_device(
-				 group, DEVICE_0 " vf_token=10112233-4455-6677-8899-aabbccddeeff"),
+	ck_assert_int_eq(program_get_device(group, DEVICE_0
+					    " vf_token=10112233-4455-6677-8899-aabbccddeeff"),
 			 -EACCES);
-	device = (int)program_get_device(
-		group, DEVICE_0 " vf_token=00112233-4455-6677-8899-AaBbCcDdEeFf");
+	device = (int)program_get_device(group,
+					 DEVICE_0 " vf_token=00112233-4455-6677-8899-AaBbCcDdEeFf");
 	ck_assert_int_ge(device, 0);
 }
 END_TEST
@@ -308,7 +309,7 @@ END_TEST
 
 static long bind_raw(int cdev, int iommufd)
 {
-	struct shim_vfio_device_bind_iommufd bind = { .argsz = sizeof(bind), .iommufd = iommufd };
+	struct shim_vfio_device_bind_iommufd bind = {.argsz = sizeof(bind), .iommufd = iommufd};
 
 	return sys_ioctl(cdev, VFIO_DEVICE_BIND_IOMMUFD, &bind);
 }
@@ -337,10 +338,10 @@ END_TEST
 
 START_TEST(other_ioctls)
 {
-	static const unsigned int cmds[] = { VFIO_GET_API_VERSION, VFIO_CHECK_EXTENSION,
-					     VFIO_SET_IOMMU,	   VFIO_DEVICE_GET_INFO,
-					     VFIO_DEVICE_RESET,	   VFIO_DEVICE_BIND_IOMMUFD,
-					     VFIO_IOMMU_MAP_DMA,   0x1234 };
+	static const unsigned int cmds[] = {VFIO_GET_API_VERSION, VFIO_CHECK_EXTENSION,
+					    VFIO_SET_IOMMU,	  VFIO_DEVICE_GET_INFO,
+					    VFIO_DEVICE_RESET,	  VFIO_DEVICE_BIND_IOMMUFD,
+					    VFIO_IOMMU_MAP_DMA,	  0x1234};
 
 	enter(_i);
 	for (size_t i = 0; i < sizeof(cmds) / sizeof(cmds[0]); i++)
@@ -395,10 +396,10 @@ END_TEST
 
 START_TEST(open_of_no_group)
 {
-	static const char *const names[] = { "/dev/vfio/noiommu-2",  "/dev/vfio/noiommu-00",
-					     "/dev/vfio/noiommu-1x", "/dev/vfio/noiommu-",
-					     "/dev/vfio/noiommu--1", "/dev/vfio/noiommu-4294967296",
-					     "/dev/noiommu-1" };
+	static const char *const names[] = {"/dev/vfio/noiommu-2",  "/dev/vfio/noiommu-00",
+					    "/dev/vfio/noiommu-1x", "/dev/vfio/noiommu-",
+					    "/dev/vfio/noiommu--1", "/dev/vfio/noiommu-4294967296",
+					    "/dev/noiommu-1"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		ck_assert_msg(program_open(names[i], O_RDWR) == -ENOENT, "%s", names[i]);
@@ -431,14 +432,14 @@ END_TEST
 
 START_TEST(closed_in_any_order)
 {
-	static const int orders[6][3] = { { 0, 1, 2 }, { 0, 2, 1 }, { 1, 0, 2 },
-					  { 1, 2, 0 }, { 2, 0, 1 }, { 2, 1, 0 } };
+	static const int orders[6][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2},
+					 {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
 	unsigned int opens;
 
 	enter(WITH_DEVICE);
 	opens = fake.device_opens;
 	for (int round = 0; round < 2; round++) {
-		int *fds[] = { &container, &group, &device };
+		int *fds[] = {&container, &group, &device};
 
 		for (int i = 0; i < 3; i++) {
 			int *fd = fds[orders[_i][i]];
@@ -529,15 +530,15 @@ END_TEST
 
 START_TEST(two_devices)
 {
-	struct session second;
+	struct driver second;
 
 	enter(WITH_DEVICE);
-	second = session_open(1);
+	second = driver_open(1);
 	ck_assert_int_eq(device_info(second.device), 0);
 	program_close(device);
 	device = -1;
 	ck_assert_int_eq(device_info(second.device), 0);
-	session_close(&second);
+	driver_close(&second);
 	device = (int)program_get_device(group, DEVICE_0);
 	ck_assert_int_ge(device, 0);
 }

@@ -37,7 +37,7 @@ END_TEST
 /* RLIMIT_NOFILE: none, the usual, below where it would go, more than the table has. */
 START_TEST(any_limit)
 {
-	static const size_t limits[] = { 4, 16, 40, 256, 1024, FAKE_DESCRIPTORS, SIZE_MAX };
+	static const size_t limits[] = {4, 16, 40, 256, 1024, FAKE_DESCRIPTORS, SIZE_MAX};
 
 	fake.descriptor_limit = limits[_i];
 	take();

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A driver's session in which one system call fails: each that it makes, in
- * turn. The driver gets a clean error or none, what it was told is true,
- * nothing of it is left behind, and the next session is as good as any.
+ * A driver's run in which one system call fails: each that it makes, in turn.
+ * The driver gets a clean error or none, what it was told is true, nothing of
+ * it is left behind, and the next run is as good as any.
  */
 #include <errno.h>
 #include <string.h>
@@ -24,26 +24,26 @@ static const struct {
 	unsigned int cmd;
 	int error;
 } calls[] = {
-	{ "mmap", SYS_mmap, 0, ENOMEM },
-	{ "madvise", SYS_madvise, 0, EINVAL },
-	{ "openat", SYS_openat, 0, EMFILE },
-	{ "readlinkat", SYS_readlinkat, 0, ENOMEM },
-	{ "getdents64", SYS_getdents64, 0, ENOMEM },
-	{ "dup3", SYS_dup3, 0, EMFILE },
-	{ "F_DUPFD", SYS_fcntl, F_DUPFD, EMFILE },
-	{ "F_DUPFD_CLOEXEC", SYS_fcntl, F_DUPFD_CLOEXEC, EMFILE },
-	{ "F_OFD_SETLK", SYS_fcntl, F_OFD_SETLK, ENOLCK },
-	{ "F_OFD_SETLKW", SYS_fcntl, F_OFD_SETLKW, ENOLCK },
-	{ "pread64", SYS_pread64, 0, ENOMEM },
-	{ "PROCMAP_QUERY", SYS_ioctl, PROCMAP_QUERY, ENOTTY },
-	{ "IOMMU_IOAS_ALLOC", SYS_ioctl, IOMMU_IOAS_ALLOC, ENOMEM },
-	{ "IOMMU_VFIO_IOAS", SYS_ioctl, IOMMU_VFIO_IOAS, ENOMEM },
-	{ "IOMMU_HWPT_ALLOC", SYS_ioctl, IOMMU_HWPT_ALLOC, ENOMEM },
-	{ "IOMMU_IOAS_MAP", SYS_ioctl, IOMMU_IOAS_MAP, ENOMEM },
-	{ "IOMMU_IOAS_COPY", SYS_ioctl, IOMMU_IOAS_COPY, ENOMEM },
-	{ "IOMMU_IOAS_NOIOMMU_GET_PA", SYS_ioctl, IOMMU_IOAS_NOIOMMU_GET_PA, ENOMEM },
-	{ "VFIO_DEVICE_BIND_IOMMUFD", SYS_ioctl, VFIO_DEVICE_BIND_IOMMUFD, ENOMEM },
-	{ "VFIO_DEVICE_ATTACH_IOMMUFD_PT", SYS_ioctl, VFIO_DEVICE_ATTACH_IOMMUFD_PT, ENOMEM },
+	{"mmap", SYS_mmap, 0, ENOMEM},
+	{"madvise", SYS_madvise, 0, EINVAL},
+	{"openat", SYS_openat, 0, EMFILE},
+	{"readlinkat", SYS_readlinkat, 0, ENOMEM},
+	{"getdents64", SYS_getdents64, 0, ENOMEM},
+	{"dup3", SYS_dup3, 0, EMFILE},
+	{"F_DUPFD", SYS_fcntl, F_DUPFD, EMFILE},
+	{"F_DUPFD_CLOEXEC", SYS_fcntl, F_DUPFD_CLOEXEC, EMFILE},
+	{"F_OFD_SETLK", SYS_fcntl, F_OFD_SETLK, ENOLCK},
+	{"F_OFD_SETLKW", SYS_fcntl, F_OFD_SETLKW, ENOLCK},
+	{"pread64", SYS_pread64, 0, ENOMEM},
+	{"PROCMAP_QUERY", SYS_ioctl, PROCMAP_QUERY, ENOTTY},
+	{"IOMMU_IOAS_ALLOC", SYS_ioctl, IOMMU_IOAS_ALLOC, ENOMEM},
+	{"IOMMU_VFIO_IOAS", SYS_ioctl, IOMMU_VFIO_IOAS, ENOMEM},
+	{"IOMMU_HWPT_ALLOC", SYS_ioctl, IOMMU_HWPT_ALLOC, ENOMEM},
+	{"IOMMU_IOAS_MAP", SYS_ioctl, IOMMU_IOAS_MAP, ENOMEM},
+	{"IOMMU_IOAS_COPY", SYS_ioctl, IOMMU_IOAS_COPY, ENOMEM},
+	{"IOMMU_IOAS_NOIOMMU_GET_PA", SYS_ioctl, IOMMU_IOAS_NOIOMMU_GET_PA, ENOMEM},
+	{"VFIO_DEVICE_BIND_IOMMUFD", SYS_ioctl, VFIO_DEVICE_BIND_IOMMUFD, ENOMEM},
+	{"VFIO_DEVICE_ATTACH_IOMMUFD_PT", SYS_ioctl, VFIO_DEVICE_ATTACH_IOMMUFD_PT, ENOMEM},
 };
 #define CALLS (int)(sizeof(calls) / sizeof(calls[0]))
 
@@ -70,7 +70,7 @@ static void look_up(int pagemap, uint64_t va, size_t pages)
 				 (off_t)(va / FAKE_4K * sizeof(*entries))));
 	for (size_t i = 0; ret > 0 && i < (size_t)ret / sizeof(*entries); i++)
 		if (entries[i] & PAGEMAP_PRESENT)
-			told[nr_told++] = (struct told){ va + i * FAKE_4K, entries[i] & PAGEMAP_PFN };
+			told[nr_told++] = (struct told){va + i * FAKE_4K, entries[i] & PAGEMAP_PFN};
 }
 
 /* Which call failed, for the messages. */
@@ -157,22 +157,22 @@ static bool drive(void)
 	return good;
 }
 
-/* Whatever went wrong: nothing of the session is left, and another one can begin. */
+/* Whatever went wrong: nothing of the run is left, and another one can begin. */
 static void assert_clean(bool good, bool failed)
 {
-	ck_assert_msg(good || failed, "the session fails without a failure");
+	ck_assert_msg(good || failed, "the driver fails without a failure");
 	ck_assert_uint_eq(fake_visible_descriptors(), 0);
 	/* The iommufd, maps, pagemap. */
 	ck_assert_uint_le(fake_hidden_descriptors(), 3);
 	ck_assert_msg(fake.pinned <= 1, "%zu pinned after %s %u failed", fake.pinned, failing,
 		      failing_n);
 	ck_assert_uint_eq(pin_count(), 0);
-	ck_assert_msg(drive(), "no session is possible after %s %u failed", failing, failing_n);
+	ck_assert_msg(drive(), "no driver can run after %s %u failed", failing, failing_n);
 	ck_assert_uint_eq(fake.pinned, 1);
 }
 
 /* The nth call fails. False when there are not as many. */
-static bool session_failing(int i, unsigned int n)
+static bool drive_failing(int i, unsigned int n)
 {
 	bool good, failed;
 
@@ -187,14 +187,14 @@ static bool session_failing(int i, unsigned int n)
 
 START_TEST(each_call)
 {
-	for (unsigned int n = 1; session_failing(_i, n); n++)
+	for (unsigned int n = 1; drive_failing(_i, n); n++)
 		fake_boot(2, false);
 }
 END_TEST
 
 START_TEST(each_call_with_groups)
 {
-	for (unsigned int n = 1; session_failing(_i, n); n++)
+	for (unsigned int n = 1; drive_failing(_i, n); n++)
 		fake_boot(2, true);
 }
 END_TEST
@@ -204,7 +204,7 @@ END_TEST
 
 START_TEST(first_calls)
 {
-	session_failing(_i / FIRST, (unsigned int)(_i % FIRST) + 1);
+	drive_failing(_i / FIRST, (unsigned int)(_i % FIRST) + 1);
 }
 END_TEST
 

@@ -55,7 +55,7 @@ static void handler(int sig)
 
 static void handle(int sig)
 {
-	struct sigaction action = { .sa_handler = handler };
+	struct sigaction action = {.sa_handler = handler};
 
 	inside = handled = handled_inside = 0;
 	sigaction(sig, &action, NULL);
@@ -111,7 +111,7 @@ static void *hammer(void *arg)
  */
 START_TEST(child_of_a_fork_can_take_it)
 {
-	static const struct itimerval often = { { 0, 500 }, { 0, 500 } }, never;
+	static const struct itimerval often = {{0, 500}, {0, 500}}, never;
 	pthread_t threads[THREADS];
 
 	legacy_init(NULL);

@@ -22,12 +22,12 @@ static void teardown(void)
 	program_teardown();
 }
 
-#define assert_format(expected, ...)                                                     \
-	do {                                                                             \
-		char text_[128];                                                         \
-		size_t len_ = format(text_, sizeof(text_), __VA_ARGS__);                 \
-		ck_assert_str_eq(text_, expected);                                       \
-		ck_assert_uint_eq(len_, strlen(expected));                               \
+#define assert_format(expected, ...)                                                               \
+	do {                                                                                       \
+		char text_[128];                                                                   \
+		size_t len_ = format(text_, sizeof(text_), __VA_ARGS__);                           \
+		ck_assert_str_eq(text_, expected);                                                 \
+		ck_assert_uint_eq(len_, strlen(expected));                                         \
 	} while (0)
 
 START_TEST(formats)
@@ -61,7 +61,8 @@ START_TEST(line_says_who_and_how_bad)
 	char expected[64];
 
 	log_warn("page %d of %s", 3, "four");
-	snprintf(expected, sizeof(expected), "noiommu-shim[%d]: warning: page 3 of four\n", getpid());
+	snprintf(expected, sizeof(expected), "noiommu-shim[%d]: warning: page 3 of four\n",
+		 getpid());
 	ck_assert_str_eq(fake.log, expected);
 	log_error("no");
 	ck_assert_ptr_nonnull(strstr(fake.log, "]: error: no\n"));

@@ -73,7 +73,7 @@ END_TEST
 /* DPDK --legacy-mem: looked up here, mapped there as well, unmapped here. */
 START_TEST(alias_keeps_the_pin)
 {
-	static const uint64_t sizes[] = { FAKE_4K, FAKE_2M, FAKE_1G };
+	static const uint64_t sizes[] = {FAKE_4K, FAKE_2M, FAKE_1G};
 	struct fake_file *file = fake_file(2 * sizes[_i], sizes[_i]);
 	uint64_t pfn;
 
@@ -168,8 +168,8 @@ END_TEST
 
 START_TEST(moved)
 {
-	static const uint64_t to[] = { ALIAS, ALIAS + 5 * FAKE_4K, ALIAS + FAKE_2M - 4 * FAKE_4K,
-				       ALIAS + FAKE_2M - FAKE_4K };
+	static const uint64_t to[] = {ALIAS, ALIAS + 5 * FAKE_4K, ALIAS + FAKE_2M - 4 * FAKE_4K,
+				      ALIAS + FAKE_2M - FAKE_4K};
 	uint64_t pfns[8];
 
 	fake_map(BASE, 8 * FAKE_4K, NULL, 0, 0);

@@ -123,8 +123,8 @@ START_TEST(kinds_of_memory_in_one_read)
 	fake_map(BASE, FAKE_2M, NULL, 0, 0);
 	fake_map(BASE + FAKE_2M, FAKE_2M, file, 0, 0);
 	fake_map(BASE + 2 * FAKE_2M, 64 * FAKE_4K, NULL, 0, FAKE_READ_ONLY);
-	fake_map(BASE + 2 * FAKE_2M + 64 * FAKE_4K, 64 * FAKE_4K,
-		 fake_file(FAKE_2M, FAKE_4K), FAKE_4K, 0);
+	fake_map(BASE + 2 * FAKE_2M + 64 * FAKE_4K, 64 * FAKE_4K, fake_file(FAKE_2M, FAKE_4K),
+		 FAKE_4K, 0);
 	read_both(BASE, entries, real, 2048);
 	ck_assert_mem_eq(entries, real, sizeof(real));
 	assert_promise(BASE, 1024 + 128);
@@ -160,7 +160,8 @@ START_TEST(position_advances)
 		ck_assert_int_eq(program_read(pagemap, &entry, sizeof(entry)), sizeof(entry));
 		ck_assert_uint_eq(entry & PAGEMAP_PFN, fake_pfn(BASE + i * FAKE_4K));
 		ck_assert(fake_is_pinned(entry & PAGEMAP_PFN));
-		ck_assert_int_eq(sys_lseek(pagemap, 0, SEEK_CUR), position(BASE + (i + 1) * FAKE_4K));
+		ck_assert_int_eq(sys_lseek(pagemap, 0, SEEK_CUR),
+				 position(BASE + (i + 1) * FAKE_4K));
 	}
 	ck_assert_int_eq(program_read(pagemap, all, 4 * sizeof(*all)), 4 * sizeof(*all));
 	ck_assert_int_eq(sys_lseek(pagemap, 0, SEEK_CUR), position(BASE + 8 * FAKE_4K));
@@ -429,7 +430,7 @@ static void all_busy(void)
 START_TEST(deferred_until_a_device_is_free)
 {
 	uint64_t entries[8], real[8];
-	struct session s;
+	struct driver s;
 
 	fake_map(BASE, 8 * FAKE_4K, NULL, 0, 0);
 	all_busy();
@@ -437,13 +438,13 @@ START_TEST(deferred_until_a_device_is_free)
 	ck_assert_mem_eq(entries, real, sizeof(real));
 	ck_assert_uint_eq(pin_count(), 0);
 	other_close(&others[1]);
-	s = session_open(1);
+	s = driver_open(1);
 	/* Without another read, the addresses that the program has are of pinned pages. */
 	for (uint64_t i = 0; i < 8; i++) {
 		ck_assert_uint_eq(fake_pfn(BASE + i * FAKE_4K), entries[i] & PAGEMAP_PFN);
 		ck_assert(fake_is_pinned(entries[i] & PAGEMAP_PFN));
 	}
-	session_close(&s);
+	driver_close(&s);
 	other_close(&others[0]);
 }
 END_TEST

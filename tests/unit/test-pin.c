@@ -181,8 +181,7 @@ START_TEST(partial_release)
 		for (uint64_t to = from + 1; to <= pages; to++) {
 			uint64_t hole = (to - from) * FAKE_4K;
 
-			ck_assert_int_eq(
-				pin_add(BASE, pages * FAKE_4K, PIN_PAGE_SHIFT, false), 0);
+			ck_assert_int_eq(pin_add(BASE, pages * FAKE_4K, PIN_PAGE_SHIFT, false), 0);
 			pin_release(BASE + from * FAKE_4K, hole);
 			assert_pinned(BASE, from * FAKE_4K);
 			assert_unpinned(BASE + from * FAKE_4K, hole);
@@ -248,11 +247,11 @@ START_TEST(failed_add_leaves_nothing)
 		unsigned int cmd;
 		int error;
 	} calls[] = {
-		{ SYS_mmap, 0, ENOMEM },
-		{ SYS_madvise, 0, EINVAL },
-		{ SYS_openat, 0, EMFILE },
-		{ SYS_ioctl, IOMMU_IOAS_MAP, ENOMEM },
-		{ SYS_ioctl, IOMMU_IOAS_NOIOMMU_GET_PA, ENOENT },
+		{SYS_mmap, 0, ENOMEM},
+		{SYS_madvise, 0, EINVAL},
+		{SYS_openat, 0, EMFILE},
+		{SYS_ioctl, IOMMU_IOAS_MAP, ENOMEM},
+		{SYS_ioctl, IOMMU_IOAS_NOIOMMU_GET_PA, ENOENT},
 	};
 	int ret;
 
@@ -356,8 +355,8 @@ END_TEST
 /* The pages of [BASE, BASE + 16 pages) also at to, which lies anyhow in its leaf. */
 START_TEST(copy)
 {
-	static const uint64_t offsets[] = { 0, 5 * FAKE_4K, FAKE_2M - 8 * FAKE_4K,
-					    FAKE_2M - FAKE_4K };
+	static const uint64_t offsets[] = {0, 5 * FAKE_4K, FAKE_2M - 8 * FAKE_4K,
+					   FAKE_2M - FAKE_4K};
 	struct fake_file *file = fake_file(16 * FAKE_4K, FAKE_4K);
 	uint64_t to = BASE + 64 * FAKE_2M + offsets[_i];
 
@@ -513,7 +512,7 @@ static _Atomic(bool) stop;
 /* Nothing that is read while leaves come and go may ever pass for a page that is not pinned. */
 static void *read_on(void *arg)
 {
-	const uint64_t wrong[2] = { PAGEMAP_PRESENT | PAGEMAP_PFN, PAGEMAP_PRESENT };
+	const uint64_t wrong[2] = {PAGEMAP_PRESENT | PAGEMAP_PFN, PAGEMAP_PRESENT};
 	unsigned long *passed = arg;
 
 	while (!stop) {

@@ -17,7 +17,7 @@ struct thing {
 
 START_TEST(objects_are_apart_and_zeroed)
 {
-	static struct slab slab = { .size = sizeof(struct thing) };
+	static struct slab slab = {.size = sizeof(struct thing)};
 	static const struct thing zero;
 	struct thing *things[N];
 
@@ -42,7 +42,7 @@ END_TEST
 
 START_TEST(freed_memory_is_used_again)
 {
-	static struct slab slab = { .size = sizeof(struct thing) };
+	static struct slab slab = {.size = sizeof(struct thing)};
 	unsigned int calls;
 
 	slab_free(&slab, slab_alloc(&slab));
@@ -55,7 +55,7 @@ END_TEST
 
 START_TEST(no_memory_is_null)
 {
-	static struct slab slab = { .size = sizeof(struct thing) };
+	static struct slab slab = {.size = sizeof(struct thing)};
 
 	fake_fail(SYS_mmap, 0, 1, ENOMEM);
 	ck_assert_ptr_null(slab_alloc(&slab));

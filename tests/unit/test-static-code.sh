@@ -44,7 +44,8 @@ complain() {
 # ---- calls ----
 
 # Of the compiler and its checks.
-compilers='^(_GLOBAL_OFFSET_TABLE_|__stack_chk_fail|__(mem|str)[a-z]*_chk)$|^__(asan|ubsan|tsan|gcov|sanitizer)_'
+compilers='^(_GLOBAL_OFFSET_TABLE_|__stack_chk_fail|__(mem|str)[a-z]*_chk)$'
+compilers="$compilers|^__(asan|ubsan|tsan|gcov|sanitizer)_"
 
 symbols() {
 	${NM:-nm} "$@" "$library" | awk 'NF > 1 && $(NF - 1) ~ /^[A-Za-z]$/ { print $NF }' | sort -u
@@ -70,7 +71,8 @@ room() {
 	name=$1
 	shift
 	for file in "$srcdir/src/$name"/*.[ch]; do
-		for above in $(sed -n 's,^#include "\(.*\)/.*,\1,p' "$file"); do
+		rooms=$(sed -n 's,^#include "\(.*\)/.*,\1,p' "$file")
+		for above in $rooms; do
 			case " $* " in
 			*" $above "*) ;;
 			*) complain "$file: src/$name may not include $above" ;;
