@@ -18,7 +18,7 @@
 #include <linux/iommufd.h>
 #else
 
-#define IOMMUFD_TYPE (';')
+#define IOMMUFD_TYPE	 (';')
 
 struct iommu_ioas_alloc {
 	__u32 size;
@@ -36,7 +36,7 @@ struct iommu_ioas_copy {
 	__aligned_u64 dst_iova;
 	__aligned_u64 src_iova;
 };
-#define IOMMU_IOAS_COPY _IO(IOMMUFD_TYPE, 0x83)
+#define IOMMU_IOAS_COPY	 _IO(IOMMUFD_TYPE, 0x83)
 
 enum {
 	IOMMU_IOAS_MAP_FIXED_IOVA = 1 << 0,
@@ -53,7 +53,7 @@ struct iommu_ioas_map {
 	__aligned_u64 length;
 	__aligned_u64 iova;
 };
-#define IOMMU_IOAS_MAP _IO(IOMMUFD_TYPE, 0x85)
+#define IOMMU_IOAS_MAP	 _IO(IOMMUFD_TYPE, 0x85)
 
 struct iommu_ioas_unmap {
 	__u32 size;
@@ -74,7 +74,7 @@ struct iommu_vfio_ioas {
 	__u16 op;
 	__u16 __reserved;
 };
-#define IOMMU_VFIO_IOAS _IO(IOMMUFD_TYPE, 0x88)
+#define IOMMU_VFIO_IOAS	 _IO(IOMMUFD_TYPE, 0x88)
 
 struct iommu_hwpt_alloc {
 	__u32 size;

@@ -19,7 +19,7 @@ struct entry {
 #define BUCKETS 64
 
 static struct entry *buckets[BUCKETS];
-static struct slab entries = { .size = sizeof(struct entry) };
+static struct slab entries = {.size = sizeof(struct entry)};
 
 int object_identify(struct object *object, int fd)
 {
@@ -158,7 +158,7 @@ void fdtab_drop_stale(void)
 
 void fdtab_drop_range(unsigned int first, unsigned int last)
 {
-	const unsigned int range[] = { first, last };
+	const unsigned int range[] = {first, last};
 
 	drop_all(is_in_range, range);
 }

@@ -31,7 +31,7 @@ struct object {
 	unsigned int refs; /* descriptors, and objects that point to this one */
 	dev_t dev;	   /* identity of the open file, as fstat() tells it */
 	ino_t ino;
-	int flags; /* what F_GETFL tells of it */
+	int flags;				/* what F_GETFL tells of it */
 	void (*release)(struct object *object); /* refs fell to 0 */
 };
 

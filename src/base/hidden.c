@@ -9,7 +9,7 @@
 /* The highest number below the host's own limit leaves the low ones to the host. */
 static int move_up(int fd)
 {
-	struct rlimit limit = { .rlim_cur = 256 };
+	struct rlimit limit = {.rlim_cur = 256};
 	long above;
 	int up;
 

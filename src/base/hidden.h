@@ -17,7 +17,10 @@ struct hidden {
 	int fd; /* -1: none */
 };
 
-#define HIDDEN_NONE { .fd = -1 }
+#define HIDDEN_NONE                                                                                \
+	{                                                                                          \
+		.fd = -1                                                                           \
+	}
 
 /* Takes fd over: moves it up and closes the low one. 0, or a negative errno with fd closed. */
 int hidden_take(struct hidden *hidden, int fd);

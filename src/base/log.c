@@ -54,11 +54,11 @@ static void put_errno(struct out *out, int err)
 		int value;
 		const char *name;
 	} names[] = {
-		{ EPERM, "EPERM" },   { ENOENT, "ENOENT" },	  { EACCES, "EACCES" },
-		{ EBUSY, "EBUSY" },   { ENODEV, "ENODEV" },	  { EINVAL, "EINVAL" },
-		{ ENOMEM, "ENOMEM" }, { EFAULT, "EFAULT" },	  { EMFILE, "EMFILE" },
-		{ ENOTTY, "ENOTTY" }, { EOPNOTSUPP, "EOPNOTSUPP" }, { EAGAIN, "EAGAIN" },
-		{ ENFILE, "ENFILE" }, { EBADF, "EBADF" },	  { EEXIST, "EEXIST" },
+		{EPERM, "EPERM"},   {ENOENT, "ENOENT"},		{EACCES, "EACCES"},
+		{EBUSY, "EBUSY"},   {ENODEV, "ENODEV"},		{EINVAL, "EINVAL"},
+		{ENOMEM, "ENOMEM"}, {EFAULT, "EFAULT"},		{EMFILE, "EMFILE"},
+		{ENOTTY, "ENOTTY"}, {EOPNOTSUPP, "EOPNOTSUPP"}, {EAGAIN, "EAGAIN"},
+		{ENFILE, "ENFILE"}, {EBADF, "EBADF"},		{EEXIST, "EEXIST"},
 	};
 
 	if (err < 0)
@@ -112,7 +112,7 @@ static void put_format(struct out *out, const char *f, va_list args)
 
 size_t format(char *to, size_t size, const char *f, ...)
 {
-	struct out out = { to, size, 0 };
+	struct out out = {to, size, 0};
 	va_list args;
 
 	va_start(args, f);
@@ -123,9 +123,9 @@ size_t format(char *to, size_t size, const char *f, ...)
 
 void log_line(enum log_level level, const char *f, ...)
 {
-	static const char *const names[] = { "error", "warning", "info", "debug" };
+	static const char *const names[] = {"error", "warning", "info", "debug"};
 	char line[512];
-	struct out out = { line, sizeof(line) - 1, 0 };
+	struct out out = {line, sizeof(line) - 1, 0};
 	va_list args;
 
 	if (level > log_limit)

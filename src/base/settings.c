@@ -25,7 +25,7 @@ static int choose(const char *variable, const char *value, const char *const nam
 
 static void set_mode(const char *variable, const char *value)
 {
-	static const char *const names[] = { "auto", "cdev", "group", NULL };
+	static const char *const names[] = {"auto", "cdev", "group", NULL};
 	int mode = choose(variable, value, names);
 
 	if (mode >= 0)
@@ -34,7 +34,7 @@ static void set_mode(const char *variable, const char *value)
 
 static void set_log(const char *variable, const char *value)
 {
-	static const char *const names[] = { "error", "warn", "info", "debug", NULL };
+	static const char *const names[] = {"error", "warn", "info", "debug", NULL};
 	int level = choose(variable, value, names);
 
 	if (level >= 0)
@@ -59,9 +59,9 @@ static const struct {
 	const char *name;
 	void (*set)(const char *variable, const char *value);
 } variables[] = {
-	{ PREFIX "MODE", set_mode },
-	{ PREFIX "LOG", set_log },
-	{ PREFIX "LOG_FILE", set_log_file },
+	{PREFIX "MODE", set_mode},
+	{PREFIX "LOG", set_log},
+	{PREFIX "LOG_FILE", set_log_file},
 };
 
 static void set(const char *entry)

@@ -10,8 +10,8 @@
 
 static int copy(long nr, void *ours, const void *theirs, size_t len)
 {
-	struct iovec local = { ours, len };
-	struct iovec remote = { (void *)theirs, len };
+	struct iovec local = {ours, len};
+	struct iovec remote = {(void *)theirs, len};
 	long ret = sys_call(nr, sys_getpid(), (long)&local, 1, (long)&remote, 1, 0);
 
 	return ret == (long)len ? 0 : -EFAULT;
@@ -38,7 +38,7 @@ int user_read_string(char *to, size_t size, const char *from)
 
 		if (part > size - done)
 			part = size - done;
-		if (user_read(to + done, from + done, part))
+		if (user_read(to + done, (const void *)((uintptr_t)from + done), part))
 			return -EFAULT;
 		nul = memchr(to + done, '\0', part);
 		if (nul)

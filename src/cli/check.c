@@ -62,8 +62,8 @@ static uint64_t read_number(const char *directory, const char *entry, const char
 
 static bool has_capability(unsigned int capability)
 {
-	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { { 0 } };
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {{0}};
 
 	if (syscall(SYS_capget, &header, data))
 		return false;
@@ -103,8 +103,7 @@ static void check_version(struct check *c)
 	sscanf(name.release, "%d.%d", &major, &minor);
 	if (major > 7 || (major == 7 && minor >= 3)) {
 		OK(c, "Linux", "%s", name.release);
-	} else if (!c->answer.open_error &&
-		   (!c->answer.error || c->answer.error == EPERM)) {
+	} else if (!c->answer.open_error && (!c->answer.error || c->answer.error == EPERM)) {
 		OK(c, "Linux", "%s, which has what came with 7.3", name.release);
 	} else {
 		MISSING(c, "Linux", "%s; no-IOMMU cdevs came with 7.3", name.release);
@@ -119,12 +118,12 @@ static void check_options(struct check *c)
 		const char *option;
 		bool needed;
 	} options[] = {
-		{ "CONFIG_IOMMUFD", "IOMMUFD", true },
-		{ "CONFIG_VFIO", "VFIO", true },
-		{ "CONFIG_VFIO_DEVICE_CDEV", "VFIO_DEVICE_CDEV", true },
-		{ "CONFIG_VFIO_NOIOMMU", "VFIO_NOIOMMU", true },
-		{ "CONFIG_VFIO_PCI", "VFIO_PCI", true },
-		{ "CONFIG_VFIO_GROUP", "VFIO_GROUP", false },
+		{"CONFIG_IOMMUFD", "IOMMUFD", true},
+		{"CONFIG_VFIO", "VFIO", true},
+		{"CONFIG_VFIO_DEVICE_CDEV", "VFIO_DEVICE_CDEV", true},
+		{"CONFIG_VFIO_NOIOMMU", "VFIO_NOIOMMU", true},
+		{"CONFIG_VFIO_PCI", "VFIO_PCI", true},
+		{"CONFIG_VFIO_GROUP", "VFIO_GROUP", false},
 	};
 
 	if (!kconfig_read()) {
@@ -445,8 +444,9 @@ static void check_program(struct check *c)
 	if (ret) {
 		MISSING(c, name, "%s %s", c->name,
 			ret == STATUS_NOT_FOUND ? "is not found" : "cannot be executed");
-		MEND(c, "%s", ret == STATUS_NOT_FOUND ? "check its name, and PATH"
-						      : "chmod +x it, or run as its user");
+		MEND(c, "%s",
+		     ret == STATUS_NOT_FOUND ? "check its name, and PATH"
+					     : "chmod +x it, or run as its user");
 		return;
 	}
 	json_object_set_new(c->program, "path", json_string(program.path));
@@ -479,10 +479,10 @@ static void print_json(struct check *c)
 enum { OPTION_JSON = 256, OPTION_RESET };
 
 static const struct argp_option options[] = {
-	{ "json", OPTION_JSON, NULL, 0, "print JSON", 0 },
-	{ "reset", OPTION_RESET, NULL, 0,
-	  "pin a page for real with a device that nobody holds; the device is reset by it", 0 },
-	{ 0 },
+	{"json", OPTION_JSON, NULL, 0, "print JSON", 0},
+	{"reset", OPTION_RESET, NULL, 0,
+	 "pin a page for real with a device that nobody holds; the device is reset by it", 0},
+	{0},
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -518,7 +518,7 @@ int check_main(int argc, char **argv)
 		       "and whether PROGRAM can be served.\v"
 		       "Exit status: 0: ready; 1: not ready; 2: bad usage, or it could not look.",
 	};
-	struct check c = { .json = false };
+	struct check c = {.json = false};
 
 	parse_options(&argp, argc, argv, &c);
 	if (access("/proc/self/stat", F_OK) || access("/sys/devices", F_OK))

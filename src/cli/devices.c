@@ -101,7 +101,7 @@ static void read_device(struct device *device, const char *name)
 {
 	char directory[PATH_MAX];
 
-	*device = (struct device){ .noiommu = !strncmp(name, "noiommu-", 8) };
+	*device = (struct device){.noiommu = !strncmp(name, "noiommu-", 8)};
 	snprintf(device->name, sizeof(device->name), "%s", name);
 	snprintf(directory, sizeof(directory), CLASS "/%s", name);
 	device->cdev = read_dev(directory);
@@ -186,7 +186,7 @@ void devices_read(struct devices *devices)
 	struct dirent **names;
 	int n = scandir(CLASS, &names, NULL, versionsort);
 
-	*devices = (struct devices){ .all_processes_seen = true };
+	*devices = (struct devices){.all_processes_seen = true};
 	if (n <= 0)
 		return;
 	devices->list = calloc((size_t)n, sizeof(*devices->list));
@@ -222,17 +222,17 @@ json_t *devices_json(const struct devices *devices)
 		json_t *holders = json_array();
 
 		for (size_t h = 0; h < device->holder_count; h++)
-			json_array_append_new(
-				holders, json_pack("{s:i, s:s}", "pid", device->holders[h].pid,
-						   "comm", device->holders[h].comm));
-		json_array_append_new(
-			array,
-			json_pack("{s:s, s:s?, s:s, s:s, s:s, s:s, s:s?, s:o}", "name",
-				  device->name, "node",
-				  device->noiommu ? device_node(device) : NULL, "address",
-				  device->address, "vendor", device->vendor, "device",
-				  device->product, "driver", device->driver, "group",
-				  device->group[0] ? device->group : NULL, "holders", holders));
+			json_array_append_new(holders,
+					      json_pack("{s:i, s:s}", "pid", device->holders[h].pid,
+							"comm", device->holders[h].comm));
+		json_array_append_new(array, json_pack("{s:s, s:s?, s:s, s:s, s:s, s:s, s:s?, s:o}",
+						       "name", device->name, "node",
+						       device->noiommu ? device_node(device) : NULL,
+						       "address", device->address, "vendor",
+						       device->vendor, "device", device->product,
+						       "driver", device->driver, "group",
+						       device->group[0] ? device->group : NULL,
+						       "holders", holders));
 	}
 	return array;
 }

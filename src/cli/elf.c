@@ -111,8 +111,7 @@ static void read_dynamic(const struct file *file, const Elf64_Ehdr *head, const 
 /* The first note of a Go program is its build id, of the owner "Go". */
 static bool is_go_note(const struct file *file, const Elf64_Phdr *ph)
 {
-	const Elf64_Nhdr *note =
-		table(file, ph->p_offset, sizeof(*note) + 4, alignof(Elf64_Nhdr));
+	const Elf64_Nhdr *note = table(file, ph->p_offset, sizeof(*note) + 4, alignof(Elf64_Nhdr));
 
 	return note && note->n_namesz == 4 && !memcmp(note + 1, "Go\0", 4);
 }
@@ -123,8 +122,8 @@ static bool has_go_section(const struct file *file, const Elf64_Ehdr *head)
 
 	if (head->e_shentsize != sizeof(*sections) || head->e_shstrndx >= head->e_shnum)
 		return false;
-	sections = table(file, head->e_shoff, head->e_shnum * sizeof(*sections),
-			 alignof(Elf64_Shdr));
+	sections =
+		table(file, head->e_shoff, head->e_shnum * sizeof(*sections), alignof(Elf64_Shdr));
 	for (unsigned int i = 0; sections && i < head->e_shnum; i++) {
 		const char *name =
 			string(file, sections[head->e_shstrndx].sh_offset + sections[i].sh_name);
@@ -174,7 +173,7 @@ int elf_read(const char *path, struct elf *elf)
 	void *data;
 	int ret;
 
-	*elf = (struct elf){ .libc = ELF_LIBC_UNKNOWN };
+	*elf = (struct elf){.libc = ELF_LIBC_UNKNOWN};
 	if (fd < 0 || fstat(fd, &st)) {
 		ret = -errno;
 		goto out;
@@ -187,7 +186,7 @@ int elf_read(const char *path, struct elf *elf)
 		ret = -errno;
 		goto out;
 	}
-	file = (struct file){ .data = data, .size = (uint64_t)st.st_size };
+	file = (struct file){.data = data, .size = (uint64_t)st.st_size};
 	ret = read_file(&file, elf);
 	munmap(data, (size_t)st.st_size);
 out:
@@ -198,7 +197,7 @@ out:
 
 const char *elf_libc_name(enum elf_libc libc)
 {
-	static const char *const names[] = { "another libc", "glibc", "musl" };
+	static const char *const names[] = {"another libc", "glibc", "musl"};
 
 	return names[libc];
 }

@@ -18,10 +18,10 @@ static const struct {
 	const char *name;
 	const char *colour;
 } states[] = {
-	[FINDING_OK] = { "ok", "\033[32m" },
-	[FINDING_NOTE] = { "note", "\033[33m" },
-	[FINDING_UNTOLD] = { "not told", "\033[33m" },
-	[FINDING_MISSING] = { "missing", "\033[1;31m" },
+	[FINDING_OK] = {"ok", "\033[32m"},
+	[FINDING_NOTE] = {"note", "\033[33m"},
+	[FINDING_UNTOLD] = {"not told", "\033[33m"},
+	[FINDING_MISSING] = {"missing", "\033[1;31m"},
 };
 
 static char *vtext(const char *format, va_list args)
@@ -41,7 +41,7 @@ void finding(struct findings *findings, const char *name, enum finding_state sta
 
 	assert(findings->count <= sizeof(findings->list) / sizeof(findings->list[0]));
 	va_start(args, format);
-	*new = (struct finding){ .name = name, .state = state, .what = vtext(format, args) };
+	*new = (struct finding){.name = name, .state = state, .what = vtext(format, args)};
 	va_end(args);
 	if (state == FINDING_MISSING)
 		findings->missing++;
@@ -54,7 +54,7 @@ static void add_line(struct findings *findings, char *line, bool mends)
 	last->lines = reallocarray(last->lines, last->count + 1, sizeof(*last->lines));
 	if (!last->lines)
 		give_up("out of memory");
-	last->lines[last->count++] = (struct finding_line){ .text = line, .mends = mends };
+	last->lines[last->count++] = (struct finding_line){.text = line, .mends = mends};
 }
 
 void finding_detail(struct findings *findings, const char *format, ...)
@@ -88,7 +88,7 @@ static struct screen look_at_screen(void)
 	struct winsize size;
 
 	if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size))
-		return (struct screen){ .width = 80 };
+		return (struct screen){.width = 80};
 	return (struct screen){
 		.width = size.ws_col >= 60 && size.ws_col <= 100 ? size.ws_col : 80,
 		.colours = !getenv("NO_COLOR") && term && strcmp(term, "dumb"),

@@ -15,7 +15,7 @@ static char *read_all(const char *path)
 {
 	gzFile file = gzopen(path, "rb"); /* reads plain text as well */
 	size_t size = 1 << 16, len = 1;
-	char *all;
+	char *all, *more;
 	int got;
 
 	if (!file)
@@ -23,8 +23,12 @@ static char *read_all(const char *path)
 	all = malloc(size);
 	while (all && (got = gzread(file, all + len, (unsigned int)(size - 1 - len))) > 0) {
 		len += (size_t)got;
-		if (len == size - 1)
-			all = realloc(all, size *= 2);
+		if (len < size - 1)
+			continue;
+		more = realloc(all, size *= 2);
+		if (!more)
+			give_up("out of memory");
+		all = more;
 	}
 	gzclose(file);
 	if (!all)
@@ -39,9 +43,9 @@ bool kconfig_read(void)
 	static const struct {
 		const char *before, *after; /* of the kernel's release */
 	} places[] = {
-		{ "/boot/config-", "" },
-		{ "/lib/modules/", "/config" },
-		{ "/lib/modules/", "/build/.config" },
+		{"/boot/config-", ""},
+		{"/lib/modules/", "/config"},
+		{"/lib/modules/", "/build/.config"},
 	};
 	struct utsname name;
 

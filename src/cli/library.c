@@ -80,7 +80,7 @@ static int is_object(struct dl_phdr_info *info, size_t size, void *arg)
 
 bool library_is_mapped(const char *path)
 {
-	struct mapped mapped = { .found = false };
+	struct mapped mapped = {.found = false};
 
 	if (!stat(path, &mapped.st))
 		dl_iterate_phdr(is_object, &mapped);

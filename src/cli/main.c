@@ -16,8 +16,8 @@ static const struct verb {
 	char *title;
 	int (*main)(int argc, char **argv);
 } verbs[] = {
-	{ "run", "noiommu-shim run", run_main },
-	{ "check", "noiommu-shim check", check_main },
+	{"run", "noiommu-shim run", run_main},
+	{"check", "noiommu-shim check", check_main},
 };
 
 /* What messages begin with: the command and, once it is known, the verb. */
@@ -119,7 +119,7 @@ int main(int argc, char **argv)
 		       "  check [-- PROGRAM]         tell what is missing, and how to get it\n\n"
 		       "noiommu-shim VERB --help tells more, noiommu-shim(1) and (7) all.",
 	};
-	struct chosen chosen = { 0 };
+	struct chosen chosen = {0};
 
 	/* The first argument is not one that a person types: library_loads() has the reason. */
 	if (argc == 3 && !strcmp(argv[1], LIBRARY_PROOF))

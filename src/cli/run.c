@@ -21,13 +21,14 @@ struct run {
 enum { OPTION_MODE = 256, OPTION_LOG, OPTION_LOG_FILE };
 
 static const struct argp_option options[] = {
-	{ "mode", OPTION_MODE, "MODE", 0,
-	  "auto: the cdev path where it exists, else the group path as it is (the default); "
-	  "cdev: the cdev path, or refuse; group: never redirect, only observe", 0 },
-	{ "log", OPTION_LOG, "LEVEL", 0, "error, warn (the default), info or debug", 0 },
-	{ "log-file", OPTION_LOG_FILE, "FILE", 0, "append the log to FILE, not to standard error",
-	  0 },
-	{ 0 },
+	{"mode", OPTION_MODE, "MODE", 0,
+	 "auto: the cdev path where it exists, else the group path as it is (the default); "
+	 "cdev: the cdev path, or refuse; group: never redirect, only observe",
+	 0},
+	{"log", OPTION_LOG, "LEVEL", 0, "error, warn (the default), info or debug", 0},
+	{"log-file", OPTION_LOG_FILE, "FILE", 0, "append the log to FILE, not to standard error",
+	 0},
+	{0},
 };
 
 /* The values are the library's, see src/base/settings.c. */
@@ -41,8 +42,8 @@ static const char *one_of(const char *option, const char *value, const char *con
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
-	static const char *const modes[] = { "auto", "cdev", "group", NULL };
-	static const char *const levels[] = { "error", "warn", "info", "debug", NULL };
+	static const char *const modes[] = {"auto", "cdev", "group", NULL};
+	static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
 	struct run *run = state->input;
 
 	switch (key) {
@@ -119,7 +120,7 @@ int run_main(int argc, char **argv)
 		       "Exit status: that of PROGRAM; 2: bad usage, no library, or PROGRAM cannot "
 		       "be served; 126: PROGRAM cannot be executed; 127: it is not found.",
 	};
-	struct run run = { 0 };
+	struct run run = {0};
 	struct program program;
 	struct obstacle obstacle;
 	const char *library;

@@ -13,14 +13,14 @@
 #include "uapi/iommufd.h"
 #include "uapi/vfio.h"
 
-#define PAGE	     4096
-#define PAGEMAP_PFN  UINT64_C(0x7fffffffffffff)
-#define SOME_IOVA    UINT64_C(0x100000)
+#define PAGE	    4096
+#define PAGEMAP_PFN UINT64_C(0x7fffffffffffff)
+#define SOME_IOVA   UINT64_C(0x100000)
 
 struct trial_answer trial_ask(void)
 {
-	struct iommu_ioas_noiommu_get_pa query = { .size = sizeof(query), .length = 1 };
-	struct trial_answer answer = { 0 };
+	struct iommu_ioas_noiommu_get_pa query = {.size = sizeof(query), .length = 1};
+	struct trial_answer answer = {0};
 	int fd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
 
 	if (fd < 0) {
@@ -36,14 +36,14 @@ struct trial_answer trial_ask(void)
 
 static int lock(int fd)
 {
-	struct flock range = { .l_type = F_WRLCK, .l_start = CDEV_LOCK_LENDING, .l_len = 1 };
+	struct flock range = {.l_type = F_WRLCK, .l_start = CDEV_LOCK_LENDING, .l_len = 1};
 
 	return fcntl(fd, F_OFD_SETLK, &range);
 }
 
 static int bind_device(int fd, int iommufd, uint32_t *id)
 {
-	struct shim_vfio_device_bind_iommufd bind = { .argsz = sizeof(bind), .iommufd = iommufd };
+	struct shim_vfio_device_bind_iommufd bind = {.argsz = sizeof(bind), .iommufd = iommufd};
 	int ret = ioctl(fd, VFIO_DEVICE_BIND_IOMMUFD, &bind);
 
 	*id = bind.out_devid;
@@ -52,7 +52,7 @@ static int bind_device(int fd, int iommufd, uint32_t *id)
 
 static int make_ioas(int iommufd, uint32_t *id)
 {
-	struct iommu_ioas_alloc alloc = { .size = sizeof(alloc) };
+	struct iommu_ioas_alloc alloc = {.size = sizeof(alloc)};
 	int ret = ioctl(iommufd, IOMMU_IOAS_ALLOC, &alloc);
 
 	*id = alloc.out_ioas_id;
@@ -61,7 +61,7 @@ static int make_ioas(int iommufd, uint32_t *id)
 
 static int make_page_table(int iommufd, uint32_t device, uint32_t ioas)
 {
-	struct iommu_hwpt_alloc alloc = { .dev_id = device, .pt_id = ioas };
+	struct iommu_hwpt_alloc alloc = {.dev_id = device, .pt_id = ioas};
 
 	/* The length that every kernel with cdevs knows. */
 	alloc.size = offsetof(struct iommu_hwpt_alloc, data_uptr) + sizeof(alloc.data_uptr);
@@ -86,8 +86,7 @@ static int map(int iommufd, uint32_t ioas, const void *page)
 static int get_pa(int iommufd, uint32_t ioas, uint64_t *pa)
 {
 	struct iommu_ioas_noiommu_get_pa query = {
-		.size = sizeof(query), .ioas_id = ioas, .iova = SOME_IOVA, .length = PAGE
-	};
+		.size = sizeof(query), .ioas_id = ioas, .iova = SOME_IOVA, .length = PAGE};
 	int ret = ioctl(iommufd, IOMMU_IOAS_NOIOMMU_GET_PA, &query);
 
 	*pa = query.out_phys;
@@ -110,16 +109,16 @@ static uint64_t ask_pagemap(const void *page)
 
 static struct trial_result try(int fd, int iommufd, void *page)
 {
-	struct trial_result result = { 0 };
+	struct trial_result result = {0};
 	uint32_t device, ioas;
 
-#define STEP(name, call)                                                    \
-	do {                                                                \
-		if (call) {                                                 \
-			result.step = name;                                 \
-			result.error = errno;                               \
-			return result;                                      \
-		}                                                           \
+#define STEP(name, call)                                                                           \
+	do {                                                                                       \
+		if (call) {                                                                        \
+			result.step = name;                                                        \
+			result.error = errno;                                                      \
+			return result;                                                             \
+		}                                                                                  \
 	} while (0)
 
 	STEP("opening its cdev", fd < 0);

@@ -66,7 +66,7 @@ static int visit(const char *name, void *arg)
 
 int cdev_each(int (*what)(const struct cdev *cdev, void *arg), void *arg)
 {
-	struct search search = { what, arg };
+	struct search search = {what, arg};
 
 	return dir_each(CLASS, visit, &search);
 }
@@ -81,12 +81,10 @@ int cdev_open(unsigned int index)
 
 static struct flock range_of(enum cdev_lock which, enum cdev_hold hold)
 {
-	static const short types[] = { F_UNLCK, F_RDLCK, F_WRLCK };
+	static const short types[] = {F_UNLCK, F_RDLCK, F_WRLCK};
 
-	return (struct flock){ .l_type = types[hold],
-			       .l_whence = SEEK_SET,
-			       .l_start = (off_t)which,
-			       .l_len = 1 };
+	return (struct flock){
+		.l_type = types[hold], .l_whence = SEEK_SET, .l_start = (off_t)which, .l_len = 1};
 }
 
 int cdev_lock(int fd, enum cdev_lock which, enum cdev_hold hold)

@@ -14,10 +14,10 @@
 static struct {
 	struct hidden fd;
 	uint32_t ioas;
-	uint32_t hwpt;	  /* the page table that devices attach to; 0: none of ours */
+	uint32_t hwpt;	/* the page table that devices attach to; 0: none of ours */
 	bool has_table; /* the IOAS has a page table, ours or another process's */
 	unsigned int generation;
-} iommufd = { .fd = HIDDEN_NONE };
+} iommufd = {.fd = HIDDEN_NONE};
 
 static int use(int fd, uint32_t ioas)
 {
@@ -30,7 +30,7 @@ static int use(int fd, uint32_t ioas)
 
 static int alloc_ioas(int fd, uint32_t *id)
 {
-	struct iommu_ioas_alloc alloc = { .size = sizeof(alloc) };
+	struct iommu_ioas_alloc alloc = {.size = sizeof(alloc)};
 	int ret = sys_ioctl(fd, IOMMU_IOAS_ALLOC, &alloc);
 
 	*id = alloc.out_ioas_id;
@@ -70,7 +70,7 @@ static int set_mark(int fd, uint32_t ioas)
 /* The IOAS for pins of an iommufd that has the mark; 0: it has none. */
 static uint32_t find_mark(int fd)
 {
-	struct iommu_vfio_ioas mark = { .size = sizeof(mark), .op = IOMMU_VFIO_IOAS_GET };
+	struct iommu_vfio_ioas mark = {.size = sizeof(mark), .op = IOMMU_VFIO_IOAS_GET};
 	struct iommu_ioas_noiommu_get_pa query = {
 		.size = sizeof(query),
 		.iova = MARK_IOVA,
@@ -174,7 +174,7 @@ static int bind_device(int fd, const unsigned char *token, uint32_t *dev_id)
 
 static int make_page_table(uint32_t dev_id)
 {
-	struct iommu_hwpt_alloc alloc = { .dev_id = dev_id, .pt_id = iommufd.ioas };
+	struct iommu_hwpt_alloc alloc = {.dev_id = dev_id, .pt_id = iommufd.ioas};
 	int ret;
 
 	/* The length that every kernel with cdevs knows. */
@@ -191,7 +191,7 @@ static int make_page_table(uint32_t dev_id)
 
 int ioas_attach(int fd, const unsigned char *token)
 {
-	struct vfio_device_attach_iommufd_pt attach = { .argsz = sizeof(attach) };
+	struct vfio_device_attach_iommufd_pt attach = {.argsz = sizeof(attach)};
 	uint32_t dev_id;
 	int ret = bind_device(fd, token, &dev_id);
 
@@ -243,7 +243,7 @@ int ioas_page_table(void)
 
 bool ioas_has_get_pa(void)
 {
-	struct iommu_ioas_noiommu_get_pa query = { .size = sizeof(query), .length = 1 };
+	struct iommu_ioas_noiommu_get_pa query = {.size = sizeof(query), .length = 1};
 
 	return sys_ioctl(iommufd.fd.fd, IOMMU_IOAS_NOIOMMU_GET_PA, &query) != -ENOTTY;
 }

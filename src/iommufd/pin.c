@@ -100,8 +100,8 @@ static void *page_alloc(struct store *s, void **list)
 	void *page = *list;
 
 	if (page) {
-		*list = *(void **)page;
-		*(void **)page = NULL;
+		*list = (void *)(uintptr_t)load(page);
+		put(page, 0);
 		return page;
 	}
 	if (s->arena == s->arena_end) {
@@ -120,7 +120,7 @@ static void *page_alloc(struct store *s, void **list)
 
 static void page_free(void **list, void *page)
 {
-	*(void **)page = *list;
+	put(page, (uintptr_t)*list);
 	*list = page;
 }
 
@@ -303,8 +303,7 @@ size_t pin_current(uint64_t va, const uint64_t *entries, size_t n)
 		if (!level)
 			good = match(slot, entries + done, part);
 		else if (is_page(value))
-			good = match_huge(value + (offset >> PIN_PAGE_SHIFT),
-					  entries + done, part);
+			good = match_huge(value + (offset >> PIN_PAGE_SHIFT), entries + done, part);
 		else
 			good = absent(entries + done, part);
 		done += good;
@@ -365,17 +364,16 @@ bool pin_next(uint64_t from, struct pin *pin)
 		from -= PIN_PAGE_SIZE;
 	}
 	value = load(slot);
-	*pin = (struct pin){ .va = from,
-			     .len = size_of(level),
-			     .shift = shift_of(level),
-			     .shared = value & SLOT_SHARED };
+	*pin = (struct pin){.va = from,
+			    .len = size_of(level),
+			    .shift = shift_of(level),
+			    .shared = value & SLOT_SHARED};
 	if (!level) {
 		while ((from += PIN_PAGE_SIZE) & (size_of(1) - 1)) {
 			value = load(++slot);
 			if (!is_page(value) || value & SLOT_HEAD)
 				break;
 			pin->len += PIN_PAGE_SIZE;
-			pin->shared |= !!(value & SLOT_SHARED);
 		}
 	}
 	return true;
@@ -468,7 +466,8 @@ int pin_add(uint64_t va, uint64_t len, unsigned int shift, bool shared)
 	if (s && end > PIN_VA_LIMIT)
 		ret = -EFAULT;
 	while (!ret && va < end) {
-		uint64_t part = size_of(level ? level : 1) - (va & (size_of(level ? level : 1) - 1));
+		uint64_t part =
+			size_of(level ? level : 1) - (va & (size_of(level ? level : 1) - 1));
 
 		if (part > end - va)
 			part = end - va;

@@ -12,7 +12,7 @@
 #include "legacy/shared.h"
 #include "uapi/vfio.h"
 
-static struct slab containers = { .size = sizeof(struct container) };
+static struct slab containers = {.size = sizeof(struct container)};
 
 static void release(struct object *object)
 {

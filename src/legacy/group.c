@@ -15,8 +15,8 @@
 #include "legacy/rights.h"
 #include "uapi/vfio.h"
 
-static struct slab groups = { .size = sizeof(struct group) };
-static struct slab devices = { .size = sizeof(struct device) };
+static struct slab groups = {.size = sizeof(struct group)};
+static struct slab devices = {.size = sizeof(struct device)};
 static struct group *all_groups;
 
 static void take_fd(int fd, void *arg)
@@ -151,7 +151,7 @@ int group_open(const struct view *view, int fd, int flags)
 		return -ENOMEM;
 	}
 	group->object.flags = object_file_flags(flags);
-	*group->shared = (struct shared_group){ 0 };
+	*group->shared = (struct shared_group){0};
 	/* Where the kernel opened its group it stays open, as the guard. */
 	if (fd >= 0) {
 		int dup = (int)sys_fcntl(fd, F_DUPFD_CLOEXEC, 0);
@@ -194,7 +194,7 @@ static struct device *new_device(struct group *group)
 /* True when the device is bound: an unbound cdev refuses every device ioctl. */
 static bool is_bound(int fd)
 {
-	struct vfio_device_info info = { .argsz = sizeof(info) };
+	struct vfio_device_info info = {.argsz = sizeof(info)};
 
 	return !sys_ioctl(fd, VFIO_DEVICE_GET_INFO, &info);
 }
@@ -280,7 +280,7 @@ static void mark(const struct group *group, int fd)
 
 static void reopen(struct group *group)
 {
-	struct replacement with = { .fd = cdev_open(group->cdev.index) };
+	struct replacement with = {.fd = cdev_open(group->cdev.index)};
 	int old = fd_of(group);
 
 	if (with.fd < 0) {

@@ -63,7 +63,7 @@ static void put_hex(char *to, unsigned int value, int digits)
 /* False: no VFIO device. */
 static bool find_device(const struct vfio_pci_dependent_device *device, struct cdev *cdev)
 {
-	struct wanted wanted = { .name = "ssss:bb:dd.f" };
+	struct wanted wanted = {.name = "ssss:bb:dd.f"};
 
 	put_hex(wanted.name, device->segment, 4);
 	put_hex(wanted.name + 5, device->bus, 2);
@@ -96,8 +96,8 @@ long hotreset_get_info(int fd, void *arg)
 			return -EPERM;
 		affected.devices[i].group_id = view_group_of(&cdev);
 	}
-	if (!ret && user_write((char *)arg + sizeof(header), affected.devices,
-			       header.count * DEVICE_SIZE))
+	if (!ret &&
+	    user_write((char *)arg + sizeof(header), affected.devices, header.count * DEVICE_SIZE))
 		return -EFAULT;
 	return user_write(arg, &header, sizeof(header)) ? -EFAULT : ret;
 }
@@ -140,7 +140,7 @@ static int check_groups(const int32_t *fds, unsigned int count)
 static int reset_bound(int fd, const struct affected *affected, const int32_t *fds,
 		       unsigned int count)
 {
-	struct header reset = { .argsz = sizeof(reset) };
+	struct header reset = {.argsz = sizeof(reset)};
 	struct group *bound[MAX_DEVICES];
 	unsigned int n = 0;
 	int ret = 0;

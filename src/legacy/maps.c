@@ -17,8 +17,8 @@ struct source {
 	unsigned int generation;
 };
 
-static struct source maps = { .path = "/proc/self/maps", .fd = HIDDEN_NONE };
-static struct source pagemap = { .path = "/proc/self/pagemap", .fd = HIDDEN_NONE };
+static struct source maps = {.path = "/proc/self/maps", .fd = HIDDEN_NONE};
+static struct source pagemap = {.path = "/proc/self/pagemap", .fd = HIDDEN_NONE};
 
 static int open_source(struct source *source)
 {
@@ -38,7 +38,7 @@ static bool query(uint64_t va, uint64_t flags, struct procmap_query *vma)
 {
 	int fd = open_source(&maps);
 
-	*vma = (struct procmap_query){ .size = sizeof(*vma), .query_flags = flags, .query_addr = va };
+	*vma = (struct procmap_query){.size = sizeof(*vma), .query_flags = flags, .query_addr = va};
 	return fd >= 0 && !sys_ioctl(fd, PROCMAP_QUERY, vma);
 }
 
@@ -65,7 +65,8 @@ uint64_t maps_shared_length(uint64_t va)
 {
 	struct procmap_query vma;
 
-	return query(va, 0, &vma) && vma.vma_flags & PROCMAP_QUERY_VMA_SHARED ? vma.vma_end - va : 0;
+	return query(va, 0, &vma) && vma.vma_flags & PROCMAP_QUERY_VMA_SHARED ? vma.vma_end - va
+									      : 0;
 }
 
 bool maps_has_file(dev_t dev, ino_t ino)
@@ -118,7 +119,7 @@ bool maps_find_alias(uint64_t va, uint64_t *len, uint64_t from, uint64_t to, uin
 /* The rule of do_shmdt() in ipc/shm.c: what still lies where it was attached. */
 uint64_t maps_each_attached(uint64_t va, void (*what)(uint64_t va, uint64_t len))
 {
-	struct procmap_query vma, first = { .inode = 0 };
+	struct procmap_query vma, first = {.inode = 0};
 	uint64_t end = va;
 
 	for (uint64_t at = va; next_file_mapping(at, &vma); at = vma.vma_end) {
@@ -174,6 +175,7 @@ bool maps_entries(uint64_t va, uint64_t *entries, size_t n)
 	int fd = open_source(&pagemap);
 	ssize_t size = (ssize_t)(n * sizeof(*entries));
 
-	return fd >= 0 && sys_pread(fd, entries, (size_t)size,
-				    (off_t)(va >> PIN_PAGE_SHIFT) * (off_t)sizeof(*entries)) == size;
+	return fd >= 0 &&
+	       sys_pread(fd, entries, (size_t)size,
+			 (off_t)(va >> PIN_PAGE_SHIFT) * (off_t)sizeof(*entries)) == size;
 }

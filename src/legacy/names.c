@@ -70,7 +70,8 @@ static int stat_model(const struct view *view, struct stat *st)
 	if (view->kind == VIEW_GROUP)
 		format(path, sizeof(path), "/dev/vfio/devices/noiommu-vfio%u", view->cdev.index);
 	else
-		format(path, sizeof(path), view->kind == VIEW_CONTAINER ? "/dev/iommu" : "/sys/kernel");
+		format(path, sizeof(path),
+		       view->kind == VIEW_CONTAINER ? "/dev/iommu" : "/sys/kernel");
 	return sys_fstatat(AT_FDCWD, path, st, 0);
 }
 

@@ -24,14 +24,14 @@
  */
 #define SCAN_ENTRIES 16384
 
-#define HIDDEN_PFN(entry) (!((entry) & PAGEMAP_PFN))
+#define HIDDEN_PFN(entry) (!((entry)&PAGEMAP_PFN))
 
 struct pagemap {
 	struct object object;
 	unsigned int generation; /* of the process whose pages it shows */
 };
 
-static struct slab pagemaps = { .size = sizeof(struct pagemap) };
+static struct slab pagemaps = {.size = sizeof(struct pagemap)};
 
 static void release(struct object *object)
 {
@@ -105,7 +105,7 @@ struct deferred {
 	uint64_t pfn;
 };
 
-static struct slab deferreds = { .size = sizeof(struct deferred) };
+static struct slab deferreds = {.size = sizeof(struct deferred)};
 static struct deferred *all_deferred;
 static unsigned int deferred_generation; /* of the process that looked them up */
 static bool moved;			 /* the program holds an address that is wrong */
@@ -284,8 +284,10 @@ static int pin_pages(uint64_t va, const uint64_t *entries, size_t n)
 			      PIN_PAGE_SHIFT;
 		} else {
 			for (run = 1; i + run < n && entries[i + run] & PAGEMAP_PRESENT; run++)
-				if ((entries[i + run] & PAGEMAP_FILE) != (entries[i] & PAGEMAP_FILE) ||
-				    (entries[i] & PAGEMAP_FILE && run >= shared >> PIN_PAGE_SHIFT) ||
+				if ((entries[i + run] & PAGEMAP_FILE) !=
+					    (entries[i] & PAGEMAP_FILE) ||
+				    (entries[i] & PAGEMAP_FILE &&
+				     run >= shared >> PIN_PAGE_SHIFT) ||
 				    is_pinned(at + (run << PIN_PAGE_SHIFT), entries[i + run]) ||
 				    page_shift(at + (run << PIN_PAGE_SHIFT), entries[i + run]) !=
 					    PIN_PAGE_SHIFT)
@@ -391,7 +393,8 @@ int pagemap_settle(void)
 static void wait_for_moving(int fd, uint64_t *entries, size_t n, off_t pos)
 {
 	for (size_t i = 0; i < n; i++)
-		for (int tries = 0; pagemap_is_moving(entries[i]) && tries < MOVING_TRIES; tries++) {
+		for (int tries = 0; pagemap_is_moving(entries[i]) && tries < MOVING_TRIES;
+		     tries++) {
 			sys_call(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
 			if (sys_pread(fd, &entries[i], sizeof(*entries),
 				      pos + (off_t)(i * sizeof(*entries))) < 0)
@@ -424,7 +427,8 @@ static int answer(int fd, uint64_t va, uint64_t *entries, size_t n, off_t pos)
 		ret = pin_pages(va, entries + start, n - start);
 		fill(fd, va, entries + start, n - start, pos);
 	}
-	/* Without the right to see frames the kernel's own answer is harmless: there is none in it. */
+	/* Without the right to see frames the kernel's own answer is harmless: there is none in it.
+	 */
 	if ((ret == -EPERM || ret == -EACCES) && HIDDEN_PFN(entries[start])) {
 		complain(ret);
 		return 0;
@@ -469,8 +473,7 @@ ssize_t legacy_pagemap_read(int fd, void *buf, ssize_t len, off_t pos)
 	if (n <= SCAN_ENTRIES && pin_current(va, entries, n) < n) {
 		saved = lock_enter();
 		pagemap = (struct pagemap *)fdtab_get(fd);
-		if (pagemap && pagemap->object.kind == FD_PAGEMAP &&
-		    shows_us(pagemap))
+		if (pagemap && pagemap->object.kind == FD_PAGEMAP && shows_us(pagemap))
 			ret = answer(fd, va, entries, n, pos);
 		if (ret)
 			complain(ret);

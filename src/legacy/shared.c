@@ -10,7 +10,7 @@ static struct shared {
 	unsigned int last_container;
 	bool iommu_set[SHARED_CONTAINERS];
 	struct shared_group groups[SHARED_GROUPS];
-} *shared;
+} * shared;
 
 static struct shared *get(void)
 {

@@ -166,9 +166,9 @@ static const struct {
 	const char *name;
 	const char *text;
 } group_files[] = {
-	{ "name", "vfio-noiommu\n" },
-	{ "reserved_regions", "" },
-	{ "type", "unknown\n" },
+	{"name", "vfio-noiommu\n"},
+	{"reserved_regions", ""},
+	{"type", "unknown\n"},
 };
 
 static void find_in_devices(const char *rest, bool follow, struct view *view)
@@ -366,7 +366,7 @@ static void list_dev(struct lister *lister)
 void view_list(const char *path, void (*what)(const char *name, unsigned char type, void *arg),
 	       void *arg)
 {
-	struct lister lister = { "", DT_DIR, what, arg };
+	struct lister lister = {"", DT_DIR, what, arg};
 	struct view view;
 
 	if (!strcmp(path, "/dev/vfio")) {

@@ -30,7 +30,7 @@ struct listing {
 	struct {
 		char name[60];
 		unsigned char type;
-	} *entries;
+	} * entries;
 	struct dirent64 entry; /* what readdir() returned last */
 };
 
@@ -38,7 +38,7 @@ _Static_assert(sizeof(struct dirent) == sizeof(struct dirent64), "struct dirent6
 
 /* Listings are few and short: most programs never have one. */
 static struct listing *_Atomic listings;
-static struct slab listing_slab = { .size = sizeof(struct listing) };
+static struct slab listing_slab = {.size = sizeof(struct listing)};
 
 static struct listing *find(DIR *dir)
 {
@@ -62,7 +62,7 @@ static void add(const char *name, unsigned char type, void *arg)
 /* opendir() may allocate, so this may. */
 static void enter(DIR *dir, const char *name, bool alone)
 {
-	struct listing new = { .dir = dir, .alone = alone };
+	struct listing new = {.dir = dir, .alone = alone};
 	struct lock_saved saved;
 	struct listing *listing;
 
@@ -169,15 +169,15 @@ static bool is_dot(const char *name)
 	return !strcmp(name, ".") || !strcmp(name, "..");
 }
 
-#define READ(dir, type, call)                                                      \
-	({                                                                         \
-		struct listing *listing_ = listings ? find(dir) : NULL;            \
-		struct type *entry_ = (call);                                      \
-		while (listing_ && entry_ && listing_->alone && !is_dot(entry_->d_name)) \
-			entry_ = (call);                                           \
-		if (listing_ && !entry_)                                           \
-			entry_ = (struct type *)next_of_ours(listing_);            \
-		entry_;                                                            \
+#define READ(dir, type, call)                                                                      \
+	({                                                                                         \
+		struct listing *listing_ = listings ? find(dir) : NULL;                            \
+		struct type *entry_ = (call);                                                      \
+		while (listing_ && entry_ && listing_->alone && !is_dot(entry_->d_name))           \
+			entry_ = (call);                                                           \
+		if (listing_ && !entry_)                                                           \
+			entry_ = (struct type *)next_of_ours(listing_);                            \
+		entry_;                                                                            \
 	})
 
 struct dirent *readdir(DIR *dir)
@@ -219,8 +219,8 @@ static struct dirent64 *copy_of(const struct dirent64 *entry)
 {
 	struct dirent64 *copy = malloc(sizeof(*copy));
 
-	return copy ? memcpy(copy, entry, offsetof(struct dirent64, d_name) +
-						 strlen(entry->d_name) + 1)
+	return copy ? memcpy(copy, entry,
+			     offsetof(struct dirent64, d_name) + strlen(entry->d_name) + 1)
 		    : NULL;
 }
 
@@ -301,17 +301,17 @@ static void glob_close(void *dir)
 }
 
 /* glob() takes the functions that it reads by; ours then see what it looks for. */
-#define GLOB(pattern, flags, found, call)                                    \
-	({                                                                   \
-		if (legacy_may_add(pattern) && !((flags)&GLOB_ALTDIRFUNC)) { \
-			(found)->gl_opendir = (void *)opendir;               \
-			(found)->gl_readdir = (void *)readdir64;             \
-			(found)->gl_closedir = glob_close;                   \
-			(found)->gl_stat = (void *)stat64;                   \
-			(found)->gl_lstat = (void *)lstat64;                 \
-			(flags) |= GLOB_ALTDIRFUNC;                          \
-		}                                                            \
-		(call);                                                      \
+#define GLOB(pattern, flags, found, call)                                                          \
+	({                                                                                         \
+		if (legacy_may_add(pattern) && !((flags)&GLOB_ALTDIRFUNC)) {                       \
+			(found)->gl_opendir = (void *)opendir;                                     \
+			(found)->gl_readdir = (void *)readdir64;                                   \
+			(found)->gl_closedir = glob_close;                                         \
+			(found)->gl_stat = (void *)stat64;                                         \
+			(found)->gl_lstat = (void *)lstat64;                                       \
+			(flags) |= GLOB_ALTDIRFUNC;                                                \
+		}                                                                                  \
+		(call);                                                                            \
 	})
 
 int glob(const char *pattern, int flags, int (*error)(const char *, int), glob_t *found)

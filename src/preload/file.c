@@ -8,16 +8,16 @@
 #include "preload/next.h"
 
 /* O_TMPFILE contains O_DIRECTORY: all its bits must be there. */
-#define MODE(flags)                                                             \
-	({                                                                      \
-		mode_t mode_ = 0;                                               \
-		if ((flags)&O_CREAT || ((flags)&O_TMPFILE) == O_TMPFILE) {      \
-			va_list args_;                                          \
-			va_start(args_, flags);                                 \
-			mode_ = va_arg(args_, mode_t);                          \
-			va_end(args_);                                          \
-		}                                                               \
-		mode_;                                                          \
+#define MODE(flags)                                                                                \
+	({                                                                                         \
+		mode_t mode_ = 0;                                                                  \
+		if ((flags)&O_CREAT || ((flags)&O_TMPFILE) == O_TMPFILE) {                         \
+			va_list args_;                                                             \
+			va_start(args_, flags);                                                    \
+			mode_ = va_arg(args_, mode_t);                                             \
+			va_end(args_);                                                             \
+		}                                                                                  \
+		mode_;                                                                             \
 	})
 
 /*
@@ -40,14 +40,14 @@ static int opened(int dirfd, const char *path, int flags, int fd, int errno_befo
 	return (int)result(ret);
 }
 
-#define OPENED(dirfd, path, flags, call)                                     \
-	({                                                                   \
-		int before_ = errno;                                         \
-		int fd_;                                                     \
-		if ((flags)&O_CREAT)                                         \
-			flags = legacy_creating(dirfd, path, flags);         \
-		fd_ = flags < 0 ? (int)result(flags) : (call);               \
-		opened(dirfd, path, flags, fd_, before_);                    \
+#define OPENED(dirfd, path, flags, call)                                                           \
+	({                                                                                         \
+		int before_ = errno;                                                               \
+		int fd_;                                                                           \
+		if ((flags)&O_CREAT)                                                               \
+			flags = legacy_creating(dirfd, path, flags);                               \
+		fd_ = flags < 0 ? (int)result(flags) : (call);                                     \
+		opened(dirfd, path, flags, fd_, before_);                                          \
 	})
 
 int open(const char *path, int flags, ...)
@@ -119,8 +119,7 @@ void closefrom(int first)
 
 static int duplicated(int oldfd, int newfd)
 {
-	if (newfd >= 0 &&
-	    (fdtab_kind(oldfd) != FD_NOT_OURS || fdtab_kind(newfd) != FD_NOT_OURS))
+	if (newfd >= 0 && (fdtab_kind(oldfd) != FD_NOT_OURS || fdtab_kind(newfd) != FD_NOT_OURS))
 		legacy_duplicated(oldfd, newfd);
 	return newfd;
 }
@@ -149,14 +148,14 @@ int dup3(int oldfd, int newfd, int flags)
 }
 
 /* The third argument of fcntl() is an int, a pointer or not there; any fits a long. */
-#define ARG(last)                                       \
-	({                                              \
-		va_list args_;                          \
-		long arg_;                              \
-		va_start(args_, last);                  \
-		arg_ = va_arg(args_, long);             \
-		va_end(args_);                          \
-		arg_;                                   \
+#define ARG(last)                                                                                  \
+	({                                                                                         \
+		va_list args_;                                                                     \
+		long arg_;                                                                         \
+		va_start(args_, last);                                                             \
+		arg_ = va_arg(args_, long);                                                        \
+		va_end(args_);                                                                     \
+		arg_;                                                                              \
 	})
 
 static int controlled(int fd, int cmd, int ret)

@@ -17,16 +17,16 @@
 #define MADV_GUARD_INSTALL 102
 
 /* Makes call, which takes [addr, addr + len) away when it succeeds. */
-#define TAKING_AWAY(addr, len, failed, call)                             \
-	({                                                               \
-		__typeof__(call) ret_;                                   \
-		bool pinned_ = legacy_told(addr, len);                        \
-		if (pinned_)                                             \
-			legacy_leaving((uintptr_t)(addr), len);          \
-		ret_ = (call);                                           \
-		if (pinned_ && ret_ != (failed))                         \
-			legacy_left((uintptr_t)(addr), len);             \
-		ret_;                                                    \
+#define TAKING_AWAY(addr, len, failed, call)                                                       \
+	({                                                                                         \
+		__typeof__(call) ret_;                                                             \
+		bool pinned_ = legacy_told(addr, len);                                             \
+		if (pinned_)                                                                       \
+			legacy_leaving((uintptr_t)(addr), len);                                    \
+		ret_ = (call);                                                                     \
+		if (pinned_ && ret_ != (failed))                                                   \
+			legacy_left((uintptr_t)(addr), len);                                       \
+		ret_;                                                                              \
 	})
 
 /* A group or container cannot be mapped, whatever stands behind it. */

@@ -10,30 +10,30 @@
  * The result of a call that failed in the kernel. real is the call on another
  * path, named `to`; ours is a handler's result for the name `to`.
  */
-#define NAMED(dirfd, path, follow, failed, call, real, ours)                              \
-	({                                                                                \
-		int before_ = errno;                                                      \
-		__typeof__(call) ret_ = (call);                                           \
-		char to[LEGACY_PATH];                                                     \
-		if (__builtin_expect(ret_ == (failed) && errno == ENOENT, 0) &&           \
-		    legacy_may_add(path)) {                                               \
-			switch (legacy_name(dirfd, path, follow, to)) {                   \
-			case LEGACY_REAL:                                                 \
-				errno = before_;                                          \
-				ret_ = (real);                                            \
-				break;                                                    \
-			case LEGACY_OURS:                                                 \
-				errno = before_;                                          \
-				ret_ = (ours);                                            \
-				break;                                                    \
-			case LEGACY_NOT_DIR:                                              \
-				errno = ENOTDIR;                                          \
-				break;                                                    \
-			case LEGACY_NOTHING:                                              \
-				break;                                                    \
-			}                                                                 \
-		}                                                                         \
-		ret_;                                                                     \
+#define NAMED(dirfd, path, follow, failed, call, real, ours)                                       \
+	({                                                                                         \
+		int before_ = errno;                                                               \
+		__typeof__(call) ret_ = (call);                                                    \
+		char to[LEGACY_PATH];                                                              \
+		if (__builtin_expect(ret_ == (failed) && errno == ENOENT, 0) &&                    \
+		    legacy_may_add(path)) {                                                        \
+			switch (legacy_name(dirfd, path, follow, to)) {                            \
+			case LEGACY_REAL:                                                          \
+				errno = before_;                                                   \
+				ret_ = (real);                                                     \
+				break;                                                             \
+			case LEGACY_OURS:                                                          \
+				errno = before_;                                                   \
+				ret_ = (ours);                                                     \
+				break;                                                             \
+			case LEGACY_NOT_DIR:                                                       \
+				errno = ENOTDIR;                                                   \
+				break;                                                             \
+			case LEGACY_NOTHING:                                                       \
+				break;                                                             \
+			}                                                                          \
+		}                                                                                  \
+		ret_;                                                                              \
 	})
 
 #endif

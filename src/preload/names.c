@@ -22,10 +22,10 @@ static ssize_t link_was_read(const char *path, char *buf, size_t size, ssize_t l
 	return result(legacy_link_was_read(path, buf, size, len));
 }
 
-#define LINK(dirfd, path, buf, size, call, real)                                              \
-	link_was_read(path, buf, size,                                                        \
-		      NAMED(dirfd, path, false, -1, call, real,                               \
-			    result(legacy_readlink(to, buf, size))))
+#define LINK(dirfd, path, buf, size, call, real)                                                   \
+	link_was_read(                                                                             \
+		path, buf, size,                                                                   \
+		NAMED(dirfd, path, false, -1, call, real, result(legacy_readlink(to, buf, size))))
 
 ssize_t readlink(const char *path, char *buf, size_t size)
 {
@@ -103,7 +103,7 @@ static int descriptor_stat(int fd, void *st, int ret)
 	return (int)result(ret);
 }
 
-#define STAT(dirfd, path, follow, st, call, real) \
+#define STAT(dirfd, path, follow, st, call, real)                                                  \
 	NAMED(dirfd, path, follow, -1, call, real, our_stat(to, st))
 
 int stat(const char *path, struct stat *st)
@@ -211,9 +211,9 @@ static void fill_statx(const struct stat *st, struct statx *stx)
 		.stx_mode = (uint16_t)st->st_mode,
 		.stx_ino = st->st_ino,
 		.stx_size = (uint64_t)st->st_size,
-		.stx_atime = { .tv_sec = st->st_atim.tv_sec },
-		.stx_mtime = { .tv_sec = st->st_mtim.tv_sec },
-		.stx_ctime = { .tv_sec = st->st_ctim.tv_sec },
+		.stx_atime = {.tv_sec = st->st_atim.tv_sec},
+		.stx_mtime = {.tv_sec = st->st_mtim.tv_sec},
+		.stx_ctime = {.tv_sec = st->st_ctim.tv_sec},
 		.stx_rdev_major = major(st->st_rdev),
 		.stx_rdev_minor = minor(st->st_rdev),
 		.stx_dev_major = major(st->st_dev),
@@ -277,6 +277,5 @@ int faccessat(int dirfd, const char *path, int mode, int flags)
 {
 	return NAMED(dirfd, path, !(flags & AT_SYMLINK_NOFOLLOW), -1,
 		     NEXT(faccessat)(dirfd, path, mode, flags),
-		     NEXT(faccessat)(dirfd, to, mode, flags),
-		     (int)result(legacy_access(to, mode)));
+		     NEXT(faccessat)(dirfd, to, mode, flags), (int)result(legacy_access(to, mode)));
 }

@@ -78,20 +78,20 @@ static inline bool is_pagemap(FILE *stream)
  * call took items of size bytes out of the stream. A pin that fails reads as
  * an error of the stream, with nothing read.
  */
-#define TAKEN(stream, buf, size, call)                                                        \
-	({                                                                                    \
-		bool pagemap_ = is_pagemap(stream);                                           \
-		off_t pos_ = pagemap_ ? ftello(stream) : 0;                                   \
-		size_t items_ = (call);                                                       \
+#define TAKEN(stream, buf, size, call)                                                             \
+	({                                                                                         \
+		bool pagemap_ = is_pagemap(stream);                                                \
+		off_t pos_ = pagemap_ ? ftello(stream) : 0;                                        \
+		size_t items_ = (call);                                                            \
 		int ret_ = pagemap_ && items_ ? legacy_pagemap_patch(fileno_unlocked(stream), buf, \
-								     items_ * (size), pos_)   \
-					      : 0;                                            \
-		if (ret_) {                                                                   \
-			fseeko(stream, pos_, SEEK_SET);                                       \
-			items_ = 0;                                                           \
-			errno = -ret_;                                                        \
-		}                                                                             \
-		items_;                                                                       \
+								     items_ * (size), pos_)        \
+					      : 0;                                                 \
+		if (ret_) {                                                                        \
+			fseeko(stream, pos_, SEEK_SET);                                            \
+			items_ = 0;                                                                \
+			errno = -ret_;                                                             \
+		}                                                                                  \
+		items_;                                                                            \
 	})
 
 size_t fread(void *buf, size_t size, size_t count, FILE *stream)

@@ -71,11 +71,13 @@ static long call(long nr, const long a[6])
 	case SYS_preadv:
 		return preadv64(FD, (const struct iovec *)a[1], (int)a[2], a[3]);
 	case SYS_mmap:
-		return (long)mmap64((void *)a[0], (size_t)a[1], (int)a[2], (int)a[3], (int)a[4], a[5]);
+		return (long)mmap64((void *)a[0], (size_t)a[1], (int)a[2], (int)a[3], (int)a[4],
+				    a[5]);
 	case SYS_munmap:
 		return munmap((void *)a[0], (size_t)a[1]);
 	case SYS_mremap:
-		return (long)mremap((void *)a[0], (size_t)a[1], (size_t)a[2], (int)a[3], (void *)a[4]);
+		return (long)mremap((void *)a[0], (size_t)a[1], (size_t)a[2], (int)a[3],
+				    (void *)a[4]);
 	case SYS_madvise:
 		return madvise((void *)a[0], (size_t)a[1], (int)a[2]);
 	case SYS_shmdt:

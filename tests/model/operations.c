@@ -161,7 +161,7 @@ static int open_file(enum kind kind)
 		return memfd_create("model", MFD_CLOEXEC);
 	if (kind == HUGE_MEMFD)
 		return memfd_create("model", MFD_CLOEXEC | MFD_HUGETLB);
-	return open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	return open("/dev/shm", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 }
 
 /* What can be mapped more than once. NULL: not now. */

@@ -41,7 +41,7 @@ struct driver {
 	int container, group, device;
 };
 struct driver driver_open(unsigned int device);
-void driver_close(const struct driver *session);
+void driver_close(const struct driver *driver);
 
 #define DEVICE_0 "0000:00:04.0"
 #define DEVICE_1 "0000:00:05.0"
