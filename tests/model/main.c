@@ -7,6 +7,7 @@
 #include "model.h"
 
 #include <getopt.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,6 +73,16 @@ static void work(const struct options *options)
 		alarm(MAX_SECONDS);
 		sequence_perform(options->seed + i, options->only, options->verbose);
 	}
+}
+
+/* The two processes take turns: a second processor would only have to be woken. */
+static void stay_on_one_processor(void)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(sched_getcpu(), &set);
+	sched_setaffinity(0, sizeof(set), &set);
 }
 
 static bool passes(const struct options *options, int *status)
@@ -209,6 +220,7 @@ int main(int argc, char **argv)
 		fputs(usage, stderr);
 		return 2;
 	}
+	stay_on_one_processor();
 	operations_prepare();
 	if (long_mode) {
 		observer_start();
