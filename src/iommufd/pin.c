@@ -564,6 +564,20 @@ void pin_release(uint64_t va, uint64_t len)
 	}
 }
 
+void pin_replace(uint64_t va, uint64_t len)
+{
+	uint64_t end = va + len;
+	struct pin pin;
+
+	while (va < end && pin_next(va, &pin) && pin.va < end) {
+		if (pin.shift == PIN_PAGE_SHIFT)
+			release(store, &pin, va, end);
+		else
+			release(store, &pin, pin.va, pin.va + pin.len);
+		va = pin.va + pin.len;
+	}
+}
+
 int pin_copy(uint64_t va, uint64_t len, uint64_t to)
 {
 	uint64_t end = va + len;
@@ -585,13 +599,16 @@ int pin_copy(uint64_t va, uint64_t len, uint64_t to)
 		border -= target & (border - 1);
 		if (part > border)
 			part = border;
-		pin_release(target, part);
+		va = from + part;
+		/* A part of a huge page is of one that is there no more. */
+		if (part < size_of(level))
+			continue;
+		pin_replace(target, part);
 		ret = ioas_copy(s->window + from, part, s->window + target, !(value & SLOT_RDONLY));
 		if (!ret)
 			ret = enter_map(s, target, part, level, flags | (value & SLOT_RDONLY));
 		if (ret)
 			return ret;
-		va = from + part;
 	}
 	return 0;
 }

@@ -79,6 +79,9 @@ int pin_probe(uint64_t va, uint64_t *pfn);
 /* Unpins what is in the range. What a pin has outside of it stays pinned. */
 void pin_release(uint64_t va, uint64_t len);
 
+/* The same where there is other memory now: a huge page goes even if it reaches beyond. */
+void pin_replace(uint64_t va, uint64_t len);
+
 /*
  * One pin: what one map of the IOAS covers. pin_next() finds the first that
  * ends after from.

@@ -19,11 +19,14 @@ static void keep_aliases(uint64_t va, uint64_t to, uint64_t leaving, uint64_t en
 {
 	while (va < to) {
 		uint64_t len = to - va, alias;
+		int ret = 0;
 
-		if (maps_find_alias(va, &len, leaving, end, &alias) && pin_copy(va, len, alias))
+		if (maps_find_alias(va, &len, leaving, end, &alias))
+			ret = pin_copy(va, len, alias);
+		if (ret)
 			log_error("cannot keep memory at 0x%lx pinned for its other mapping at "
-				  "0x%lx",
-				  va, alias);
+				  "0x%lx (%e)",
+				  va, alias, ret);
 		va += len;
 	}
 }
@@ -109,9 +112,10 @@ void legacy_discarded(uintptr_t addr, size_t len)
 void legacy_moved(uintptr_t from, uintptr_t to, size_t len)
 {
 	struct lock_saved saved = lock_enter();
+	int ret = pin_copy(from, page_up(len), to);
 
-	if (pin_copy(from, page_up(len), to))
-		log_error("cannot keep memory pinned that mremap() moved to 0x%lx", to);
+	if (ret)
+		log_error("cannot keep memory pinned that mremap() moved to 0x%lx (%e)", to, ret);
 	pin_release(from, page_up(len));
 	pagemap_forget(from, page_up(len));
 	lock_leave(saved);

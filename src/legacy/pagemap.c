@@ -237,7 +237,6 @@ static bool is_pinned(uint64_t va, uint64_t entry)
 {
 	uint64_t pfn = pin_pfn(va);
 	uint64_t now = entry & PAGEMAP_PFN;
-	struct pin pin;
 
 	if (!pfn)
 		return false;
@@ -245,11 +244,7 @@ static bool is_pinned(uint64_t va, uint64_t entry)
 		return false;
 	if (now == pfn)
 		return true;
-	/* Of a huge page that is another one now nothing is left. */
-	if (pin_next(va, &pin) && pin.shift != PIN_PAGE_SHIFT)
-		pin_release(pin.va, pin.len);
-	else
-		pin_release(va & ~(PIN_PAGE_SIZE - 1), PIN_PAGE_SIZE);
+	pin_release(va & ~(PIN_PAGE_SIZE - 1), PIN_PAGE_SIZE);
 	return false;
 }
 

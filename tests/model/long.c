@@ -125,7 +125,7 @@ static void check(void)
 		for (size_t i = 0; i < MAX_RANGES; i++)
 			ranges[i] = (struct range){ (uintptr_t)run.buffers[first + i].va,
 						    BUFFER_PAGES, PAGE_SHIFT };
-		observer_move(ranges, MAX_RANGES, entries);
+		observer_look(LOOK_AFTER_MOVING, getpid(), ranges, MAX_RANGES, entries);
 		entry = entries;
 		for (size_t i = 0; i < MAX_RANGES; i++)
 			for (size_t page = 0; page < BUFFER_PAGES; page++, entry++) {
@@ -147,7 +147,7 @@ void long_run(uint64_t lookups)
 		fail("reserving 64 GiB: %s", strerror(errno));
 	for (size_t i = 0; i < BUFFERS; i++)
 		place(&run.buffers[i]);
-	pinned_before = observer_account(false).pinned;
+	pinned_before = observer_look(LOOK, getpid(), NULL, 0, NULL).pinned;
 	before = resident();
 	for (uint64_t i = 1; i <= lookups; i++) {
 		struct buffer *buffer = &run.buffers[below(BUFFERS)];
@@ -165,7 +165,7 @@ void long_run(uint64_t lookups)
 				half = most;
 		}
 	}
-	pinned = observer_account(false).pinned - pinned_before;
+	pinned = observer_look(LOOK, getpid(), NULL, 0, NULL).pinned - pinned_before;
 	printf("%llu look-ups, %llu buffers given back, %zu pages pinned: the library has "
 	       "%zu KiB, at most %zu, %zu bytes per pin\n",
 	       (unsigned long long)lookups, (unsigned long long)run.unmapped, run.live,

@@ -42,8 +42,8 @@ void fail(const char *format, ...)
 	if (!silent) {
 		fflush(stdout);
 		if (progress->seed)
-			fprintf(stderr, "seed %llu, step %d: ", (unsigned long long)progress->seed,
-				progress->step);
+			fprintf(stderr, "seed %llu, step %u,%s: ",
+				(unsigned long long)progress->seed, progress->step, progress->what);
 		va_start(args, format);
 		vfprintf(stderr, format, args);
 		va_end(args);
@@ -141,8 +141,9 @@ static int report(const struct options *failed, int status)
 	struct options options = *failed;
 
 	if (WIFSIGNALED(status))
-		printf("seed %llu, step %d: killed by signal %d\n",
-		       (unsigned long long)progress->seed, progress->step, WTERMSIG(status));
+		printf("seed %llu, step %u,%s: killed by signal %d\n",
+		       (unsigned long long)progress->seed, progress->step, progress->what,
+		       WTERMSIG(status));
 	options.seed = progress->seed;
 	options.count = 1;
 	options.verbose = false;

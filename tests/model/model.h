@@ -37,7 +37,8 @@ struct options {
 /* Where the process that performs sequences is: its parent takes it from there. */
 struct progress {
 	uint64_t seed;
-	int step;
+	unsigned int step;
+	char what[512]; /* it does */
 };
 
 /* Says what is wrong, if anybody listens, and ends the process. */
@@ -65,19 +66,18 @@ struct range {
 /* In pages of 4 KiB, but for huge_free. */
 struct account {
 	uint64_t pinned;     /* of this process */
-	uint64_t pinned_all; /* of all processes */
+	uint64_t pinned_all; /* of all processes; costly, and 0 unless asked for */
 	uint64_t huge_free;
 };
 
+enum look { LOOK, LOOK_AFTER_MOVING, LOOK_AT_ALL_PROCESSES };
+
 /* To be called once, before anything is looked up. */
 void observer_start(void);
-void observer_look(pid_t pid, const struct range *ranges, size_t count, uint64_t *entries);
 
-/* Moves the pages to another node, then looks at them. */
-void observer_move(const struct range *ranges, size_t count, uint64_t *entries);
-
-/* pinned_all is costly, and 0 unless asked for. */
-struct account observer_account(bool all);
+/* The entries of all ranges, one after the other. Moving is to another node. */
+struct account observer_look(enum look how, pid_t pid, const struct range *ranges, size_t count,
+			     uint64_t *entries);
 
 /* What the second process does. */
 int observer_main(int fd);
@@ -189,8 +189,8 @@ void sequence_prepare(struct progress *progress);
 /* Performs the sequence of a seed, of it the steps whose bits are set in only. */
 void sequence_perform(uint64_t seed, uint64_t only, bool verbose);
 
-/* Looks where all areas are, after moving them if so asked. */
-void check_truth(bool move);
+/* Looks where all areas are, and how much is pinned. */
+void check_truth(enum look how);
 
 /* Compares an answer with the truth. From now on it is owed. first: in pages of 4 KiB. */
 void check_answer(pid_t pid, struct area *area, size_t first, const uint64_t *entries, size_t count);

@@ -19,16 +19,17 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum what { LOOK, MOVE, ACCOUNT, ACCOUNT_ALL };
-
 struct request {
-	enum what what;
+	enum look how;
 	pid_t pid;
 	uint32_t count;
 	struct range ranges[MAX_RANGES];
 };
 
-#define MAX_ENTRIES (MAX_RANGES * MAX_PAGES)
+struct answer {
+	struct account account;
+	uint64_t entries[MAX_RANGES * MAX_PAGES];
+};
 
 /* ---- the side of the observed ------------------------------------------- */
 
@@ -58,44 +59,24 @@ void observer_start(void)
 	to_observer = ends[0];
 }
 
-static void ask(enum what what, pid_t pid, const struct range *ranges, size_t count,
-		void *answer, size_t size)
+struct account observer_look(enum look how, pid_t pid, const struct range *ranges, size_t count,
+			     uint64_t *entries)
 {
-	struct request request = { .what = what, .pid = pid, .count = (uint32_t)count };
+	struct request request = { .how = how, .pid = pid, .count = (uint32_t)count };
 	size_t length = offsetof(struct request, ranges) + count * sizeof(*ranges);
+	static struct answer answer;
+	ssize_t size = 0;
 
-	if (count)
-		memcpy(request.ranges, ranges, count * sizeof(*ranges));
+	for (size_t i = 0; i < count; i++) {
+		request.ranges[i] = ranges[i];
+		size += (ssize_t)(ranges[i].pages * sizeof(*entries));
+	}
 	if (send(to_observer, &request, length, MSG_NOSIGNAL) != (ssize_t)length ||
-	    recv(to_observer, answer, size, MSG_TRUNC) != (ssize_t)size)
+	    recv(to_observer, &answer, sizeof(answer), 0) != (ssize_t)sizeof(answer.account) + size)
 		fail("the observer does not answer");
-}
-
-static size_t entries_size(const struct range *ranges, size_t count)
-{
-	size_t size = 0;
-
-	for (size_t i = 0; i < count; i++)
-		size += ranges[i].pages * sizeof(uint64_t);
-	return size;
-}
-
-void observer_look(pid_t pid, const struct range *ranges, size_t count, uint64_t *entries)
-{
-	ask(LOOK, pid, ranges, count, entries, entries_size(ranges, count));
-}
-
-void observer_move(const struct range *ranges, size_t count, uint64_t *entries)
-{
-	ask(MOVE, getpid(), ranges, count, entries, entries_size(ranges, count));
-}
-
-struct account observer_account(bool all)
-{
-	struct account account;
-
-	ask(all ? ACCOUNT_ALL : ACCOUNT, getpid(), NULL, 0, &account, sizeof(account));
-	return account;
+	if (size)
+		memcpy(entries, answer.entries, (size_t)size);
+	return answer.account;
 }
 
 /* ---- the observer ------------------------------------------------------- */
@@ -162,8 +143,8 @@ static size_t look(const struct request *request, uint64_t *entries)
 /* Each to the other node. */
 static void move(const struct request *request, const uint64_t *entries)
 {
-	static void *pages[MAX_ENTRIES];
-	static int nodes[MAX_ENTRIES], status[MAX_ENTRIES];
+	static void *pages[MAX_RANGES * MAX_PAGES];
+	static int nodes[ARRAY_SIZE(pages)], status[ARRAY_SIZE(pages)];
 	size_t count = 0;
 
 	for (size_t i = 0; i < request->count; i++) {
@@ -196,14 +177,19 @@ static uint64_t number_in(int fd, const char *word)
 static struct account account(pid_t pid, bool all)
 {
 	static int status = -1, huge = -1, vmstat = -1, refresh = -1;
+	static pid_t last;
 	struct account account = { 0 };
 
-	if (status < 0) {
-		status = open_of(pid, "status");
+	if (!last) {
 		huge = open("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages",
-			       O_RDONLY | O_CLOEXEC);
+			    O_RDONLY | O_CLOEXEC);
 		vmstat = open("/proc/vmstat", O_RDONLY | O_CLOEXEC);
 		refresh = open("/proc/sys/vm/stat_refresh", O_WRONLY | O_CLOEXEC);
+	}
+	if (pid != last) {
+		close(status);
+		status = open_of(pid, "status");
+		last = pid;
 	}
 	account.pinned = number_in(status, "VmPin:") * 1024 / PAGE_SIZE;
 	account.huge_free = number_in(huge, "");
@@ -215,30 +201,20 @@ static struct account account(pid_t pid, bool all)
 
 int observer_main(int fd)
 {
-	static uint64_t entries[MAX_ENTRIES];
+	static struct answer answer;
 	struct request request;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	while (recv(fd, &request, sizeof(request), 0) > 0) {
-		struct account numbers;
-		const void *answer = entries;
-		size_t size;
+		size_t size = look(&request, answer.entries);
 
-		switch (request.what) {
-		case LOOK:
-			size = look(&request, entries);
-			break;
-		case MOVE:
-			look(&request, entries);
-			move(&request, entries);
-			size = look(&request, entries);
-			break;
-		default:
-			numbers = account(request.pid, request.what == ACCOUNT_ALL);
-			answer = &numbers;
-			size = sizeof(numbers);
+		if (request.how == LOOK_AFTER_MOVING) {
+			move(&request, answer.entries);
+			look(&request, answer.entries);
 		}
-		if (send(fd, answer, size, MSG_NOSIGNAL) != (ssize_t)size)
+		answer.account = account(request.pid, request.how == LOOK_AT_ALL_PROCESSES);
+		size += sizeof(answer.account);
+		if (send(fd, &answer, size, MSG_NOSIGNAL) != (ssize_t)size)
 			return 1;
 	}
 	return 0;

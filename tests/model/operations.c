@@ -342,10 +342,10 @@ static void unmake(struct area *area, const char *why)
 static void do_map(const struct step *step)
 {
 	static const unsigned char kinds[] = {
-		PRIVATE, PRIVATE, PRIVATE, PRIVATE, SHARED, SHARED, MEMFD, MEMFD, MEMFD,
-		TMPFS, TMPFS, TMPFS, PRIVATE_FILE, PRIVATE_FILE, CODE, SYSV, SYSV,
-		HUGE_PRIVATE, HUGE_PRIVATE, HUGE_SHARED, HUGE_MEMFD, HUGE_MEMFD,
-		THP, MALLOC, MALLOC, HEAP, RESERVED,
+		PRIVATE, PRIVATE, PRIVATE, PRIVATE, PRIVATE, PRIVATE, SHARED, SHARED, SHARED,
+		MEMFD, MEMFD, MEMFD, MEMFD, TMPFS, TMPFS, TMPFS, PRIVATE_FILE, PRIVATE_FILE,
+		CODE, SYSV, SYSV, SYSV, MALLOC, MALLOC, HEAP, HEAP, RESERVED,
+		HUGE_PRIVATE, HUGE_PRIVATE, HUGE_SHARED, HUGE_MEMFD, HUGE_MEMFD, THP,
 	};
 	enum kind kind = kinds[step->kind % sizeof(kinds)];
 	struct area *area;
@@ -500,7 +500,7 @@ static void do_look_up(const struct step *step)
 	say_area(area);
 	say(": %zu+%zu %s", first, pages, way == KEPT_PREAD ? "by pread" : "by seek and read");
 	look_up(way, area->va + first * PAGE_SIZE, pages, entries);
-	check_truth(false);
+	check_truth(LOOK);
 	check_answer(getpid(), area, first, entries, pages);
 }
 
@@ -818,7 +818,7 @@ static void do_fork(const struct step *step)
 		fail("the child fails to look up its memory");
 	write_to_all();
 	check_answer(pid, area, 0, entries, pages);
-	check_truth(false);
+	check_truth(LOOK);
 	close(ends[0]);
 	if (waitpid(pid, &status, 0) != pid || status)
 		fail("the child ends with status %x", status);
@@ -827,7 +827,8 @@ static void do_fork(const struct step *step)
 static void do_move(const struct step *step)
 {
 	(void)step;
-	check_truth(true);
+	say(" all");
+	check_truth(LOOK_AFTER_MOVING);
 }
 
 const struct operation operations[OPERATIONS] = {

@@ -16,16 +16,16 @@
 #define MIN_STEPS 10
 
 static struct progress *progress;
-static char said[512];
 static uint64_t truth[MAX_AREAS][MAX_PAGES];
+static struct account at_start, now;
 
 void say(const char *format, ...)
 {
-	size_t length = strlen(said);
+	size_t length = strlen(progress->what);
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(said + length, sizeof(said) - length, format, args);
+	vsnprintf(progress->what + length, sizeof(progress->what) - length, format, args);
 	va_end(args);
 }
 
@@ -87,7 +87,21 @@ static void check_area(const struct area *area, const uint64_t *entries)
 	}
 }
 
-void check_truth(bool move)
+static void check_pinned(void)
+{
+	uint64_t pinned = now.pinned - at_start.pinned;
+	size_t told, owed;
+
+	memory_count(&told, &owed);
+	if (pinned < told)
+		fail("%llu pages are pinned and %zu were looked up", (unsigned long long)pinned,
+		     told);
+	if (pinned > owed + memory_stale())
+		fail("%llu pages are pinned and only %zu in use", (unsigned long long)pinned,
+		     owed);
+}
+
+void check_truth(enum look how)
 {
 	static uint64_t entries[MAX_AREAS * MAX_PAGES];
 	struct range ranges[MAX_AREAS];
@@ -101,10 +115,7 @@ void check_truth(bool move)
 				.pages = (uint32_t)area->pages,
 				.shift = area->shift,
 			};
-	if (move)
-		observer_move(ranges, count, entries);
-	else
-		observer_look(getpid(), ranges, count, entries);
+	now = observer_look(how, getpid(), ranges, count, entries);
 	for (size_t i = 0; i < MAX_AREAS; i++) {
 		memcpy(truth[i], at, areas[i].pages * sizeof(*at));
 		at += areas[i].pages;
@@ -125,15 +136,15 @@ void check_answer(pid_t pid, struct area *area, size_t first, const uint64_t *en
 {
 	unsigned int shift = area->shift - PAGE_SHIFT;
 	struct range range = { (uintptr_t)area->va, (uint32_t)area->pages, area->shift };
-	const uint64_t *now = truth[area - areas];
+	const uint64_t *true_entries = truth[area - areas];
 	static uint64_t others[MAX_PAGES];
 
 	if (pid != getpid()) {
-		observer_look(pid, &range, 1, others);
-		now = others;
+		observer_look(LOOK, pid, &range, 1, others);
+		true_entries = others;
 	}
 	for (size_t i = 0; i < count; i++) {
-		uint64_t entry = true_entry(area, now, first + i);
+		uint64_t entry = true_entry(area, true_entries, first + i);
 		size_t page = (first + i) >> shift;
 
 		if (entries[i] != entry)
@@ -141,22 +152,8 @@ void check_answer(pid_t pid, struct area *area, size_t first, const uint64_t *en
 			     kind_name(area->kind), (void *)area->va, first + i,
 			     (unsigned long long)entries[i], (unsigned long long)entry);
 		if (entry & PRESENT && pid == getpid())
-			area->told[page] = now[page] & PFN;
+			area->told[page] = true_entries[page] & PFN;
 	}
-}
-
-static void check_pinned(uint64_t before)
-{
-	uint64_t pinned = observer_account(false).pinned - before;
-	size_t told, owed;
-
-	memory_count(&told, &owed);
-	if (pinned < told)
-		fail("%llu pages are pinned and %zu were looked up", (unsigned long long)pinned,
-		     told);
-	if (pinned > owed + memory_stale())
-		fail("%llu pages are pinned and only %zu in use", (unsigned long long)pinned,
-		     owed);
 }
 
 /* ---- performing ---------------------------------------------------------- */
@@ -172,37 +169,44 @@ static void look_up_fresh_page(void)
 	munmap(va, PAGE_SIZE);
 }
 
-static void check_end(const struct account *before, bool all)
+static struct account take_account(bool all)
 {
-	struct account after = observer_account(all);
+	return observer_look(all ? LOOK_AT_ALL_PROCESSES : LOOK, getpid(), NULL, 0, NULL);
+}
+
+static void check_same(const char *what, uint64_t end, uint64_t start)
+{
+	if (end != start)
+		fail("%llu %s at the end, %llu at the start", (unsigned long long)end, what,
+		     (unsigned long long)start);
+}
+
+static void check_end(bool all)
+{
+	struct account at_end = take_account(all);
 
 	/* Of what went quietly at least one pin is found at each look-up. */
-	for (size_t i = 0; i <= memory_stale() && (after.pinned != before->pinned ||
-						   after.huge_free != before->huge_free); i++) {
+	for (size_t i = 0; i <= memory_stale() && (at_end.pinned != at_start.pinned ||
+						   at_end.huge_free != at_start.huge_free); i++) {
 		look_up_fresh_page();
-		after = observer_account(all);
+		at_end = take_account(all);
 	}
-	if (after.pinned != before->pinned)
-		fail("%llu pages are pinned at the end, %llu at the start",
-		     (unsigned long long)after.pinned, (unsigned long long)before->pinned);
-	if (after.huge_free != before->huge_free)
-		fail("%llu huge pages are free at the end, %llu at the start",
-		     (unsigned long long)after.huge_free, (unsigned long long)before->huge_free);
-	if (after.pinned_all != before->pinned_all)
-		fail("%llu pages of all processes are pinned at the end, %llu at the start",
-		     (unsigned long long)after.pinned_all, (unsigned long long)before->pinned_all);
+	check_same("pages are pinned", at_end.pinned, at_start.pinned);
+	check_same("huge pages are free", at_end.huge_free, at_start.huge_free);
+	check_same("pages of all processes are pinned", at_end.pinned_all, at_start.pinned_all);
 	memory_forget_stale();
 }
 
-static void perform(const struct step *step, bool verbose)
+/* Returns true if it has done anything. */
+static bool perform(const struct step *step, bool verbose)
 {
-	progress->step = (int)step->number;
-	said[0] = '\0';
+	progress->step = step->number;
+	progress->what[0] = '\0';
 	operations[step->operation].perform(step);
-	if (verbose && said[0])
-		printf("%3u  %s%s\n", step->number, operations[step->operation].name, said);
-	if (verbose && !said[0])
-		printf("%3u  (nothing to %s)\n", step->number, operations[step->operation].name);
+	if (verbose && progress->what[0])
+		printf("%3u  %s%s\n", step->number, operations[step->operation].name,
+		       progress->what);
+	return progress->what[0];
 }
 
 void sequence_prepare(struct progress *where)
@@ -210,7 +214,7 @@ void sequence_prepare(struct progress *where)
 	progress = where;
 	/* The library may keep something pinned for itself from now on. */
 	look_up_fresh_page();
-	if (!observer_account(false).pinned)
+	if (!take_account(false).pinned)
 		fail("nothing gets pinned: this has to run under the library");
 }
 
@@ -218,21 +222,19 @@ void sequence_perform(uint64_t seed, uint64_t only, bool verbose)
 {
 	static struct step steps[MAX_STEPS];
 	unsigned int count = generate(seed, steps);
-	struct account before;
 	bool forks = false;
 
 	progress->seed = seed;
 	for (unsigned int i = 0; i < count; i++)
 		forks |= only >> i & 1 && !strcmp(operations[steps[i].operation].name, "fork");
-	before = observer_account(forks);
-	for (unsigned int i = 0; i < count; i++) {
-		if (!(only >> i & 1))
-			continue;
-		perform(&steps[i], verbose);
-		check_truth(false);
-		check_pinned(before.pinned);
-	}
-	progress->step = (int)count;
+	at_start = take_account(forks);
+	for (unsigned int i = 0; i < count; i++)
+		if (only >> i & 1 && perform(&steps[i], verbose)) {
+			check_truth(LOOK);
+			check_pinned();
+		}
+	progress->step = count;
+	strcpy(progress->what, " the end");
 	release_all();
-	check_end(&before, forks);
+	check_end(forks);
 }
