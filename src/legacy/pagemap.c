@@ -244,7 +244,7 @@ static bool is_pinned(uint64_t va, uint64_t entry)
 		return false;
 	if (now == pfn)
 		return true;
-	pin_release(va & ~(PIN_PAGE_SIZE - 1), PIN_PAGE_SIZE);
+	pin_replace(va & ~(PIN_PAGE_SIZE - 1), PIN_PAGE_SIZE);
 	return false;
 }
 
