@@ -30,7 +30,10 @@ static const char usage[] =
 "                  that costs; 0: 10 million look-ups\n";
 
 #define LONG_LOOKUPS 10000000
-#define MAX_SECONDS 60
+
+/* A step takes milliseconds. One that takes so long hangs. */
+#define MAX_SECONDS 30
+#define POLL_US 10000
 
 static struct progress *progress;
 static bool silent;
@@ -69,10 +72,26 @@ static void work(const struct options *options)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	observer_start();
 	sequence_prepare(progress);
-	for (uint64_t i = 0; i < options->count; i++) {
-		alarm(MAX_SECONDS);
+	for (uint64_t i = 0; i < options->count; i++)
 		sequence_perform(options->seed + i, options->only, options->verbose);
+}
+
+/* It could not end itself where the library holds signals back. */
+static int wait_for(pid_t pid, int *status)
+{
+	struct progress last = { .seed = 0 };
+	unsigned int idle = 0;
+	pid_t ended;
+
+	while ((ended = waitpid(pid, status, WNOHANG)) == 0) {
+		if (progress->seed != last.seed || progress->step != last.step)
+			idle = 0;
+		if (idle++ == MAX_SECONDS * 1000000 / POLL_US)
+			kill(pid, SIGKILL);
+		last = *progress;
+		usleep(POLL_US);
 	}
+	return ended < 0 ? -1 : 0;
 }
 
 /* The two processes take turns: a second processor would only have to be woken. */
@@ -96,7 +115,7 @@ static bool passes(const struct options *options, int *status)
 		fflush(stdout);
 		_exit(0);
 	}
-	if (pid < 0 || waitpid(pid, status, 0) != pid) {
+	if (pid < 0 || wait_for(pid, status) < 0) {
 		perror("model");
 		exit(2);
 	}

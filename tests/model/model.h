@@ -65,12 +65,11 @@ struct range {
 
 /* In pages of 4 KiB, but for huge_free. */
 struct account {
-	uint64_t pinned;     /* of this process */
-	uint64_t pinned_all; /* of all processes; costly, and 0 unless asked for */
+	uint64_t pinned;
 	uint64_t huge_free;
 };
 
-enum look { LOOK, LOOK_AFTER_MOVING, LOOK_AT_ALL_PROCESSES };
+enum look { LOOK, LOOK_AFTER_MOVING };
 
 /* To be called once, before anything is looked up. */
 void observer_start(void);

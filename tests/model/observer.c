@@ -174,18 +174,15 @@ static uint64_t number_in(int fd, const char *word)
 	return at ? strtoull(at + strlen(word), NULL, 10) : 0;
 }
 
-static struct account account(pid_t pid, bool all)
+static struct account account(pid_t pid)
 {
-	static int status = -1, huge = -1, vmstat = -1, refresh = -1;
+	static int status = -1, huge = -1;
 	static pid_t last;
 	struct account account = { 0 };
 
-	if (!last) {
+	if (huge < 0)
 		huge = open("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages",
 			    O_RDONLY | O_CLOEXEC);
-		vmstat = open("/proc/vmstat", O_RDONLY | O_CLOEXEC);
-		refresh = open("/proc/sys/vm/stat_refresh", O_WRONLY | O_CLOEXEC);
-	}
 	if (pid != last) {
 		close(status);
 		status = open_of(pid, "status");
@@ -193,9 +190,6 @@ static struct account account(pid_t pid, bool all)
 	}
 	account.pinned = number_in(status, "VmPin:") * 1024 / PAGE_SIZE;
 	account.huge_free = number_in(huge, "");
-	if (all && write(refresh, "1", 1) == 1)
-		account.pinned_all = number_in(vmstat, "nr_foll_pin_acquired ") -
-				     number_in(vmstat, "nr_foll_pin_released ");
 	return account;
 }
 
@@ -212,7 +206,7 @@ int observer_main(int fd)
 			move(&request, answer.entries);
 			look(&request, answer.entries);
 		}
-		answer.account = account(request.pid, request.how == LOOK_AT_ALL_PROCESSES);
+		answer.account = account(request.pid);
 		size += sizeof(answer.account);
 		if (send(fd, &answer, size, MSG_NOSIGNAL) != (ssize_t)size)
 			return 1;

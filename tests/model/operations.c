@@ -798,7 +798,8 @@ static void do_fork(const struct step *step)
 	int ends[2], status;
 	pid_t pid;
 
-	if (!area)
+	/* What a child pins in the iommufd that it inherits stays until its parent ends. */
+	if (!area || area->shift == HUGE_SHIFT)
 		return;
 	say(": the child looks up");
 	say_area(area);
@@ -844,7 +845,7 @@ const struct operation operations[OPERATIONS] = {
 	{ "truncate", 20, do_truncate },
 	{ "shmdt", 15, do_detach },
 	{ "close", 15, do_close },
-	{ "fork", 0, do_fork },
+	{ "fork", 4, do_fork },
 	{ "move", 60, do_move },
 };
 

@@ -169,9 +169,9 @@ static void look_up_fresh_page(void)
 	munmap(va, PAGE_SIZE);
 }
 
-static struct account take_account(bool all)
+static struct account take_account(void)
 {
-	return observer_look(all ? LOOK_AT_ALL_PROCESSES : LOOK, getpid(), NULL, 0, NULL);
+	return observer_look(LOOK, getpid(), NULL, 0, NULL);
 }
 
 static void check_same(const char *what, uint64_t end, uint64_t start)
@@ -181,19 +181,18 @@ static void check_same(const char *what, uint64_t end, uint64_t start)
 		     (unsigned long long)start);
 }
 
-static void check_end(bool all)
+static void check_end(void)
 {
-	struct account at_end = take_account(all);
+	struct account at_end = take_account();
 
 	/* Of what went quietly at least one pin is found at each look-up. */
 	for (size_t i = 0; i <= memory_stale() && (at_end.pinned != at_start.pinned ||
 						   at_end.huge_free != at_start.huge_free); i++) {
 		look_up_fresh_page();
-		at_end = take_account(all);
+		at_end = take_account();
 	}
 	check_same("pages are pinned", at_end.pinned, at_start.pinned);
 	check_same("huge pages are free", at_end.huge_free, at_start.huge_free);
-	check_same("pages of all processes are pinned", at_end.pinned_all, at_start.pinned_all);
 	memory_forget_stale();
 }
 
@@ -214,7 +213,7 @@ void sequence_prepare(struct progress *where)
 	progress = where;
 	/* The library may keep something pinned for itself from now on. */
 	look_up_fresh_page();
-	if (!take_account(false).pinned)
+	if (!take_account().pinned)
 		fail("nothing gets pinned: this has to run under the library");
 }
 
@@ -222,12 +221,9 @@ void sequence_perform(uint64_t seed, uint64_t only, bool verbose)
 {
 	static struct step steps[MAX_STEPS];
 	unsigned int count = generate(seed, steps);
-	bool forks = false;
 
 	progress->seed = seed;
-	for (unsigned int i = 0; i < count; i++)
-		forks |= only >> i & 1 && !strcmp(operations[steps[i].operation].name, "fork");
-	at_start = take_account(forks);
+	at_start = take_account();
 	for (unsigned int i = 0; i < count; i++)
 		if (only >> i & 1 && perform(&steps[i], verbose)) {
 			check_truth(LOOK);
@@ -236,5 +232,5 @@ void sequence_perform(uint64_t seed, uint64_t only, bool verbose)
 	progress->step = count;
 	strcpy(progress->what, " the end");
 	release_all();
-	check_end(forks);
+	check_end();
 }
