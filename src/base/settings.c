@@ -5,8 +5,9 @@
 #include <string.h>
 #include <sys/auxv.h>
 
-#include "base/log.h"
+#include "base/event.h"
 #include "base/hidden.h"
+#include "base/log.h"
 #include "base/sys.h"
 
 #define PREFIX "NOIOMMU_SHIM_"
@@ -55,6 +56,15 @@ static void set_log_file(const char *variable, const char *value)
 	hidden_take(&log_file, fd);
 }
 
+static void set_trace(const char *variable, const char *value)
+{
+	int ret = event_open(value);
+
+	if (ret)
+		log_warn("%s: cannot open '%s' (%e): this process is not traced", variable, value,
+			 ret);
+}
+
 static const struct {
 	const char *name;
 	void (*set)(const char *variable, const char *value);
@@ -62,6 +72,7 @@ static const struct {
 	{PREFIX "MODE", set_mode},
 	{PREFIX "LOG", set_log},
 	{PREFIX "LOG_FILE", set_log_file},
+	{PREFIX "TRACE", set_trace},
 };
 
 static void set(const char *entry)

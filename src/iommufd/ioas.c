@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stddef.h>
 
+#include "base/event.h"
 #include "base/hidden.h"
 #include "base/log.h"
 #include "base/sys.h"
@@ -221,6 +222,7 @@ static int lend(const struct cdev *cdev, void *arg)
 	if (!*why)
 		*why = make_page_table(dev_id);
 	sys_close(fd);
+	event_attach(cdev->name, true, *why);
 	if (!*why)
 		log_info("%s lent its page table: memory is pinned from now on", cdev->name);
 	else if (*why != -EPERM && *why != -ENOMEM)

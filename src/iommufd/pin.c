@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 
+#include "base/event.h"
 #include "base/log.h"
 #include "base/process.h"
 #include "base/sys.h"
@@ -198,6 +199,7 @@ static void forget_all(struct store *s)
 		for (uint64_t va = pin.va; va < pin.va + pin.len; va += UINT64_C(1) << pin.shift)
 			clear(s, va, (pin.shift - PIN_PAGE_SHIFT) / 9);
 		s->count--;
+		event_unpin(pin.va, pin.len);
 	}
 	s->window = 0;
 }
@@ -472,6 +474,7 @@ int pin_add(uint64_t va, uint64_t len, unsigned int shift, bool shared)
 		if (part > end - va)
 			part = end - va;
 		ret = add(s, va, part, level, flags);
+		event_pin(va, part, size_of(level), ret);
 		va += part;
 	}
 	return ret;
@@ -549,6 +552,7 @@ static void release(struct store *s, const struct pin *pin, uint64_t va, uint64_
 	ioas_unmap(s->window + pin->va, pin->len);
 	s->count--;
 	empty(s, pin->va + head, pin->len - head - tail, level);
+	event_unpin(pin->va + head, pin->len - head - tail);
 	restore(s, pin->va, head, writable, head_iova);
 	restore(s, end, tail, writable, tail_iova);
 }
@@ -607,6 +611,7 @@ int pin_copy(uint64_t va, uint64_t len, uint64_t to)
 		ret = ioas_copy(s->window + from, part, s->window + target, !(value & SLOT_RDONLY));
 		if (!ret)
 			ret = enter_map(s, target, part, level, flags | (value & SLOT_RDONLY));
+		event_pin(target, part, size_of(level), ret);
 		if (ret)
 			return ret;
 	}

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/event.h"
 #include "base/log.h"
 #include "base/slab.h"
 #include "base/sys.h"
@@ -410,6 +411,7 @@ static int bind_device(struct group *group, const unsigned char *token)
 	/* The device may be lending its page table to somebody at this moment. */
 	cdev_wait_lending(group->cdev.index);
 	ret = ioas_attach(fd_of(group), token);
+	event_attach(group->cdev.name, false, ret);
 	if (token && (ret == -EINVAL || ret == -EACCES))
 		log_info("%s does not take the VF token (%e)", group->cdev.name, ret);
 	else if (ret)

@@ -19,6 +19,7 @@
 #include "legacy/group.h"
 #include "legacy/hotreset.h"
 #include "legacy/names.h"
+#include "legacy/observe.h"
 #include "legacy/pagemap.h"
 #include "legacy/path.h"
 #include "legacy/view.h"
@@ -132,7 +133,7 @@ static const struct object *link_target(const char *path)
 		return NULL;
 	number = strtol(fd + 4, &end, 10);
 	object = *end ? NULL : fdtab_get((int)number);
-	return object && object->kind != FD_HIDDEN ? object : NULL;
+	return object && object->kind != FD_HIDDEN && object->kind != FD_NATIVE ? object : NULL;
 }
 
 static int opened_pagemap(int fd)
@@ -161,7 +162,7 @@ static int opened_again(const struct object *object, int fd, int flags)
 	return ret;
 }
 
-int legacy_opened(int dirfd, const char *path, int flags, int ret)
+int legacy_opened(int dirfd, const char *path, int flags, int ret, uint64_t start)
 {
 	const char *base = strrchr(path, '/');
 	const struct object *object;
@@ -178,6 +179,7 @@ int legacy_opened(int dirfd, const char *path, int flags, int ret)
 	else if (ret >= 0)
 		ret = opened_pagemap(ret);
 	lock_leave(saved);
+	observe_opened(path, flags, ret, start);
 	return ret;
 }
 
@@ -269,7 +271,7 @@ bool legacy_ioctl(int fd, unsigned int cmd, unsigned long arg, long *ret)
 
 	if (!object)
 		object = adopt(fd, cmd);
-	if (object)
+	if (object && object->kind != FD_NATIVE)
 		*ret = dispatch(fd, object, cmd, arg, &ours);
 	else if (cmd == VFIO_GROUP_SET_CONTAINER)
 		ours = set_container_of_real_group(fd, arg, ret);
@@ -279,14 +281,17 @@ bool legacy_ioctl(int fd, unsigned int cmd, unsigned long arg, long *ret)
 
 bool legacy_close(int fd, int *ret)
 {
+	uint64_t start = event_start();
 	struct lock_saved saved;
 	struct object *object;
+	enum trace_object what;
 
 	/* What the child of a vfork() closes stays open in its parent. */
 	if (process_is_guest())
 		return false;
 	saved = lock_enter();
 	object = fdtab_get(fd);
+	what = observe_what(object);
 	if (object && object->kind == FD_HIDDEN) {
 		*ret = -EBADF;
 	} else if (object) {
@@ -296,6 +301,7 @@ bool legacy_close(int fd, int *ret)
 		object_release(object);
 	}
 	lock_leave(saved);
+	observe_closed(fd, what, object ? *ret : 0, start);
 	return object;
 }
 

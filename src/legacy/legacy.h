@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
+#include "base/event.h"
 #include "base/fdtab.h"
 #include "iommufd/pin.h"
 
@@ -56,8 +57,11 @@ static inline bool legacy_may_add(const char *path)
  */
 int legacy_creating(int dirfd, const char *path, int flags);
 
-/* open() and its kin returned ret (a descriptor or a negative errno). */
-int legacy_opened(int dirfd, const char *path, int flags, int ret);
+/*
+ * open() and its kin returned ret (a descriptor or a negative errno). start is
+ * event_start()'s from before.
+ */
+int legacy_opened(int dirfd, const char *path, int flags, int ret, uint64_t start);
 
 /*
  * What a name stands for that the kernel has not. A call on such a name either
@@ -114,9 +118,9 @@ static inline bool legacy_is_other(int fd)
 /*
  * read() or pread() on a descriptor of kind FD_PAGEMAP put len bytes into buf.
  * pos is where they were read, in bytes of the file, or -1: just before the
- * position that the descriptor has now.
+ * position that the descriptor has now. start is event_start()'s from before.
  */
-ssize_t legacy_pagemap_read(int fd, void *buf, ssize_t len, off_t pos);
+ssize_t legacy_pagemap_read(int fd, void *buf, ssize_t len, off_t pos, uint64_t start);
 
 /*
  * The same for any stretch of the file, as stdio and readv() hand it out: len
@@ -154,13 +158,13 @@ void legacy_duplicated(int oldfd, int newfd);
 /* dup2() or dup3() is about to replace newfd. */
 void legacy_make_way(int newfd);
 
-/* Lookups that wait for a page table. */
-extern _Atomic(bool) pagemap_has_deferred;
+/* Addresses were told that no pin stands for: pagemap.c has the reasons. */
+extern _Atomic(bool) pagemap_tells_unpinned;
 
 /* A cheap test whether the program was told an address in the range. */
 static inline bool legacy_told(const void *addr, size_t len)
 {
-	return pin_any((uintptr_t)addr, len) || pagemap_has_deferred;
+	return pin_any((uintptr_t)addr, len) || pagemap_tells_unpinned;
 }
 
 /*

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Memory that the program gives back, moves, or maps over: the pins go with it. */
+#include "base/event.h"
 #include "base/lock.h"
 #include "base/log.h"
 #include "base/sys.h"
 #include "iommufd/pin.h"
 #include "legacy/legacy.h"
 #include "legacy/maps.h"
+#include "legacy/observe.h"
 #include "legacy/pagemap.h"
 
 /* The kernel rounds lengths up. What stays of a page keeps the page. */
@@ -23,10 +25,13 @@ static void keep_aliases(uint64_t va, uint64_t to, uint64_t leaving, uint64_t en
 
 		if (maps_find_alias(va, &len, leaving, end, &alias))
 			ret = pin_copy(va, len, alias);
-		if (ret)
+		if (ret) {
+			event_failure("cannot keep memory pinned for its other mapping", alias,
+				      ret);
 			log_error("cannot keep memory at 0x%lx pinned for its other mapping at "
 				  "0x%lx (%e)",
 				  va, alias, ret);
+		}
 		va += len;
 	}
 }
@@ -53,12 +58,14 @@ void legacy_leaving(uintptr_t addr, size_t len)
 
 void legacy_left(uintptr_t addr, size_t len)
 {
+	uint64_t begin = event_start();
 	struct lock_saved saved = lock_enter();
 	uint64_t start = page_up(addr), end = page_up(addr + len);
 
 	pin_release(start, end - start);
 	pagemap_forget(start, end - start);
 	lock_leave(saved);
+	observe_released(addr, len, begin);
 }
 
 size_t legacy_detaching(uintptr_t addr)
@@ -103,22 +110,28 @@ static void release_only(uint64_t va, uint64_t len, bool shared)
 
 void legacy_discarded(uintptr_t addr, size_t len)
 {
+	uint64_t begin = event_start();
 	struct lock_saved saved = lock_enter();
 
 	release_only(addr, page_up(len), false);
 	lock_leave(saved);
+	observe_released(addr, len, begin);
 }
 
 void legacy_moved(uintptr_t from, uintptr_t to, size_t len)
 {
+	uint64_t begin = event_start();
 	struct lock_saved saved = lock_enter();
 	int ret = pin_copy(from, page_up(len), to);
 
-	if (ret)
+	if (ret) {
+		event_failure("cannot keep memory pinned that mremap() moved", to, ret);
 		log_error("cannot keep memory pinned that mremap() moved to 0x%lx (%e)", to, ret);
+	}
 	pin_release(from, page_up(len));
 	pagemap_forget(from, page_up(len));
 	lock_leave(saved);
+	observe_released(from, len, begin);
 }
 
 /* Private copies of a file's pages outlive a hole in the file. */

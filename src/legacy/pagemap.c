@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/event.h"
 #include "base/lock.h"
 #include "base/log.h"
 #include "base/process.h"
@@ -17,19 +18,17 @@
 #include "legacy/maps.h"
 #include "legacy/path.h"
 
-/*
- * A read of more entries than this (64 MiB of address space) is somebody who
- * looks at the address space, not a driver that looks up a buffer: it sees
- * what the kernel says, and nothing is pinned.
- */
-#define SCAN_ENTRIES 16384
-
 #define HIDDEN_PFN(entry) (!((entry)&PAGEMAP_PFN))
 
 struct pagemap {
 	struct object object;
 	unsigned int generation; /* of the process whose pages it shows */
+	bool native;		 /* the group path is taken: lookups are only told */
 };
+
+static bool told_natively; /* on the group path, for a trace that follows them */
+
+_Atomic(bool) pagemap_tells_unpinned;
 
 static struct slab pagemaps = {.size = sizeof(struct pagemap)};
 
@@ -63,7 +62,7 @@ static int is_own(int fd)
 	return pid && strtol(pid + 1, NULL, 10) == sys_getpid();
 }
 
-static int enter(int fd)
+static int enter(int fd, bool native)
 {
 	struct pagemap *pagemap = slab_alloc(&pagemaps);
 	int ret;
@@ -73,6 +72,9 @@ static int enter(int fd)
 	pagemap->object.kind = FD_PAGEMAP;
 	pagemap->object.release = release;
 	pagemap->generation = process_generation();
+	pagemap->native = native;
+	if (native && event_wanted())
+		pagemap_tells_unpinned = told_natively = true;
 	ret = object_identify(&pagemap->object, fd);
 	object_hold(&pagemap->object);
 	if (!ret)
@@ -88,9 +90,9 @@ int pagemap_opened(int fd)
 	if (ret <= 0)
 		return ret;
 	ret = path_choose();
-	if (ret > 0 && settings.mode != MODE_GROUP)
+	if (ret > 0 && settings.mode != MODE_GROUP && !event_wanted())
 		return 0;
-	return ret < 0 ? ret : enter(fd);
+	return ret < 0 ? ret : enter(fd, ret);
 }
 
 /* ---- lookups while no page table exists ---- */
@@ -110,8 +112,6 @@ static struct deferred *all_deferred;
 static unsigned int deferred_generation; /* of the process that looked them up */
 static bool moved;			 /* the program holds an address that is wrong */
 
-_Atomic(bool) pagemap_has_deferred;
-
 /* Forgets those in [va, end): the program gave that memory back. */
 static void forget(uint64_t va, uint64_t end)
 {
@@ -127,7 +127,7 @@ static void forget(uint64_t va, uint64_t end)
 			at = &deferred->next;
 		}
 	}
-	pagemap_has_deferred = all_deferred;
+	pagemap_tells_unpinned = all_deferred || told_natively;
 }
 
 void pagemap_forget(uint64_t va, uint64_t len)
@@ -160,16 +160,17 @@ static int defer(uint64_t va, uint64_t entry)
 	deferred->pfn = entry & PAGEMAP_PFN;
 	deferred->next = all_deferred;
 	all_deferred = deferred;
-	pagemap_has_deferred = true;
+	pagemap_tells_unpinned = true;
 	return 0;
 }
 
 /* ---- pinning ---- */
 
-static void complain(int error)
+static void complain(uint64_t va, int error)
 {
 	static int last;
 
+	event_failure("cannot pin a page", va, error);
 	if (error == last)
 		return;
 	last = error;
@@ -336,9 +337,14 @@ static void sweep(void)
 	}
 }
 
-/* Puts the frames of the pinned pages into the entries that were read at pos. */
-static void fill(int fd, uint64_t va, uint64_t *entries, size_t n, off_t pos)
+/*
+ * Puts the frames of the pinned pages into the entries that were read at pos.
+ * Returns how many it had to change.
+ */
+static size_t fill(int fd, uint64_t va, uint64_t *entries, size_t n, off_t pos)
 {
+	size_t changed = 0;
+
 	for (size_t i = 0; i < n; i++) {
 		uint64_t pfn = pin_pfn(va + (i << PIN_PAGE_SHIFT));
 		uint64_t again;
@@ -351,7 +357,9 @@ static void fill(int fd, uint64_t va, uint64_t *entries, size_t n, off_t pos)
 		    again & PAGEMAP_PRESENT)
 			entries[i] = again;
 		entries[i] = (entries[i] & ~PAGEMAP_PFN) | pfn;
+		changed++;
 	}
+	return changed;
 }
 
 /* Whatever keeps the page from being pinned, its address was told and has to hold. */
@@ -372,6 +380,7 @@ int pagemap_settle(void)
 
 		if (!holds(all_deferred)) {
 			moved = true;
+			event_failure("the page moved before it could be pinned", va, -EFAULT);
 			log_error("the page at 0x%lx moved before it could be pinned: its physical "
 				  "address 0x%lx, told while every device was in use, is wrong; "
 				  "start the program again",
@@ -397,7 +406,7 @@ static void wait_for_moving(int fd, uint64_t *entries, size_t n, off_t pos)
 		}
 }
 
-static int answer(int fd, uint64_t va, uint64_t *entries, size_t n, off_t pos)
+static int answer(int fd, uint64_t va, uint64_t *entries, size_t n, off_t pos, size_t *changed)
 {
 	size_t start;
 	int ret;
@@ -420,12 +429,12 @@ static int answer(int fd, uint64_t va, uint64_t *entries, size_t n, off_t pos)
 		pagemap_settle();
 		sweep();
 		ret = pin_pages(va, entries + start, n - start);
-		fill(fd, va, entries + start, n - start, pos);
+		*changed = fill(fd, va, entries + start, n - start, pos);
 	}
 	/* Without the right to see frames the kernel's own answer is harmless: there is none in it.
 	 */
 	if ((ret == -EPERM || ret == -EACCES) && HIDDEN_PFN(entries[start])) {
-		complain(ret);
+		complain(va, ret);
 		return 0;
 	}
 	return ret;
@@ -448,34 +457,34 @@ static bool shows_us(struct pagemap *pagemap)
 	return pagemap->generation == process_generation();
 }
 
-ssize_t legacy_pagemap_read(int fd, void *buf, ssize_t len, off_t pos)
+ssize_t legacy_pagemap_read(int fd, void *buf, ssize_t len, off_t pos, uint64_t start)
 {
 	uint64_t *entries = buf;
 	size_t n = (size_t)len / sizeof(*entries);
 	bool at_position = pos < 0;
 	struct lock_saved saved;
 	struct pagemap *pagemap;
+	size_t changed = 0;
 	uint64_t va;
 	int ret = 0;
 
 	if (at_position)
 		pos = sys_lseek(fd, 0, SEEK_CUR) - len;
 	va = (uint64_t)pos / sizeof(*entries) << PIN_PAGE_SHIFT;
-	if (settings.mode == MODE_GROUP) {
-		report(va, entries, n);
-		return len;
-	}
-	if (n <= SCAN_ENTRIES && pin_current(va, entries, n) < n) {
+	if (settings.mode != MODE_GROUP && n <= TRACE_SCAN_PAGES &&
+	    pin_current(va, entries, n) < n) {
 		saved = lock_enter();
 		pagemap = (struct pagemap *)fdtab_get(fd);
-		if (pagemap && pagemap->object.kind == FD_PAGEMAP && shows_us(pagemap))
-			ret = answer(fd, va, entries, n, pos);
+		if (pagemap && pagemap->object.kind == FD_PAGEMAP && shows_us(pagemap) &&
+		    !pagemap->native)
+			ret = answer(fd, va, entries, n, pos, &changed);
 		if (ret)
-			complain(ret);
+			complain(va, ret);
 		if (ret && at_position)
 			sys_lseek(fd, pos, SEEK_SET);
 		lock_leave(saved);
 	}
+	event_lookup(start, fd, va, entries, n, changed, ret);
 	if (ret)
 		return ret;
 	report(va, entries, n);
@@ -489,10 +498,11 @@ int legacy_pagemap_patch(int fd, void *buf, size_t len, off_t pos)
 	off_t start = pos & ~(off_t)(sizeof(*entries) - 1);
 	ssize_t got;
 
-	if (len > SCAN_ENTRIES * sizeof(*entries))
+	if (len > TRACE_SCAN_PAGES * sizeof(*entries))
 		return 0;
 	for (; start < end; start += got) {
 		off_t from = start > pos ? start : pos;
+		uint64_t begin = event_start();
 		off_t to;
 
 		got = sys_pread(fd, entries, sizeof(entries), start);
@@ -501,7 +511,7 @@ int legacy_pagemap_patch(int fd, void *buf, size_t len, off_t pos)
 		/* No entry behind the last one that was asked for. */
 		if (start + got > end)
 			got = (end - start + 7) & ~(off_t)7;
-		got = legacy_pagemap_read(fd, entries, got, start);
+		got = legacy_pagemap_read(fd, entries, got, start, begin);
 		if (got < 0)
 			return (int)got;
 		to = start + got < end ? start + got : end;

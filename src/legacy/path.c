@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdbool.h>
 
+#include "base/event.h"
 #include "base/log.h"
 #include "base/settings.h"
 #include "base/sys.h"
@@ -62,6 +63,7 @@ int path_choose(void)
 	}
 	if (!warned) {
 		warned = true;
+		event_fallback(why, settings.mode == MODE_CDEV ? -ENODEV : 0);
 		if (settings.mode == MODE_CDEV)
 			log_error("refusing, as NOIOMMU_SHIM_MODE=cdev asks: %s", why);
 		else

@@ -25,7 +25,7 @@
  * has a node of that name its answer counts. errno_before is put back when we
  * make a success of its ENOENT.
  */
-static int opened(int dirfd, const char *path, int flags, int fd, int errno_before)
+static int opened(int dirfd, const char *path, int flags, int fd, int errno_before, uint64_t start)
 {
 	int ret;
 
@@ -35,7 +35,7 @@ static int opened(int dirfd, const char *path, int flags, int fd, int errno_befo
 		legacy_replaced(fd);
 	if (fd < 0 && errno == ENOENT ? !legacy_may_add(path) : !legacy_may_name(path))
 		return fd;
-	ret = legacy_opened(dirfd, path, flags, fd < 0 ? -errno : fd);
+	ret = legacy_opened(dirfd, path, flags, fd < 0 ? -errno : fd, start);
 	errno = errno_before;
 	return (int)result(ret);
 }
@@ -43,11 +43,12 @@ static int opened(int dirfd, const char *path, int flags, int fd, int errno_befo
 #define OPENED(dirfd, path, flags, call)                                                           \
 	({                                                                                         \
 		int before_ = errno;                                                               \
+		uint64_t start_ = event_start();                                                   \
 		int fd_;                                                                           \
 		if ((flags)&O_CREAT)                                                               \
 			flags = legacy_creating(dirfd, path, flags);                               \
 		fd_ = flags < 0 ? (int)result(flags) : (call);                                     \
-		opened(dirfd, path, flags, fd_, before_);                                          \
+		opened(dirfd, path, flags, fd_, before_, start_);                                  \
 	})
 
 int open(const char *path, int flags, ...)

@@ -6,83 +6,112 @@
 #include <unistd.h>
 
 #include "legacy/legacy.h"
+#include "legacy/observe.h"
 #include "preload/next.h"
 
 int ioctl(int fd, ioctl_request_t cmd, ...)
 {
 	va_list args;
 	unsigned long arg;
+	uint64_t start;
 	long ret;
 
 	va_start(args, cmd);
 	arg = va_arg(args, unsigned long);
 	va_end(args);
 	/* The kernel looks at 32 bits of the request. */
-	if (legacy_may_ioctl(fd, (unsigned int)cmd) &&
-	    legacy_ioctl(fd, (unsigned int)cmd, arg, &ret))
-		return (int)result(ret);
-	return NEXT(ioctl)(fd, cmd, arg);
+	if (!legacy_may_ioctl(fd, (unsigned int)cmd))
+		return NEXT(ioctl)(fd, cmd, arg);
+	start = event_start();
+	if (legacy_ioctl(fd, (unsigned int)cmd, arg, &ret))
+		ret = result(ret);
+	else
+		ret = NEXT(ioctl)(fd, cmd, arg);
+	observe_ioctl(fd, (unsigned int)cmd, arg, ret < 0 ? -errno : ret, start);
+	return (int)ret;
 }
 
 /* The kernel has filled the buffer: the entries in it may need our frames. */
-static ssize_t was_read(int fd, void *buf, ssize_t len, off_t pos)
+static ssize_t was_read(int fd, void *buf, size_t size, ssize_t len, off_t pos, uint64_t start)
 {
-	if (len <= 0 || fdtab_kind(fd) != FD_PAGEMAP)
-		return len;
-	return result(legacy_pagemap_read(fd, buf, len, pos));
+	if (fdtab_kind(fd) != FD_PAGEMAP)
+		observe_transfer(TRACE_READ, fd, buf, size, pos, len < 0 ? -errno : len, start);
+	else if (len > 0)
+		return result(legacy_pagemap_read(fd, buf, len, pos, start));
+	return len;
+}
+
+static ssize_t was_written(int fd, const void *buf, size_t size, ssize_t len, off_t pos,
+			   uint64_t start)
+{
+	observe_transfer(TRACE_WRITE, fd, buf, size, pos, len < 0 ? -errno : len, start);
+	return len;
 }
 
 /*
  * A group's descriptor can be that of an open device underneath, and natively
  * nothing can be read from or written to a group.
  */
-#define UNLESS_MUTE(fd, call) (legacy_is_mute(fd) ? result(-EINVAL) : (call))
-
-#define READ(fd, buf, pos, call) UNLESS_MUTE(fd, was_read(fd, buf, call, pos))
+#define TRANSFER(done, fd, buf, len, pos, call)                                                    \
+	({                                                                                         \
+		ssize_t ret_;                                                                      \
+		if (fdtab_kind(fd) == FD_NOT_OURS) {                                               \
+			ret_ = (call);                                                             \
+		} else if (legacy_is_mute(fd)) {                                                   \
+			ret_ = result(-EINVAL);                                                    \
+		} else {                                                                           \
+			uint64_t start_ = event_start();                                           \
+			ret_ = (call);                                                             \
+			ret_ = done(fd, buf, len, ret_, pos, start_);                              \
+		}                                                                                  \
+		ret_;                                                                              \
+	})
+#define READ(fd, buf, len, pos, call)  TRANSFER(was_read, fd, buf, len, pos, call)
+#define WRITE(fd, buf, len, pos, call) TRANSFER(was_written, fd, buf, len, pos, call)
 
 ssize_t read(int fd, void *buf, size_t len)
 {
-	return READ(fd, buf, -1, NEXT(read)(fd, buf, len));
+	return READ(fd, buf, len, -1, NEXT(read)(fd, buf, len));
 }
 
 ssize_t pread(int fd, void *buf, size_t len, off_t pos)
 {
-	return READ(fd, buf, pos, NEXT(pread)(fd, buf, len, pos));
+	return READ(fd, buf, len, pos, NEXT(pread)(fd, buf, len, pos));
 }
 
 ssize_t pread64(int fd, void *buf, size_t len, off64_t pos)
 {
-	return READ(fd, buf, pos, NEXT(pread64)(fd, buf, len, pos));
+	return READ(fd, buf, len, pos, NEXT(pread64)(fd, buf, len, pos));
 }
 
 ssize_t __read_chk(int fd, void *buf, size_t len, size_t buf_size)
 {
-	return READ(fd, buf, -1, NEXT(__read_chk)(fd, buf, len, buf_size));
+	return READ(fd, buf, len, -1, NEXT(__read_chk)(fd, buf, len, buf_size));
 }
 
 ssize_t __pread_chk(int fd, void *buf, size_t len, off_t pos, size_t buf_size)
 {
-	return READ(fd, buf, pos, NEXT(__pread_chk)(fd, buf, len, pos, buf_size));
+	return READ(fd, buf, len, pos, NEXT(__pread_chk)(fd, buf, len, pos, buf_size));
 }
 
 ssize_t __pread64_chk(int fd, void *buf, size_t len, off64_t pos, size_t buf_size)
 {
-	return READ(fd, buf, pos, NEXT(__pread64_chk)(fd, buf, len, pos, buf_size));
+	return READ(fd, buf, len, pos, NEXT(__pread64_chk)(fd, buf, len, pos, buf_size));
 }
 
 ssize_t write(int fd, const void *buf, size_t len)
 {
-	return UNLESS_MUTE(fd, NEXT(write)(fd, buf, len));
+	return WRITE(fd, buf, len, -1, NEXT(write)(fd, buf, len));
 }
 
 ssize_t pwrite(int fd, const void *buf, size_t len, off_t pos)
 {
-	return UNLESS_MUTE(fd, NEXT(pwrite)(fd, buf, len, pos));
+	return WRITE(fd, buf, len, pos, NEXT(pwrite)(fd, buf, len, pos));
 }
 
 ssize_t pwrite64(int fd, const void *buf, size_t len, off64_t pos)
 {
-	return UNLESS_MUTE(fd, NEXT(pwrite64)(fd, buf, len, pos));
+	return WRITE(fd, buf, len, pos, NEXT(pwrite64)(fd, buf, len, pos));
 }
 
 /* The same where the bytes lie in several places. pos is -1 for the descriptor's own. */

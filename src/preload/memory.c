@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "legacy/legacy.h"
+#include "legacy/observe.h"
 #include "preload/next.h"
 
 /* Missing in older headers. */
@@ -29,31 +30,35 @@
 		ret_;                                                                              \
 	})
 
+#define MAP_OVER(addr, len, flags, call)                                                           \
+	((flags)&MAP_FIXED ? TAKING_AWAY(addr, len, MAP_FAILED, call) : (call))
+
 /* A group or container cannot be mapped, whatever stands behind it. */
-static inline bool refused(int flags, int fd)
-{
-	if (flags & MAP_ANONYMOUS || !legacy_is_mute(fd))
-		return false;
-	errno = ENODEV;
-	return true;
-}
+#define MAP(addr, len, prot, flags, fd, pos, call)                                                 \
+	({                                                                                         \
+		uint64_t start_;                                                                   \
+		void *map_ = MAP_FAILED;                                                           \
+		if ((flags)&MAP_ANONYMOUS || fdtab_kind(fd) == FD_NOT_OURS) {                      \
+			map_ = MAP_OVER(addr, len, flags, call);                                   \
+		} else if (legacy_is_mute(fd)) {                                                   \
+			errno = ENODEV;                                                            \
+		} else {                                                                           \
+			start_ = event_start();                                                    \
+			map_ = MAP_OVER(addr, len, flags, call);                                   \
+			observe_mapped(fd, len, prot, pos,                                         \
+				       map_ == MAP_FAILED ? -errno : (intptr_t)map_, start_);      \
+		}                                                                                  \
+		map_;                                                                              \
+	})
 
 void *mmap(void *addr, size_t len, int prot, int flags, int fd, off_t pos)
 {
-	if (refused(flags, fd))
-		return MAP_FAILED;
-	if (!(flags & MAP_FIXED))
-		return NEXT(mmap)(addr, len, prot, flags, fd, pos);
-	return TAKING_AWAY(addr, len, MAP_FAILED, NEXT(mmap)(addr, len, prot, flags, fd, pos));
+	return MAP(addr, len, prot, flags, fd, pos, NEXT(mmap)(addr, len, prot, flags, fd, pos));
 }
 
 void *mmap64(void *addr, size_t len, int prot, int flags, int fd, off64_t pos)
 {
-	if (refused(flags, fd))
-		return MAP_FAILED;
-	if (!(flags & MAP_FIXED))
-		return NEXT(mmap64)(addr, len, prot, flags, fd, pos);
-	return TAKING_AWAY(addr, len, MAP_FAILED, NEXT(mmap64)(addr, len, prot, flags, fd, pos));
+	return MAP(addr, len, prot, flags, fd, pos, NEXT(mmap64)(addr, len, prot, flags, fd, pos));
 }
 
 int munmap(void *addr, size_t len)

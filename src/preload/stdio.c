@@ -32,7 +32,7 @@ static FILE *opened(const char *path, FILE *stream)
 	if (fdtab_kind(fd) != FD_NOT_OURS)
 		legacy_replaced(fd);
 	if (path && legacy_may_name(path) && *path)
-		legacy_opened(AT_FDCWD, path, 0, fd);
+		legacy_opened(AT_FDCWD, path, 0, fd, event_start());
 	return stream;
 }
 

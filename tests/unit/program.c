@@ -16,7 +16,7 @@ int program_open(const char *path, int flags)
 
 	if (fd < 0 && fd != -ENOENT && fd != -EBUSY)
 		return fd;
-	return legacy_opened(AT_FDCWD, path, flags, fd);
+	return legacy_opened(AT_FDCWD, path, flags, fd, 0);
 }
 
 int program_close(int fd)
@@ -60,7 +60,7 @@ static ssize_t was_read(int fd, void *buf, ssize_t len, off_t pos)
 {
 	if (len <= 0 || fdtab_kind(fd) != FD_PAGEMAP)
 		return len;
-	return legacy_pagemap_read(fd, buf, len, pos);
+	return legacy_pagemap_read(fd, buf, len, pos, 0);
 }
 
 ssize_t program_read(int fd, void *buf, size_t len)

@@ -12,6 +12,7 @@ Suite *suite_user(void);
 Suite *suite_lock(void);
 Suite *suite_log(void);
 Suite *suite_settings(void);
+Suite *suite_event(void);
 Suite *suite_pin(void);
 Suite *suite_container(void);
 Suite *suite_group(void);

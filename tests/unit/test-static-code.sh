@@ -80,9 +80,9 @@ room() {
 		done
 	done
 }
-room base base uapi
+room base base shim uapi
 room iommufd iommufd base uapi
-room legacy legacy iommufd base uapi
+room legacy legacy iommufd base shim uapi
 room preload preload legacy base
 
 # Whoever issues an iommufd ioctl needs its number from there.

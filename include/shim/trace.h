@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the library tells of itself while somebody looks: a ring of events in
+ * memory that the command makes and the library maps.
+ *
+ * The command puts the path of the file with the ring into NOIOMMU_SHIM_TRACE.
+ * Any number of processes and threads write, one reads. A writer that finds
+ * the ring full drops its event and counts it, so nobody ever waits.
+ *
+ * Positions count from 0 for ever; position p is in slot p % TRACE_SLOTS. A
+ * slot's sequence tells whose turn it is:
+ *
+ *	p		 free for whoever moves head from p to p + 1
+ *	p + 1		 complete, for the reader
+ *	p + TRACE_SLOTS	 read, and free for the next round
+ *
+ * A writer that dies between the first two leaves a slot that never becomes
+ * complete. The reader gives it up after a while, by freeing it; and since a
+ * writer completes a slot by compare and exchange, one that was only slow then
+ * loses its event and harms nobody else's.
+ */
+#ifndef SHIM_TRACE_H
+#define SHIM_TRACE_H
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
+#define TRACE_MAGIC   0x656361727473696eU /* read as bytes: "nistrace" */
+#define TRACE_VERSION 1
+#define TRACE_SLOTS   16384U
+#define TRACE_DATA    168
+
+/*
+ * A read of more pagemap entries than this (64 MiB of address space) is
+ * somebody who looks at the address space, not a driver that looks up a
+ * buffer: its entries are not told, and on the cdev path nothing is pinned.
+ */
+#define TRACE_SCAN_PAGES 16384
+
+/*
+ * args, data and result by kind; where nothing is said of result it is 0 or a
+ * negative errno. "Nested" events are what an operation became underneath, or
+ * what else the library did meanwhile: they come before the operation itself,
+ * from the same thread, with a time that is not before the operation's.
+ */
+enum trace_kind {
+	TRACE_OPEN = 1, /* args: flags; data: path; result: descriptor or negative errno */
+	TRACE_CLOSE,
+	TRACE_IOCTL,   /* args: request, argument; data: what the argument points to, after
+			  the call; result: value or negative errno */
+	TRACE_READ,    /* of a device: args: length, offset or -1; data: what was read */
+	TRACE_WRITE,   /* the same */
+	TRACE_MMAP,    /* of a device: args: length, prot, offset; result: address */
+	TRACE_LOOKUP,  /* args: virtual address, pages, entries changed, index of the first
+			  entry in data; data: pagemap entries as they were given out. Many
+			  pages take several events, the first of which has index 0 */
+	TRACE_RELEASE, /* the program gave memory back: args: virtual address, bytes */
+	/* Always nested: */
+	TRACE_PIN,	/* args: virtual address, bytes, bytes of one page */
+	TRACE_UNPIN,	/* args: virtual address, bytes */
+	TRACE_ATTACH,	/* args: 1: the device only lent its page table; data: its name */
+	TRACE_FALLBACK, /* the group path is used, or refused: data: why */
+	TRACE_FAILURE,	/* the promise cannot be kept: args: virtual address; data: what failed */
+};
+
+/* What a descriptor is. */
+enum trace_object {
+	TRACE_OTHER,
+	TRACE_CONTAINER,
+	TRACE_GROUP,
+	TRACE_DEVICE,
+	TRACE_PAGEMAP,
+};
+
+struct trace_event {
+	_Atomic(uint64_t) sequence;
+	uint64_t time; /* when it began, CLOCK_MONOTONIC in ns */
+	uint64_t took; /* ns */
+	int64_t result;
+	uint64_t args[4];
+	int32_t pid;
+	int32_t tid;
+	int32_t fd;
+	uint16_t length; /* of data that is used */
+	uint8_t kind;
+	uint8_t object; /* what fd is */
+	uint8_t nested; /* OPEN and IOCTL: the library's own */
+	uint8_t native; /* nothing was redirected: the kernel's own group path */
+	uint8_t unused[6];
+	uint8_t data[TRACE_DATA];
+};
+
+struct trace_ring {
+	uint64_t magic;
+	uint32_t version;
+	uint32_t slots;
+	_Alignas(64) _Atomic(uint64_t) head; /* the next position to be taken by a writer */
+	_Alignas(64) _Atomic(uint64_t) lost; /* events that found no room */
+	_Alignas(64) struct trace_event events[TRACE_SLOTS];
+};
+
+static_assert(sizeof(struct trace_event) == 256, "events are four cache lines");
+
+#endif

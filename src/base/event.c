@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/event.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include "base/sys.h"
+
+struct trace_ring *_Atomic event_ring;
+
+uint64_t event_now(void)
+{
+	struct timespec now = {0};
+
+	sys_call(SYS_clock_gettime, CLOCK_MONOTONIC, (long)&now, 0, 0, 0, 0);
+	return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
+}
+
+/* The slot of a position that is ours from now on, or NULL: the ring is full. */
+static struct trace_event *take(struct trace_ring *ring, uint64_t *position)
+{
+	uint64_t at = atomic_load_explicit(&ring->head, memory_order_relaxed);
+
+	for (;;) {
+		struct trace_event *slot = &ring->events[at % TRACE_SLOTS];
+		uint64_t turn = atomic_load_explicit(&slot->sequence, memory_order_acquire);
+
+		if (turn < at || turn > at + TRACE_SLOTS)
+			return NULL;
+		if (turn > at)
+			at = atomic_load_explicit(&ring->head, memory_order_relaxed);
+		else if (atomic_compare_exchange_weak_explicit(&ring->head, &at, at + 1,
+							       memory_order_relaxed,
+							       memory_order_relaxed)) {
+			*position = at;
+			return slot;
+		}
+	}
+}
+
+void event_put(struct trace_event *event)
+{
+	struct trace_ring *ring = event_ring;
+	const size_t body = offsetof(struct trace_event, time);
+	uint64_t now = event_now(), position;
+	struct trace_event *slot;
+
+	if (!ring)
+		return;
+	if (!event->time)
+		event->time = now;
+	event->took = now - event->time;
+	event->pid = sys_getpid();
+	event->tid = (int32_t)sys_call(SYS_gettid, 0, 0, 0, 0, 0, 0);
+	slot = take(ring, &position);
+	if (!slot) {
+		atomic_fetch_add_explicit(&ring->lost, 1, memory_order_relaxed);
+		return;
+	}
+	memcpy((char *)slot + body, (char *)event + body,
+	       offsetof(struct trace_event, data) - body + event->length);
+	/* The reader may have given us up meanwhile. */
+	if (!atomic_compare_exchange_strong_explicit(&slot->sequence, &position, position + 1,
+						     memory_order_release, memory_order_relaxed))
+		atomic_fetch_add_explicit(&ring->lost, 1, memory_order_relaxed);
+}
+
+/* ---- what the library does underneath ---- */
+
+static sys_call_fn *unwatched;
+
+/* iommufd and VFIO have one type of ioctl; its number is in the second byte. */
+#define IOMMUFD_TYPE ';'
+
+static void tell_ioctl(uint64_t start, int fd, unsigned int cmd, const void *arg, long ret)
+{
+	struct trace_event event = {
+		.kind = TRACE_IOCTL,
+		.nested = 1,
+		.time = start,
+		.fd = fd,
+		.args = {cmd, (uintptr_t)arg},
+		.result = ret,
+	};
+	uint32_t size;
+
+	/* All these structures, which are the library's own, begin with their size. */
+	if (arg) {
+		memcpy(&size, arg, sizeof(size));
+		event.length = size < TRACE_DATA ? (uint16_t)size : TRACE_DATA;
+		memcpy(event.data, arg, event.length);
+	}
+	event_put(&event);
+}
+
+static void tell_open(uint64_t start, const char *path, int flags, long ret)
+{
+	struct trace_event event = {
+		.kind = TRACE_OPEN,
+		.nested = 1,
+		.time = start,
+		.fd = -1,
+		.args = {(unsigned int)flags},
+		.result = ret,
+	};
+
+	event_set_text(&event, path);
+	event_put(&event);
+}
+
+static long watched(long nr, long a, long b, long c, long d, long e, long f)
+{
+	bool is_ioctl = nr == SYS_ioctl && (b >> 8 & 0xff) == IOMMUFD_TYPE;
+	bool is_open = nr == SYS_openat && !strncmp((const char *)b, "/dev/", 5);
+	uint64_t start;
+	long ret;
+
+	if (!is_ioctl && !is_open)
+		return unwatched(nr, a, b, c, d, e, f);
+	start = event_now();
+	ret = unwatched(nr, a, b, c, d, e, f);
+	if (is_ioctl)
+		tell_ioctl(start, (int)a, (unsigned int)b, (const void *)c, ret);
+	else
+		tell_open(start, (const char *)b, (int)c, ret);
+	return ret;
+}
+
+int event_open(const char *path)
+{
+	int fd = sys_open(path, O_RDWR | O_CLOEXEC);
+	struct trace_ring *ring;
+	struct stat st;
+	int ret;
+
+	if (fd < 0)
+		return fd;
+	ret = sys_fstat(fd, &st);
+	if (!ret && st.st_size != sizeof(*ring))
+		ret = -EPROTO;
+	ring = (void *)sys_call(SYS_mmap, 0, sizeof(*ring), PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+				0);
+	sys_close(fd);
+	if (sys_is_error(ring))
+		return ret ? ret : (int)(intptr_t)ring;
+	if (!ret && (ring->magic != TRACE_MAGIC || ring->version != TRACE_VERSION ||
+		     ring->slots != TRACE_SLOTS))
+		ret = -EPROTO;
+	if (ret) {
+		sys_munmap(ring, sizeof(*ring));
+		return ret;
+	}
+	unwatched = sys_call;
+	event_ring = ring;
+	sys_call = watched;
+	return 0;
+}
+
+/* ---- the points ---- */
+
+void event_set_text(struct trace_event *event, const char *text)
+{
+	size_t len = strlen(text) + 1;
+
+	event->length = len < TRACE_DATA ? (uint16_t)len : TRACE_DATA;
+	memcpy(event->data, text, event->length);
+	event->data[event->length - 1] = '\0';
+}
+
+#define ENTRIES (TRACE_DATA / sizeof(uint64_t))
+
+void event_put_lookup(uint64_t start, int fd, uint64_t va, const uint64_t *entries, size_t n,
+		      size_t changed, int ret)
+{
+	/* Of a failed lookup nothing is given out, and of a scan too much to be told. */
+	size_t told = ret || n > TRACE_SCAN_PAGES ? 0 : n;
+	size_t first = 0;
+
+	do {
+		size_t part = told - first < ENTRIES ? told - first : ENTRIES;
+		struct trace_event event = {
+			.kind = TRACE_LOOKUP,
+			.object = TRACE_PAGEMAP,
+			.time = start,
+			.fd = fd,
+			.args = {va, n, changed, first},
+			.result = ret,
+			.length = (uint16_t)(part * sizeof(*entries)),
+		};
+
+		memcpy(event.data, entries + first, event.length);
+		event_put(&event);
+		first += part;
+	} while (first < told);
+}
+
+static void put(enum trace_kind kind, uint64_t first, uint64_t second, uint64_t third,
+		const char *text, int ret)
+{
+	struct trace_event event = {
+		.kind = (uint8_t)kind,
+		.nested = 1,
+		.fd = -1,
+		.args = {first, second, third},
+		.result = ret,
+	};
+
+	if (text)
+		event_set_text(&event, text);
+	event_put(&event);
+}
+
+void event_pin(uint64_t va, uint64_t len, uint64_t page_size, int ret)
+{
+	if (event_wanted())
+		put(TRACE_PIN, va, len, page_size, NULL, ret);
+}
+
+void event_unpin(uint64_t va, uint64_t len)
+{
+	if (event_wanted())
+		put(TRACE_UNPIN, va, len, 0, NULL, 0);
+}
+
+void event_attach(const char *name, bool lending, int ret)
+{
+	if (event_wanted())
+		put(TRACE_ATTACH, lending, 0, 0, name, ret);
+}
+
+void event_fallback(const char *why, int ret)
+{
+	if (event_wanted())
+		put(TRACE_FALLBACK, 0, 0, 0, why, ret);
+}
+
+void event_failure(const char *what, uint64_t va, int error)
+{
+	if (event_wanted())
+		put(TRACE_FAILURE, va, 0, 0, what, error);
+}

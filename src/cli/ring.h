@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/* The reader's side of the ring that include/shim/trace.h describes. */
+#ifndef CLI_RING_H
+#define CLI_RING_H
+
+#include <stdbool.h>
+
+#include "shim/trace.h"
+
+struct ring {
+	struct trace_ring *shared;
+	int fd;	       /* of the memory, which has no name */
+	uint64_t next; /* position to be read */
+	uint64_t given_up;
+	uint64_t waiting_since; /* for the writer of next; 0: nobody */
+};
+
+/* How long a writer may take from its place in the ring to the complete event, in ns. */
+#define RING_PATIENCE UINT64_C(1000000000)
+
+/* 0 or a negative errno. */
+int ring_make(struct ring *ring);
+
+/* What NOIOMMU_SHIM_TRACE has to say for it. */
+const char *ring_path(const struct ring *ring);
+
+/*
+ * The next event, oldest first; false: there is none now. now is
+ * CLOCK_MONOTONIC's time in ns. over: no writer is left to wait for.
+ */
+bool ring_next(struct ring *ring, struct trace_event *event, uint64_t now, bool over);
+
+/* Events that were dropped because nobody read in time, or that their writers never completed. */
+uint64_t ring_lost(const struct ring *ring);
+
+#endif

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: MIT */
+/* The ring of events, its writers in the library and its reader in the command. */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/event.h"
+#include "base/sys.h"
+#include "cli/ring.h"
+#include "suites.h"
+
+static struct ring ring;
+
+static void setup(void)
+{
+	ck_assert_int_eq(ring_make(&ring), 0);
+	ck_assert_int_eq(event_open(ring_path(&ring)), 0);
+	ck_assert(event_wanted());
+}
+
+static void teardown(void)
+{
+	event_ring = NULL;
+	sys_call = sys_call_kernel;
+}
+
+static void put(uint64_t number)
+{
+	struct trace_event event = {.kind = TRACE_RELEASE, .args = {number, ~number}};
+
+	event_put(&event);
+}
+
+static bool next(struct trace_event *event)
+{
+	return ring_next(&ring, event, event_now(), false);
+}
+
+static void expect(uint64_t number)
+{
+	struct trace_event event;
+
+	ck_assert(next(&event));
+	ck_assert_uint_eq(event.args[0], number);
+	ck_assert_uint_eq(event.args[1], ~number);
+}
+
+START_TEST(events_come_in_order)
+{
+	struct trace_event event;
+
+	put(1);
+	put(2);
+	ck_assert(next(&event));
+	ck_assert_int_eq(event.kind, TRACE_RELEASE);
+	ck_assert_int_eq(event.pid, getpid());
+	ck_assert_uint_eq(event.args[0], 1);
+	expect(2);
+	ck_assert(!next(&event));
+	ck_assert_uint_eq(ring_lost(&ring), 0);
+}
+END_TEST
+
+START_TEST(full_ring_drops_and_counts)
+{
+	for (int round = 0; round < 3; round++) {
+		for (unsigned int i = 0; i < TRACE_SLOTS + 5; i++)
+			put(i);
+		for (unsigned int i = 0; i < TRACE_SLOTS; i++)
+			expect(i);
+		ck_assert_uint_eq(ring_lost(&ring), (uint64_t)(round + 1) * 5);
+	}
+}
+END_TEST
+
+/* What a writer that is killed has done by then, at the worst. */
+static uint64_t take_place(void)
+{
+	return atomic_fetch_add(&ring.shared->head, 1);
+}
+
+START_TEST(dead_writer_holds_nobody_up)
+{
+	struct trace_event event;
+	uint64_t now = event_now(), place;
+
+	put(1);
+	place = take_place();
+	put(2);
+	expect(1);
+	ck_assert(!ring_next(&ring, &event, now, false));
+	ck_assert(!ring_next(&ring, &event, now + RING_PATIENCE - 1, false));
+	ck_assert(ring_next(&ring, &event, now + RING_PATIENCE, false));
+	ck_assert_uint_eq(event.args[0], 2);
+	ck_assert_uint_eq(ring_lost(&ring), 1);
+	/* The next round has its place free again, and whoever comes late does not take it. */
+	ck_assert(!atomic_compare_exchange_strong(&ring.shared->events[place].sequence, &place,
+						  place + 1));
+	for (unsigned int i = 0; i < TRACE_SLOTS; i++)
+		put(i);
+	for (unsigned int i = 0; i < TRACE_SLOTS; i++)
+		expect(i);
+	ck_assert_uint_eq(ring_lost(&ring), 1);
+}
+END_TEST
+
+START_TEST(nobody_is_waited_for_at_the_end)
+{
+	struct trace_event event;
+
+	take_place();
+	put(1);
+	ck_assert(ring_next(&ring, &event, event_now(), true));
+	ck_assert_uint_eq(event.args[0], 1);
+	ck_assert(!ring_next(&ring, &event, event_now(), true));
+}
+END_TEST
+
+#define WRITERS 4
+#define EVENTS	50000
+
+static void *write_many(void *arg)
+{
+	for (uint64_t i = 0; i < EVENTS; i++)
+		put((uintptr_t)arg << 32U | i);
+	return NULL;
+}
+
+START_TEST(many_writers_and_a_reader)
+{
+	uint64_t seen = 0, last[WRITERS] = {0};
+	pthread_t threads[WRITERS];
+	struct trace_event event;
+	bool over = false;
+
+	for (uintptr_t i = 0; i < WRITERS; i++)
+		pthread_create(&threads[i], NULL, write_many, (void *)i);
+	while (!over) {
+		over = atomic_load(&ring.shared->head) + ring_lost(&ring) >= WRITERS * EVENTS;
+		if (over)
+			for (int i = 0; i < WRITERS; i++)
+				pthread_join(threads[i], NULL);
+		while (ring_next(&ring, &event, event_now(), over)) {
+			uint64_t writer = event.args[0] >> 32U,
+				 number = event.args[0] << 32U >> 32U;
+
+			ck_assert_uint_eq(event.args[1], ~event.args[0]);
+			ck_assert_uint_lt(writer, WRITERS);
+			ck_assert(!number || number > last[writer]);
+			last[writer] = number;
+			seen++;
+		}
+	}
+	ck_assert_uint_eq(seen + ring_lost(&ring), WRITERS * EVENTS);
+}
+END_TEST
+
+START_TEST(killed_writers)
+{
+	struct trace_event event;
+	uint64_t seen = 0;
+
+	for (int i = 0; i < 20; i++) {
+		pid_t child = fork();
+
+		if (!child)
+			for (;;)
+				put(7);
+		while (!next(&event))
+			;
+		usleep(500);
+		kill(child, SIGKILL);
+		waitpid(child, NULL, 0);
+		while (ring_next(&ring, &event, event_now(), true))
+			ck_assert_uint_eq(event.args[1], ~UINT64_C(7));
+	}
+	put(8);
+	while (next(&event))
+		seen += event.args[0] == 8;
+	ck_assert_uint_eq(seen, 1);
+}
+END_TEST
+
+START_TEST(many_pages_take_several_events)
+{
+	uint64_t entries[100], n = 0;
+	struct trace_event event;
+
+	for (uint64_t i = 0; i < 100; i++)
+		entries[i] = i;
+	event_lookup(event_now(), 5, 0x1000, entries, 100, 3, 0);
+	while (next(&event)) {
+		ck_assert_int_eq(event.kind, TRACE_LOOKUP);
+		ck_assert_uint_eq(event.args[1], 100);
+		ck_assert_uint_eq(event.args[2], 3);
+		ck_assert_uint_eq(event.args[3], n);
+		ck_assert(!memcmp(event.data, entries + n, event.length));
+		n += event.length / sizeof(*entries);
+	}
+	ck_assert_uint_eq(n, 100);
+}
+END_TEST
+
+START_TEST(scans_and_failures_are_one_event)
+{
+	static uint64_t entries[TRACE_SCAN_PAGES + 1];
+	struct trace_event event;
+
+	event_lookup(event_now(), 5, 0, entries, TRACE_SCAN_PAGES + 1, 0, 0);
+	event_lookup(event_now(), 5, 0, entries, 1, 0, -EPERM);
+	ck_assert(next(&event));
+	ck_assert_uint_eq(event.length, 0);
+	ck_assert(next(&event));
+	ck_assert_uint_eq(event.length, 0);
+	ck_assert_int_eq(event.result, -EPERM);
+	ck_assert(!next(&event));
+}
+END_TEST
+
+START_TEST(long_text_is_cut)
+{
+	char text[2 * TRACE_DATA];
+	struct trace_event event;
+
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	event_fallback(text, 0);
+	ck_assert(next(&event));
+	ck_assert_uint_eq(event.length, TRACE_DATA);
+	ck_assert_uint_eq(strlen((char *)event.data), TRACE_DATA - 1);
+}
+END_TEST
+
+START_TEST(what_the_library_does_underneath)
+{
+	uint32_t arg[2] = {sizeof(arg), 77};
+	struct trace_event event;
+
+	sys_ioctl(-1, 0x3b80, arg);
+	sys_getpid();
+	sys_open("/dev/null", O_RDONLY);
+	ck_assert(next(&event));
+	ck_assert_int_eq(event.kind, TRACE_IOCTL);
+	ck_assert(event.nested);
+	ck_assert_int_eq(event.result, -EBADF);
+	ck_assert_uint_eq(event.length, sizeof(arg));
+	ck_assert(!memcmp(event.data, arg, sizeof(arg)));
+	ck_assert(next(&event));
+	ck_assert_int_eq(event.kind, TRACE_OPEN);
+	ck_assert_str_eq((char *)event.data, "/dev/null");
+	ck_assert(!next(&event));
+}
+END_TEST
+
+START_TEST(other_files_are_no_ring)
+{
+	teardown();
+	ck_assert_int_eq(event_open("/proc/self/nothing"), -ENOENT);
+	ck_assert_int_eq(event_open("/dev/null"), -EPROTO);
+	ring.shared->version++;
+	ck_assert_int_eq(event_open(ring_path(&ring)), -EPROTO);
+	ck_assert(!event_wanted());
+}
+END_TEST
+
+Suite *suite_event(void)
+{
+	Suite *suite = suite_create("event");
+	TCase *tests = tcase_create("event");
+
+	tcase_set_timeout(tests, 60);
+	tcase_add_checked_fixture(tests, setup, teardown);
+	tcase_add_test(tests, events_come_in_order);
+	tcase_add_test(tests, full_ring_drops_and_counts);
+	tcase_add_test(tests, dead_writer_holds_nobody_up);
+	tcase_add_test(tests, nobody_is_waited_for_at_the_end);
+	tcase_add_test(tests, many_writers_and_a_reader);
+	tcase_add_test(tests, killed_writers);
+	tcase_add_test(tests, many_pages_take_several_events);
+	tcase_add_test(tests, scans_and_failures_are_one_event);
+	tcase_add_test(tests, long_text_is_cut);
+	tcase_add_test(tests, what_the_library_does_underneath);
+	tcase_add_test(tests, other_files_are_no_ring);
+	suite_add_tcase(suite, tests);
+	return suite;
+}
