@@ -236,7 +236,7 @@ static int scan(DIR *dir, struct dirent64 ***list, scandir64_filter *filter,
 
 		if (filter && !filter(entry))
 			continue;
-		more = reallocarray(found, count + 1, sizeof(*found));
+		more = realloc(found, (count + 1) * sizeof(*found));
 		if (more)
 			found = more;
 		if (!more || !(found[count] = copy_of(entry))) {

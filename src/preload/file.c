@@ -2,8 +2,14 @@
 /* Descriptors: open, close, dup, and their kin. */
 #include <fcntl.h>
 #include <stdarg.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#ifdef SYS_openat2
+#include <linux/openat2.h>
+#endif
+
+#include "base/user.h"
 #include "legacy/legacy.h"
 #include "preload/next.h"
 
@@ -65,6 +71,16 @@ int open64(const char *path, int flags, ...)
 	return OPENED(AT_FDCWD, path, flags, NEXT(open64)(path, flags, mode));
 }
 
+ALIAS(__open, open);
+ALIAS(__open64, open64);
+
+int creat(const char *path, mode_t mode)
+{
+	return open(path, O_CREAT | O_WRONLY | O_TRUNC, mode);
+}
+
+ALIAS(creat64, creat);
+
 int openat(int dirfd, const char *path, int flags, ...)
 {
 	mode_t mode = MODE(flags);
@@ -99,6 +115,22 @@ int __openat64_2(int dirfd, const char *path, int flags)
 	return OPENED(dirfd, path, flags, NEXT(__openat64_2)(dirfd, path, flags));
 }
 
+#ifdef SYS_openat2
+/* It has no function of its own in libc. A form of it that is longer we do not know. */
+long preload_openat2(int dirfd, const char *path, const struct open_how *how, size_t size)
+{
+	struct open_how own;
+	int flags;
+
+	if (size != sizeof(own) || user_read(&own, how, sizeof(own)))
+		return NEXT(syscall)(SYS_openat2, dirfd, path, how, size);
+	flags = (int)own.flags;
+	return OPENED(dirfd, path, flags,
+		      (own.flags = (own.flags & ~UINT64_C(0xffffffff)) | (unsigned int)flags,
+		       (int)NEXT(syscall)(SYS_openat2, dirfd, path, &own, size)));
+}
+#endif
+
 int close(int fd)
 {
 	int ret;
@@ -107,6 +139,8 @@ int close(int fd)
 		return NEXT(close)(fd);
 	return (int)result(ret);
 }
+
+ALIAS(__close, close);
 
 int close_range(unsigned int first, unsigned int last, int flags)
 {
@@ -140,6 +174,11 @@ int dup2(int oldfd, int newfd)
 {
 	make_way(newfd);
 	return duplicated(oldfd, NEXT(dup2)(oldfd, newfd));
+}
+
+int __dup2(int oldfd, int newfd)
+{
+	return dup2(oldfd, newfd);
 }
 
 int dup3(int oldfd, int newfd, int flags)
@@ -182,6 +221,8 @@ int fcntl(int fd, int cmd, ...)
 		return 0;
 	return controlled(fd, cmd, NEXT(fcntl)(fd, cmd, arg));
 }
+
+ALIAS(__fcntl, fcntl);
 
 int fcntl64(int fd, int cmd, ...)
 {

@@ -74,6 +74,8 @@ ssize_t read(int fd, void *buf, size_t len)
 	return READ(fd, buf, len, -1, NEXT(read)(fd, buf, len));
 }
 
+ALIAS(__read, read);
+
 ssize_t pread(int fd, void *buf, size_t len, off_t pos)
 {
 	return READ(fd, buf, len, pos, NEXT(pread)(fd, buf, len, pos));
@@ -83,6 +85,8 @@ ssize_t pread64(int fd, void *buf, size_t len, off64_t pos)
 {
 	return READ(fd, buf, len, pos, NEXT(pread64)(fd, buf, len, pos));
 }
+
+ALIAS(__pread64, pread64);
 
 ssize_t __read_chk(int fd, void *buf, size_t len, size_t buf_size)
 {
@@ -104,6 +108,8 @@ ssize_t write(int fd, const void *buf, size_t len)
 	return WRITE(fd, buf, len, -1, NEXT(write)(fd, buf, len));
 }
 
+ALIAS(__write, write);
+
 ssize_t pwrite(int fd, const void *buf, size_t len, off_t pos)
 {
 	return WRITE(fd, buf, len, pos, NEXT(pwrite)(fd, buf, len, pos));
@@ -113,6 +119,8 @@ ssize_t pwrite64(int fd, const void *buf, size_t len, off64_t pos)
 {
 	return WRITE(fd, buf, len, pos, NEXT(pwrite64)(fd, buf, len, pos));
 }
+
+ALIAS(__pwrite64, pwrite64);
 
 /* The same where the bytes lie in several places. pos is -1 for the descriptor's own. */
 static ssize_t were_read(int fd, const struct iovec *iov, ssize_t len, off_t pos)
@@ -139,38 +147,64 @@ static ssize_t were_read(int fd, const struct iovec *iov, ssize_t len, off_t pos
 	return len;
 }
 
+/* Nothing can be read from or written to a container or group. */
+#define VECTOR(fd, call)	  (legacy_is_mute(fd) ? result(-EINVAL) : (call))
+#define READV(fd, iov, pos, call) VECTOR(fd, were_read(fd, iov, call, pos))
+
 ssize_t readv(int fd, const struct iovec *iov, int count)
 {
-	return were_read(fd, iov, NEXT(readv)(fd, iov, count), -1);
+	return READV(fd, iov, -1, NEXT(readv)(fd, iov, count));
 }
 
 ssize_t preadv(int fd, const struct iovec *iov, int count, off_t pos)
 {
-	return were_read(fd, iov, NEXT(preadv)(fd, iov, count, pos), pos);
+	return READV(fd, iov, pos, NEXT(preadv)(fd, iov, count, pos));
 }
 
 ssize_t preadv64(int fd, const struct iovec *iov, int count, off64_t pos)
 {
-	return were_read(fd, iov, NEXT(preadv64)(fd, iov, count, pos), pos);
+	return READV(fd, iov, pos, NEXT(preadv64)(fd, iov, count, pos));
 }
 
 ssize_t preadv2(int fd, const struct iovec *iov, int count, off_t pos, int flags)
 {
-	return were_read(fd, iov, NEXT(preadv2)(fd, iov, count, pos, flags), pos);
+	return READV(fd, iov, pos, NEXT(preadv2)(fd, iov, count, pos, flags));
 }
 
 ssize_t preadv64v2(int fd, const struct iovec *iov, int count, off64_t pos, int flags)
 {
-	return were_read(fd, iov, NEXT(preadv64v2)(fd, iov, count, pos, flags), pos);
+	return READV(fd, iov, pos, NEXT(preadv64v2)(fd, iov, count, pos, flags));
 }
 
-ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
+ssize_t writev(int fd, const struct iovec *iov, int count)
 {
-	ssize_t ret = NEXT(recvmsg)(fd, msg, flags);
+	return VECTOR(fd, NEXT(writev)(fd, iov, count));
+}
 
-	if (ret < 0 || !msg->msg_controllen)
-		return ret;
-	for (struct cmsghdr *part = CMSG_FIRSTHDR(msg); part; part = CMSG_NXTHDR(msg, part)) {
+ssize_t pwritev(int fd, const struct iovec *iov, int count, off_t pos)
+{
+	return VECTOR(fd, NEXT(pwritev)(fd, iov, count, pos));
+}
+
+ssize_t pwritev64(int fd, const struct iovec *iov, int count, off64_t pos)
+{
+	return VECTOR(fd, NEXT(pwritev64)(fd, iov, count, pos));
+}
+
+ssize_t pwritev2(int fd, const struct iovec *iov, int count, off_t pos, int flags)
+{
+	return VECTOR(fd, NEXT(pwritev2)(fd, iov, count, pos, flags));
+}
+
+ssize_t pwritev64v2(int fd, const struct iovec *iov, int count, off64_t pos, int flags)
+{
+	return VECTOR(fd, NEXT(pwritev64v2)(fd, iov, count, pos, flags));
+}
+
+static void received(const struct msghdr *msg)
+{
+	for (struct cmsghdr *part = CMSG_FIRSTHDR(msg); part;
+	     part = CMSG_NXTHDR((struct msghdr *)msg, part)) {
 		const int *fds = (const int *)CMSG_DATA(part);
 
 		if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS)
@@ -178,5 +212,23 @@ ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 		for (size_t i = 0; CMSG_LEN((i + 1) * sizeof(*fds)) <= part->cmsg_len; i++)
 			legacy_received(fds[i]);
 	}
+}
+
+ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
+{
+	ssize_t ret = NEXT(recvmsg)(fd, msg, flags);
+
+	if (ret >= 0 && msg->msg_controllen)
+		received(msg);
+	return ret;
+}
+
+int recvmmsg(int fd, struct mmsghdr *msgs, unsigned int count, int flags, struct timespec *timeout)
+{
+	int ret = NEXT(recvmmsg)(fd, msgs, count, flags, timeout);
+
+	for (int i = 0; i < ret; i++)
+		if (msgs[i].msg_hdr.msg_controllen)
+			received(&msgs[i].msg_hdr);
 	return ret;
 }

@@ -137,6 +137,11 @@ void *sbrk(intptr_t more)
 	return old;
 }
 
+void *__sbrk(intptr_t more)
+{
+	return sbrk(more);
+}
+
 int shmdt(const void *addr)
 {
 	size_t len = pin_count() ? legacy_detaching((uintptr_t)addr) : 0;

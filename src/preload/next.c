@@ -6,6 +6,16 @@
 
 #include "legacy/legacy.h"
 
+/*
+ * glibc 2.34 moved it into libc and gave it a new version. By the old one it
+ * is found wherever it is, so that a library built today loads on glibc 2.17.
+ */
+#if defined(__GLIBC__) && defined(__x86_64__)
+__asm__(".symver dlsym, dlsym@GLIBC_2.2.5");
+#elif defined(__GLIBC__) && defined(__aarch64__)
+__asm__(".symver dlsym, dlsym@GLIBC_2.17");
+#endif
+
 struct next next;
 
 void next_find(void)

@@ -22,6 +22,7 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <time.h>
 
 /* Functions here, macros in some headers. */
 #undef fread_unlocked
@@ -51,6 +52,9 @@ struct next {
 #include "preload/symbols.def"
 #undef SYM
 
+/* Another name that libc has for one of its functions. */
+#define ALIAS(name, of) extern __typeof__(of) name __attribute__((alias(#of)))
+
 extern struct next next;
 
 /*
@@ -60,6 +64,10 @@ extern struct next next;
 void next_find(void);
 
 #define NEXT(name) (__builtin_expect(!next.name, 0) ? (next_find(), next.name) : next.name)
+
+/* openat2() as syscall() has it: libc has no function of that name. */
+struct open_how;
+long preload_openat2(int dirfd, const char *path, const struct open_how *how, size_t size);
 
 /* What a handler returned, as a libc function returns it. */
 static inline long result(long ret)

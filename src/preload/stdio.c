@@ -155,3 +155,10 @@ int _IO_getc(FILE *stream)
 {
 	return one_taken(stream, NEXT(_IO_getc));
 }
+
+int getw(FILE *stream)
+{
+	int word;
+
+	return fread(&word, sizeof(word), 1, stream) == 1 ? word : EOF;
+}

@@ -33,6 +33,16 @@ static long call(long nr, const long a[6])
 		return access(PATH, (int)a[1]);
 	case SYS_dup2:
 		return dup2(FD, (int)a[1]);
+	case SYS_creat:
+		return creat64(PATH, (mode_t)a[1]);
+#endif
+#ifdef SYS_openat2
+	case SYS_openat2:
+		return preload_openat2(FD, AT, (const struct open_how *)a[2], (size_t)a[3]);
+#endif
+#ifdef SYS_faccessat2
+	case SYS_faccessat2:
+		return faccessat(FD, AT, (int)a[2], (int)a[3]);
 #endif
 	case SYS_openat:
 		return openat64(FD, AT, (int)a[2], (mode_t)a[3]);
@@ -70,6 +80,19 @@ static long call(long nr, const long a[6])
 		return readv(FD, (const struct iovec *)a[1], (int)a[2]);
 	case SYS_preadv:
 		return preadv64(FD, (const struct iovec *)a[1], (int)a[2], a[3]);
+	case SYS_preadv2:
+		return preadv64v2(FD, (const struct iovec *)a[1], (int)a[2], a[3], (int)a[5]);
+	case SYS_writev:
+		return writev(FD, (const struct iovec *)a[1], (int)a[2]);
+	case SYS_pwritev:
+		return pwritev64(FD, (const struct iovec *)a[1], (int)a[2], a[3]);
+	case SYS_pwritev2:
+		return pwritev64v2(FD, (const struct iovec *)a[1], (int)a[2], a[3], (int)a[5]);
+	case SYS_recvmsg:
+		return recvmsg(FD, (struct msghdr *)a[1], (int)a[2]);
+	case SYS_recvmmsg:
+		return recvmmsg(FD, (struct mmsghdr *)a[1], (unsigned int)a[2], (int)a[3],
+				(struct timespec *)a[4]);
 	case SYS_mmap:
 		return (long)mmap64((void *)a[0], (size_t)a[1], (int)a[2], (int)a[3], (int)a[4],
 				    a[5]);

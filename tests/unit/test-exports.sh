@@ -17,3 +17,12 @@ printf '#define SYM(type, name, params) EXPORT name\n#include "preload/symbols.d
 ${NM:-nm} -D --defined-only "$library" | awk '{ print $NF }' | sort > "$scratch/exported"
 [ -s "$scratch/listed" ]
 diff -u "$scratch/listed" "$scratch/exported"
+
+# ... and loads on glibc 2.17, wherever it was built.
+newest=$(${READELF:-readelf} -W -V "$library" | grep -o 'Name: GLIBC_[0-9.]*' | sed 's/.*_//' |
+	sort -V | tail -n 1)
+if [ -n "$newest" ] && [ "$(printf '%s\n' "$newest" 2.17 | sort -V | tail -n 1)" != 2.17 ]; then
+	echo "the library needs glibc $newest:"
+	${READELF:-readelf} -W --dyn-syms "$library" | grep "@GLIBC_$newest"
+	exit 1
+fi
