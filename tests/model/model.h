@@ -180,7 +180,7 @@ void release_all(void);
 
 /* sequence.c */
 
-#define MAX_STEPS 60
+#define MAX_STEPS 40
 
 /* To be called before the first sequence. */
 void sequence_prepare(struct progress *progress);
@@ -188,7 +188,10 @@ void sequence_prepare(struct progress *progress);
 /* Performs the sequence of a seed, of it the steps whose bits are set in only. */
 void sequence_perform(uint64_t seed, uint64_t only, bool verbose);
 
-/* Looks where all areas are, and how much is pinned. */
+/*
+ * Looks where all areas are, and how much is pinned. Of a step it is the last
+ * thing that has to do with memory, or it is done after it.
+ */
 void check_truth(enum look how);
 
 /* Compares an answer with the truth. From now on it is owed. first: in pages of 4 KiB. */
