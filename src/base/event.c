@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
+#include "base/probe.h"
 #include "base/sys.h"
 
 struct trace_ring *_Atomic event_ring;
@@ -214,24 +215,28 @@ static void put(enum trace_kind kind, uint64_t first, uint64_t second, uint64_t 
 
 void event_pin(uint64_t va, uint64_t len, uint64_t page_size, int ret)
 {
+	probe(pin, va, len, page_size, ret);
 	if (event_wanted())
 		put(TRACE_PIN, va, len, page_size, NULL, ret);
 }
 
 void event_unpin(uint64_t va, uint64_t len)
 {
+	probe(unpin, va, len);
 	if (event_wanted())
 		put(TRACE_UNPIN, va, len, 0, NULL, 0);
 }
 
 void event_attach(const char *name, bool lending, int ret)
 {
+	probe(attach, name, lending, ret);
 	if (event_wanted())
 		put(TRACE_ATTACH, lending, 0, 0, name, ret);
 }
 
 void event_fallback(const char *why, int ret)
 {
+	probe(fallback, why, ret);
 	if (event_wanted())
 		put(TRACE_FALLBACK, 0, 0, 0, why, ret);
 }

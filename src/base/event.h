@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The points at which something happens that somebody outside may look at, a
- * call for each. While nobody looks a point costs a load and a branch.
+ * call for each. While nobody looks a point costs a load and a branch; some
+ * are static probes, too, and are counted.
  *
  * Async-signal-safe, without the lock, and errno stays as it is. Addresses and
  * lengths are in bytes, times in nanoseconds.
@@ -12,6 +13,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/probe.h"
+#include "base/state.h"
 #include "shim/trace.h"
 
 extern struct trace_ring *_Atomic event_ring;
@@ -51,6 +54,11 @@ void event_put_lookup(uint64_t start, int fd, uint64_t va, const uint64_t *entri
 static inline void event_lookup(uint64_t start, int fd, uint64_t va, const uint64_t *entries,
 				size_t n, size_t changed, int ret)
 {
+	probe(lookup, va, n, ret);
+	if (ret)
+		state_count(failures, 1);
+	else
+		state_count(lookups, 1);
 	if (event_wanted())
 		event_put_lookup(start, fd, va, entries, n, changed, ret);
 }

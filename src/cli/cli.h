@@ -12,6 +12,7 @@
 /* `run` ends as PROGRAM ends; these are its own. The last two are those of a shell. */
 enum {
 	STATUS_NOT_READY = 1,
+	STATUS_NONE = 1,
 	STATUS_TROUBLE = 2,
 	STATUS_CANNOT_EXEC = 126,
 	STATUS_NOT_FOUND = 127,
@@ -35,5 +36,6 @@ void parse_options(const struct argp *argp, int argc, char **argv, void *input);
 /* The verbs. argv[0] is the name that their messages begin with. */
 int run_main(int argc, char **argv);
 int check_main(int argc, char **argv);
+int ps_main(int argc, char **argv);
 
 #endif

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/process.h"
 
 #define CLASS "/sys/class/vfio-dev"
 
@@ -119,17 +120,16 @@ static void read_device(struct device *device, const char *name)
 
 static void add_holder(struct device *device, pid_t pid)
 {
-	struct holder *last = &device->holders[device->holder_count - 1];
-	char directory[64];
+	struct holder *last;
 
-	if (device->holder_count && last->pid == pid)
+	if (device->holder_count && device->holders[device->holder_count - 1].pid == pid)
 		return;
-	if (device->holder_count == DEVICE_HOLDERS)
-		return;
+	device->holders = reallocarray(device->holders, device->holder_count + 1, sizeof(*last));
+	if (!device->holders)
+		give_up("out of memory");
 	last = &device->holders[device->holder_count++];
 	last->pid = pid;
-	snprintf(directory, sizeof(directory), "/proc/%d", pid);
-	read_line(directory, "comm", last->comm, sizeof(last->comm));
+	process_comm(pid, last->comm, sizeof(last->comm));
 }
 
 static void look_at_descriptor(struct devices *devices, int directory, const char *fd, pid_t pid)
@@ -147,12 +147,15 @@ static void look_at_descriptor(struct devices *devices, int directory, const cha
 }
 
 /* A process that went away meanwhile holds nothing. */
-static void look_at_process(struct devices *devices, pid_t pid)
+static void look_at_process(pid_t pid, void *arg)
 {
+	struct devices *devices = arg;
 	char path[64];
 	struct dirent *entry;
 	DIR *dir;
 
+	if (pid == getpid())
+		return;
 	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
 	dir = opendir(path);
 	if (!dir) {
@@ -163,22 +166,6 @@ static void look_at_process(struct devices *devices, pid_t pid)
 	while ((entry = readdir(dir)))
 		look_at_descriptor(devices, dirfd(dir), entry->d_name, pid);
 	closedir(dir);
-}
-
-static void find_holders(struct devices *devices)
-{
-	struct dirent *entry;
-	DIR *dir = opendir("/proc");
-
-	devices->all_processes_seen = dir;
-	while (dir && (entry = readdir(dir))) {
-		pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
-
-		if (pid > 0 && pid != getpid())
-			look_at_process(devices, pid);
-	}
-	if (dir)
-		closedir(dir);
 }
 
 void devices_read(struct devices *devices)
@@ -198,8 +185,8 @@ void devices_read(struct devices *devices)
 		free(names[i]);
 	}
 	free(names);
-	if (devices->count)
-		find_holders(devices);
+	if (devices->count && !process_each(look_at_process, devices))
+		devices->all_processes_seen = false;
 }
 
 const struct device *devices_free_one(const struct devices *devices)

@@ -8,8 +8,6 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#define DEVICE_HOLDERS 8
-
 struct holder {
 	pid_t pid;
 	char comm[32];
@@ -24,7 +22,7 @@ struct device {
 	bool noiommu;	/* it has a no-IOMMU cdev */
 	dev_t cdev, group_cdev;
 	int error; /* of opening the cdev: 0 or an errno */
-	struct holder holders[DEVICE_HOLDERS];
+	struct holder *holders;
 	size_t holder_count;
 };
 

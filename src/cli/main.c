@@ -18,6 +18,7 @@ static const struct verb {
 } verbs[] = {
 	{"run", "noiommu-shim run", run_main},
 	{"check", "noiommu-shim check", check_main},
+	{"ps", "noiommu-shim ps", ps_main},
 };
 
 /* What messages begin with: the command and, once it is known, the verb. */
@@ -102,7 +103,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		state->next = state->argc;
 		return 0;
 	case ARGP_KEY_NO_ARGS:
-		give_up("a verb is missing: run or check; see noiommu-shim --help");
+		give_up("a verb is missing; see noiommu-shim --help");
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -116,7 +117,8 @@ int main(int argc, char **argv)
 		.doc = "Serves drivers that use VFIO no-IOMMU groups from the kernel's device "
 		       "cdevs, with their memory pinned.\v"
 		       "  run -- PROGRAM [ARG...]    run PROGRAM with the library preloaded\n"
-		       "  check [-- PROGRAM]         tell what is missing, and how to get it\n\n"
+		       "  check [-- PROGRAM]         tell what is missing, and how to get it\n"
+		       "  ps [PID]                   show the processes that are under it now\n\n"
 		       "noiommu-shim VERB --help tells more, noiommu-shim(1) and (7) all.",
 	};
 	struct chosen chosen = {0};

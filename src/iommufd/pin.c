@@ -7,6 +7,7 @@
 #include "base/event.h"
 #include "base/log.h"
 #include "base/process.h"
+#include "base/state.h"
 #include "base/sys.h"
 #include "iommufd/ioas.h"
 
@@ -156,6 +157,7 @@ static void fill(struct store *s, uint64_t va, unsigned int level, uint64_t valu
 	if (level < TOP) {
 		put(slot_in(table_of(load(above)), level, va), value);
 		put(above, load(above) + 1);
+		state_count(pages[level], 1);
 	}
 }
 
@@ -173,10 +175,17 @@ static void clear(struct store *s, uint64_t va, unsigned int level)
 	value = load(above) - 1;
 	put(slot_in(table_of(value), level, va), 0);
 	put(above, value);
+	state_count(pages[level], -1);
 	if (!level && !(value & TABLE_USED)) {
 		put(above, 0);
 		page_free(&s->free_leaves, table_of(value));
 	}
+}
+
+static void count(struct store *s, int change)
+{
+	s->count += (size_t)change;
+	state_count(pins, change);
 }
 
 static struct store *get_store(void)
@@ -198,7 +207,7 @@ static void forget_all(struct store *s)
 	while (pin_next(0, &pin)) {
 		for (uint64_t va = pin.va; va < pin.va + pin.len; va += UINT64_C(1) << pin.shift)
 			clear(s, va, (pin.shift - PIN_PAGE_SHIFT) / 9);
-		s->count--;
+		count(s, -1);
 		event_unpin(pin.va, pin.len);
 	}
 	s->window = 0;
@@ -437,7 +446,7 @@ static int enter_map(struct store *s, uint64_t va, uint64_t len, unsigned int le
 	int ret = enter(s, va, len, level, flags);
 
 	if (!ret) {
-		s->count++;
+		count(s, 1);
 		return 0;
 	}
 	empty(s, va, len, level);
@@ -527,7 +536,7 @@ static void restore(struct store *s, uint64_t va, uint64_t len, bool writable, u
 	ioas_unmap(iova, len);
 	slot = find(s, va, &level);
 	put(slot, load(slot) | SLOT_HEAD);
-	s->count++;
+	count(s, 1);
 }
 
 static void release(struct store *s, const struct pin *pin, uint64_t va, uint64_t end)
@@ -550,7 +559,7 @@ static void release(struct store *s, const struct pin *pin, uint64_t va, uint64_
 		return;
 	}
 	ioas_unmap(s->window + pin->va, pin->len);
-	s->count--;
+	count(s, -1);
 	empty(s, pin->va + head, pin->len - head - tail, level);
 	event_unpin(pin->va + head, pin->len - head - tail);
 	restore(s, pin->va, head, writable, head_iova);

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/slab.h"
+#include "base/state.h"
 #include "base/sys.h"
 #include "iommufd/ioas.h"
 #include "legacy/group.h"
@@ -16,6 +17,7 @@ static struct slab containers = {.size = sizeof(struct container)};
 
 static void release(struct object *object)
 {
+	state_add(containers, -1);
 	slab_free(&containers, object);
 }
 
@@ -30,6 +32,7 @@ static struct container *new_container(int fd, unsigned int number)
 	container->object.flags = object_file_flags(O_RDWR);
 	container->number = number;
 	object_identify(&container->object, fd);
+	state_add(containers, 1);
 	return container;
 }
 

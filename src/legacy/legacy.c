@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/process.h"
 #include "base/settings.h"
+#include "base/state.h"
 #include "base/sys.h"
 #include "base/user.h"
 #include "legacy/container.h"
@@ -51,6 +52,7 @@ void legacy_init(char **envp)
 	/* Before the host's own handlers, so that in a fork ours run inside of them. */
 	pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 	settings_read(envp);
+	state_show();
 	lock_leave(saved);
 }
 

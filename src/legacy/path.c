@@ -7,6 +7,7 @@
 #include "base/event.h"
 #include "base/log.h"
 #include "base/settings.h"
+#include "base/state.h"
 #include "base/sys.h"
 #include "iommufd/cdev.h"
 #include "iommufd/ioas.h"
@@ -50,8 +51,10 @@ int path_choose(void)
 	const char *why;
 	int error;
 
-	if (settings.mode == MODE_GROUP)
+	if (settings.mode == MODE_GROUP) {
+		state_set(path, STATE_PATH_GROUP);
 		return 1;
+	}
 	if (chosen)
 		return 0;
 	why = obstacle(&error);
@@ -59,8 +62,10 @@ int path_choose(void)
 		return error;
 	if (!why) {
 		chosen = true;
+		state_set(path, STATE_PATH_CDEV);
 		return 0;
 	}
+	state_set(path, settings.mode == MODE_CDEV ? STATE_PATH_REFUSED : STATE_PATH_GROUP);
 	if (!warned) {
 		warned = true;
 		event_fallback(why, settings.mode == MODE_CDEV ? -ENODEV : 0);

@@ -90,7 +90,13 @@ run run --unknown -- true
 complained "unknown option of run" 2 "--unknown"
 run check --unknown
 complained "unknown option of check" 2 "--unknown"
-for verb in "" run check; do
+run ps --unknown
+complained "unknown option of ps" 2 "--unknown"
+run ps one
+complained "no number" 2 "'one'"
+run ps 1 2
+complained "two processes" 2 "one process or all"
+for verb in "" run check ps; do
     run $verb --help
     is "help of '$verb'" "$status/$err/${out%% *}" "0//Usage:"
     is "help of '$verb' fits 80 columns" "$(grep -cE '.{81}' "$scratch/out")" 0
@@ -260,6 +266,63 @@ p = json.load(open(sys.argv[1]))["program"]
 print(p["name"], p["preloadable"], p["path"])' "$scratch/out")" "sh True $(type -P sh)"
 else
     skip "check --json" "there is no python3 to read it"
+fi
+
+# ---- ps ---------------------------------------------------------------------
+
+run ps $$
+complained "ps of a process without the library" 1 "is not under noiommu-shim"
+run ps 2147483647
+complained "ps of a process that is not there" 2 "no process"
+
+if ! type -P python3 >/dev/null; then
+    skip "ps" "there is no python3 to be looked at"
+else
+    # A driver with a child, whose library has lost its symbols and its file by then.
+    cat >"$scratch/driver" <<'END'
+import os, sys
+fd = os.open("/proc/self/pagemap", os.O_RDONLY)
+for i in range(5):
+    os.pread(fd, 8, id(fd) // 4096 * 8)
+child = os.fork()
+print(child or os.getpid(), flush=True)
+sys.stdin.read()
+END
+    cp "$library" "$scratch/libnoiommu-shim.so"
+    strip "$scratch/libnoiommu-shim.so" 2>/dev/null || true
+    mkfifo "$scratch/end"
+    NOIOMMU_SHIM_MODE=group LD_PRELOAD=$scratch/libnoiommu-shim.so \
+        python3 "$scratch/driver" <"$scratch/end" >"$scratch/children" 2>/dev/null &
+    driver=$!
+    exec 3>"$scratch/end"
+    while (($(wc -l <"$scratch/children") < 2)) && kill -0 $driver 2>/dev/null; do
+        sleep 0.01
+    done
+    rm "$scratch/libnoiommu-shim.so"
+    read -r child <"$scratch/children" || true
+
+    run ps $driver
+    if ((status == 2)); then
+        skip "ps" "$err"
+    else
+        is "ps: status" "$status/$err" 0/
+        is "ps: a line of names and one of numbers" \
+            "$(sed -n '1s/ .*//p; s/^ *'$driver' *//p' "$scratch/out" | xargs)" \
+            "python3 group group 0 5 0 0 0 KiB"
+        is "ps: fits 80 columns" "$(grep -cE '.{81}' "$scratch/out")" 0
+        is "ps: no control characters" "$(tr -d '\n\040-\176' <"$scratch/out" | wc -c)" 0
+        run ps
+        is "ps: finds it among all" "$(grep -c "^ *$driver python3 " "$scratch/out")" 1
+        run ps --json "$child"
+        is "ps --json: the child counts anew" "$(python3 -c '
+import json, sys
+p, = json.load(open(sys.argv[1]))["processes"]
+print(p["comm"], p["mode"], p["path"], p["containers"], p["devices"], p["lookups"],
+      p["failures"], p["pins"]["count"], p["pins"]["bytes"], sum(p["pins"]["pages"].values()))
+' "$scratch/out")" "python3 group group 0 [] 0 0 0 0 0"
+    fi
+    exec 3>&-
+    wait $driver || true
 fi
 
 echo "cli: $passed passed, $failed failed, $skipped skipped"

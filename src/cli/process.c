@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/process.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <elf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+
+#include "cli/library.h"
+
+/* Copies from the memory of a process. 0 or a negative errno. */
+static int peek(pid_t pid, uint64_t address, void *to, size_t size)
+{
+	struct iovec local = {to, size};
+	struct iovec remote = {(void *)(uintptr_t)address, size};
+	ssize_t got = process_vm_readv(pid, &local, 1, &remote, 1, 0);
+
+	if (got < 0)
+		return -errno;
+	return (size_t)got == size ? 0 : -EFAULT;
+}
+
+/* Where the library begins in its memory: 1, 0 if it is not there, or a negative errno. */
+static int find_library(pid_t pid, uint64_t *base)
+{
+	char path[64], *line = NULL;
+	size_t size = 0;
+	FILE *maps;
+	int found = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
+	maps = fopen(path, "re");
+	if (!maps)
+		return errno == ENOENT ? -ESRCH : -errno;
+	while (!found && getline(&line, &size, maps) > 0) {
+		unsigned long start, offset;
+
+		/* A file that was replaced since has " (deleted)" behind its name. */
+		if (strstr(line, "/" LIBRARY_NAME) &&
+		    sscanf(line, "%lx-%*x %*s %lx", &start, &offset) == 2 && !offset) {
+			*base = start;
+			found = 1;
+		}
+	}
+	/* The kernel asks for the right to look when the file is read, too. */
+	if (!found && ferror(maps))
+		found = -errno;
+	free(line);
+	fclose(maps);
+	return found;
+}
+
+static size_t padded(uint32_t size)
+{
+	return ((size_t)size + 3) & ~(size_t)3;
+}
+
+/* The address that our note among the size bytes of notes at address leads to, or 0. */
+static uint64_t follow_note(const char *notes, size_t size, uint64_t address)
+{
+	size_t at = 0;
+
+	while (size - at >= sizeof(Elf64_Nhdr)) {
+		const Elf64_Nhdr *note = (const Elf64_Nhdr *)(notes + at);
+		size_t name = at + sizeof(*note);
+		size_t descriptor = name + padded(note->n_namesz);
+		int32_t distance;
+
+		at = descriptor + padded(note->n_descsz);
+		if (at > size)
+			break;
+		if (note->n_type != STATE_NOTE_TYPE || note->n_namesz != sizeof(STATE_NOTE_NAME) ||
+		    memcmp(notes + name, STATE_NOTE_NAME, sizeof(STATE_NOTE_NAME)) ||
+		    note->n_descsz != sizeof(distance))
+			continue;
+		memcpy(&distance, notes + descriptor, sizeof(distance));
+		return address + descriptor + (uint64_t)distance;
+	}
+	return 0;
+}
+
+/* Where its struct shim_state is: 0 or a negative errno. */
+static int find_state(pid_t pid, uint64_t base, uint64_t *state)
+{
+	_Alignas(Elf64_Nhdr) char notes[1024];
+	Elf64_Ehdr header;
+	Elf64_Phdr segment;
+	int ret = peek(pid, base, &header, sizeof(header));
+
+	if (ret)
+		return ret;
+	if (memcmp(header.e_ident, ELFMAG, SELFMAG) || header.e_ident[EI_CLASS] != ELFCLASS64)
+		return -EPROTO;
+	for (unsigned int i = 0; i < header.e_phnum; i++) {
+		size_t size;
+
+		ret = peek(pid, base + header.e_phoff + i * sizeof(segment), &segment,
+			   sizeof(segment));
+		if (ret)
+			return ret;
+		if (segment.p_type != PT_NOTE)
+			continue;
+		size = segment.p_memsz < sizeof(notes) ? segment.p_memsz : sizeof(notes);
+		ret = peek(pid, base + segment.p_vaddr, notes, size);
+		if (ret)
+			return ret;
+		*state = follow_note(notes, size, base + segment.p_vaddr);
+		if (*state)
+			return 0;
+	}
+	return -EPROTO;
+}
+
+int process_read(pid_t pid, struct process *process)
+{
+	struct shim_state *state = &process->state;
+	uint64_t base = 0, address;
+	int ret = find_library(pid, &base);
+
+	if (ret <= 0)
+		return ret;
+	ret = find_state(pid, base, &address);
+	if (!ret)
+		ret = peek(pid, address, state, sizeof(*state));
+	if (ret)
+		return ret;
+	/* The dynamic linker has mapped the library and not started it yet. */
+	if (!state->magic[0])
+		return 0;
+	if (memcmp(state->magic, STATE_MAGIC, sizeof(state->magic)) ||
+	    state->version != STATE_VERSION || state->size < sizeof(*state))
+		return -EPROTO;
+	ret = peek(pid, state->counts, &process->counts, sizeof(process->counts));
+	if (ret)
+		return ret;
+	process->pid = pid;
+	process_comm(pid, process->comm, sizeof(process->comm));
+	return 1;
+}
+
+void process_comm(pid_t pid, char *comm, size_t size)
+{
+	char path[64];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+	file = fopen(path, "re");
+	if (!file || !fgets(comm, (int)size, file))
+		*comm = '\0';
+	comm[strcspn(comm, "\n")] = '\0';
+	for (char *c = comm; *c; c++)
+		if (!isprint((unsigned char)*c))
+			*c = '?';
+	if (file)
+		fclose(file);
+}
+
+bool process_each(void (*what)(pid_t pid, void *arg), void *arg)
+{
+	struct dirent *entry;
+	DIR *dir = opendir("/proc");
+
+	if (!dir)
+		return false;
+	while ((entry = readdir(dir))) {
+		pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
+
+		if (pid > 0)
+			what(pid, arg);
+	}
+	closedir(dir);
+	return true;
+}

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: MIT */
+/* The processes that are under the library now, and what they hold. */
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "cli/devices.h"
+#include "cli/process.h"
+
+struct ps {
+	bool json;
+	pid_t pid; /* 0: all */
+	struct process *list;
+	size_t count;
+	bool all_seen;
+};
+
+static const struct {
+	const char *name;
+	unsigned int shift;
+} page_sizes[] = {
+	[STATE_PAGE_4K] = {"4 KiB", 12},
+	[STATE_PAGE_2M] = {"2 MiB", 21},
+	[STATE_PAGE_1G] = {"1 GiB", 30},
+};
+
+static const char *const modes[] = {
+	[STATE_MODE_AUTO] = "auto",
+	[STATE_MODE_CDEV] = "cdev",
+	[STATE_MODE_GROUP] = "group",
+};
+
+static const char *const paths[] = {
+	[STATE_PATH_NONE] = "none",
+	[STATE_PATH_CDEV] = "cdev",
+	[STATE_PATH_GROUP] = "group",
+	[STATE_PATH_REFUSED] = "refused",
+};
+
+/* The process may be of a library that knows more values. */
+#define NAME_OF(names, value)                                                                      \
+	((value) < sizeof(names) / sizeof((names)[0]) ? (names)[value] : "unknown")
+
+/* ---- what there is ---- */
+
+static int look_at(struct ps *ps, pid_t pid)
+{
+	struct process process;
+	int ret = process_read(pid, &process);
+
+	if (ret <= 0)
+		return ret;
+	ps->list = reallocarray(ps->list, ps->count + 1, sizeof(*ps->list));
+	if (!ps->list)
+		give_up("out of memory");
+	ps->list[ps->count++] = process;
+	return ret;
+}
+
+static void look_at_one_of_all(pid_t pid, void *arg)
+{
+	struct ps *ps = arg;
+	int ret = look_at(ps, pid);
+
+	if (ret == -EACCES || ret == -EPERM)
+		ps->all_seen = false;
+	else if (ret == -EPROTO)
+		complain("process %d has another version of the library in it", pid);
+}
+
+static void look_at_the_one(struct ps *ps)
+{
+	switch (look_at(ps, ps->pid)) {
+	case 0:
+	case 1:
+		return;
+	case -ESRCH:
+		give_up("there is no process %d", ps->pid);
+	case -EPROTO:
+		give_up("process %d has another version of the library in it", ps->pid);
+	case -EACCES:
+	case -EPERM:
+		give_up("process %d may not be looked at: run this as root, or as its user where "
+			"ptrace is not restricted",
+			ps->pid);
+	default:
+		give_up("process %d ended, or changed while it was looked at", ps->pid);
+	}
+}
+
+static bool holds(const struct device *device, pid_t pid)
+{
+	for (size_t i = 0; i < device->holder_count; i++)
+		if (device->holders[i].pid == pid)
+			return true;
+	return false;
+}
+
+static uint64_t pinned_bytes(const struct shim_counts *counts)
+{
+	uint64_t bytes = 0;
+
+	for (int i = 0; i < STATE_PAGE_SIZES; i++)
+		bytes += counts->pages[i] << page_sizes[i].shift;
+	return bytes;
+}
+
+/* ---- the table ---- */
+
+/* With no fewer than three digits, where there are as many. */
+static char *human(uint64_t bytes)
+{
+	static const char *const units[] = {"KiB", "MiB", "GiB", "TiB"};
+	size_t unit = 0;
+
+	bytes >>= 10;
+	while (bytes >= 10240 && unit + 1 < sizeof(units) / sizeof(units[0])) {
+		bytes >>= 10;
+		unit++;
+	}
+	return text("%" PRIu64 " %s", bytes, units[unit]);
+}
+
+static void print_process(const struct process *process, const struct devices *devices)
+{
+	const struct shim_counts *counts = &process->counts;
+	char *pinned = human(pinned_bytes(counts));
+
+	printf("%7d %-15s %-5s %-7s %5" PRIu32 " %10" PRIu64 " %6" PRIu64 " %6" PRIu64 " %9s\n",
+	       process->pid, process->comm, NAME_OF(modes, process->state.mode),
+	       NAME_OF(paths, process->state.path), process->state.containers, counts->lookups,
+	       counts->failures, counts->pins, pinned);
+	free(pinned);
+	for (int i = 0; i < STATE_PAGE_SIZES; i++)
+		if (counts->pages[i])
+			printf("%8s%" PRIu64 " page%s of %s\n", "", counts->pages[i],
+			       counts->pages[i] == 1 ? "" : "s", page_sizes[i].name);
+	for (size_t i = 0; i < devices->count; i++)
+		if (holds(&devices->list[i], process->pid))
+			printf("%8sdevice %s\n", "", devices->list[i].address);
+}
+
+static void print_table(const struct ps *ps, const struct devices *devices)
+{
+	if (ps->count)
+		printf("%7s %-15s %-5s %-7s %5s %10s %6s %6s %9s\n", "PID", "COMMAND", "MODE",
+		       "PATH", "CONT.", "LOOKUPS", "FAILED", "PINS", "PINNED");
+	for (size_t i = 0; i < ps->count; i++)
+		print_process(&ps->list[i], devices);
+}
+
+/* ---- JSON ---- */
+
+static json_t *process_json(const struct process *process, const struct devices *devices)
+{
+	const struct shim_counts *counts = &process->counts;
+	json_t *addresses = json_array();
+	json_t *pages = json_object();
+
+	for (size_t i = 0; i < devices->count; i++)
+		if (holds(&devices->list[i], process->pid))
+			json_array_append_new(addresses, json_string(devices->list[i].address));
+	for (int i = 0; i < STATE_PAGE_SIZES; i++)
+		json_object_set_new(pages, page_sizes[i].name,
+				    json_integer((json_int_t)counts->pages[i]));
+	return json_pack(
+		"{s:i, s:s, s:s, s:s, s:i, s:o, s:I, s:I, s:{s:I, s:I, s:o}}", "pid", process->pid,
+		"comm", process->comm, "mode", NAME_OF(modes, process->state.mode), "path",
+		NAME_OF(paths, process->state.path), "containers", (int)process->state.containers,
+		"devices", addresses, "lookups", (json_int_t)counts->lookups, "failures",
+		(json_int_t)counts->failures, "pins", "count", (json_int_t)counts->pins, "bytes",
+		(json_int_t)pinned_bytes(counts), "pages", pages);
+}
+
+static void print_json(const struct ps *ps, const struct devices *devices)
+{
+	json_t *array = json_array();
+	json_t *all;
+
+	for (size_t i = 0; i < ps->count; i++)
+		json_array_append_new(array, process_json(&ps->list[i], devices));
+	all = json_pack("{s:o}", "processes", array);
+	if (!all || json_dumpf(all, stdout, JSON_INDENT(2)))
+		give_up("cannot write JSON");
+	putchar('\n');
+	json_decref(all);
+}
+
+/* ---- the verb ---- */
+
+enum { OPTION_JSON = 256 };
+
+static const struct argp_option options[] = {
+	{"json", OPTION_JSON, NULL, 0, "print JSON", 0},
+	{0},
+};
+
+static pid_t parse_pid(const char *arg)
+{
+	char *end;
+	long pid;
+
+	errno = 0;
+	pid = strtol(arg, &end, 10);
+	if (errno || *end || end == arg || pid <= 0 || pid > INT32_MAX)
+		give_up("'%s' is not the number of a process", arg);
+	return (pid_t)pid;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct ps *ps = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->err_stream = NULL;
+		return 0;
+	case OPTION_JSON:
+		ps->json = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (ps->pid)
+			give_up("one process or all; see noiommu-shim ps --help");
+		ps->pid = parse_pid(arg);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static void say_none(const struct ps *ps)
+{
+	if (ps->pid)
+		complain("process %d is not under noiommu-shim", ps->pid);
+	else
+		complain("no process is under noiommu-shim%s",
+			 ps->all_seen ? "" : ", of those that this user may look at");
+}
+
+int ps_main(int argc, char **argv)
+{
+	static const struct argp argp = {
+		.options = options,
+		.parser = parse,
+		.args_doc = "[PID]",
+		.doc = "Shows the processes that are under the library now, or the one with PID: "
+		       "mode, path, containers, lookups and failed ones, pins, and devices.\v"
+		       "It takes the rights of ptrace: those of the process's user, or root.\n\n"
+		       "Exit status: 0: there is one; 1: there is none; 2: bad usage, or it could "
+		       "not look.",
+	};
+	struct ps ps = {.all_seen = true};
+	struct devices devices;
+
+	parse_options(&argp, argc, argv, &ps);
+	if (ps.pid)
+		look_at_the_one(&ps);
+	else if (!process_each(look_at_one_of_all, &ps))
+		give_up("cannot read /proc: %s", strerror(errno));
+	devices_read(&devices);
+	if (ps.json)
+		print_json(&ps, &devices);
+	else
+		print_table(&ps, &devices);
+	if (fflush(stdout) || ferror(stdout))
+		give_up("cannot write: %s", strerror(errno));
+	if (!ps.count)
+		say_none(&ps);
+	return ps.count ? 0 : STATUS_NONE;
+}
