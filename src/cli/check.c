@@ -155,6 +155,9 @@ static void check_iommufd(struct check *c)
 	} else if (error == ENOENT && !access("/sys/class/misc/iommu", F_OK)) {
 		MISSING(c, name, "the kernel has it, the node is not here");
 		MEND(c, "give it to this container: --device /dev/iommu");
+	} else if (error == EPERM) {
+		MISSING(c, name, "cannot be opened: %s", strerror(error));
+		MEND(c, "allow it to this container: --device /dev/iommu");
 	} else if (error == ENOENT) {
 		MISSING(c, name, "there is none");
 		MEND(c, kconfig_value("IOMMUFD") == 'n' ? "boot a kernel with CONFIG_IOMMUFD=y"
@@ -271,6 +274,10 @@ static void mend_no_device(struct check *c)
 		MEND(c, "boot with the IOMMU off (intel_iommu=off or amd_iommu=off)");
 		return;
 	}
+	if (kconfig_value("VFIO_PCI") == 'n') {
+		MEND(c, "boot a kernel with CONFIG_VFIO_PCI=y");
+		return;
+	}
 	if (access("/sys/bus/pci/drivers/vfio-pci", F_OK))
 		MEND(c, "modprobe vfio-pci");
 	MEND(c, "BDF=0000:00:00.0    # yours, see lspci -nn");
@@ -287,8 +294,10 @@ static void mend_no_free_device(struct check *c, const struct device *device)
 		     device->holders[0].pid, device->holders[0].comm);
 	} else if (device->error == ENOENT) {
 		MEND(c, "give it to this container: --device %s", device_node(device));
-	} else if (device->error == EPERM) {
+	} else if (device->error == EPERM && !has_capability(CAP_SYS_RAWIO)) {
 		MEND(c, "run as root, or give CAP_SYS_RAWIO");
+	} else if (device->error == EPERM) {
+		MEND(c, "allow it to this container: --device %s", device_node(device));
 	} else {
 		MEND(c, "run as root, or give your user the node:");
 		MEND(c, "setfacl -m u:%u:rw %s", (unsigned int)getuid(), device_node(device));
@@ -386,24 +395,29 @@ static void check_hugepages(struct check *c)
 	static const char name[] = "huge pages";
 	DIR *dir = opendir(HUGEPAGES);
 	struct dirent *entry;
-	uint64_t count = 0, unused = 0;
+	char *sizes = text("%s", "");
 
 	while (dir && (entry = readdir(dir))) {
 		uint64_t n, kbytes;
+		char *before = sizes;
 
 		if (sscanf(entry->d_name, "hugepages-%lukB", &kbytes) != 1)
 			continue;
 		n = read_number(HUGEPAGES, entry->d_name, "nr_hugepages");
-		count += n;
-		unused += read_number(HUGEPAGES, entry->d_name, "free_hugepages");
+		if (!n)
+			continue;
 		c->huge_bytes += n * kbytes * 1024;
+		sizes = text("%s%s%lu of %lu MiB, %lu free", before, *before ? "; " : "", n,
+			     kbytes >> 10, read_number(HUGEPAGES, entry->d_name, "free_hugepages"));
+		free(before);
 	}
 	if (dir)
 		closedir(dir);
-	if (count) {
-		OK(c, name, "%lu, %lu free, %lu MiB in all", count, unused, c->huge_bytes >> 20);
+	if (c->huge_bytes)
+		OK(c, name, "%s", sizes);
+	free(sizes);
+	if (c->huge_bytes)
 		return;
-	}
 	NOTE(c, name, dir ? "none: DPDK and many drivers want some" : "this kernel has none");
 	MEND(c, dir ? "echo 512 > /proc/sys/vm/nr_hugepages"
 		    : "build the kernel with CONFIG_HUGETLBFS=y");
@@ -458,7 +472,13 @@ static void check_program(struct check *c)
 		MEND(c, "%s", obstacle.instead);
 	} else {
 		json_object_set_new(c->program, "preloadable", json_true());
-		OK(c, name, "%s can be preloaded", program.path);
+		if (program_calls_kernel(&program))
+			NOTE(c, name,
+			     "%s can be preloaded; it has system calls of its own, which the "
+			     "library does not see",
+			     program.path);
+		else
+			OK(c, name, "%s can be preloaded", program.path);
 	}
 }
 

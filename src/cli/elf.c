@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
@@ -134,6 +135,63 @@ static bool has_go_section(const struct file *file, const Elf64_Ehdr *head)
 	return false;
 }
 
+/*
+ * A system call that names its number just before: ioctl, openat or pread64.
+ * Compilers put the number into a register as a constant, and what else a
+ * call needs comes between.
+ */
+#if defined(__x86_64__)
+#define INSTRUCTION   1	 /* bytes, at least */
+#define CALL_DISTANCE 24 /* bytes between the two */
+
+static bool is_call(const unsigned char *code, uint64_t size)
+{
+	uint32_t number;
+
+	if (size < 5 || code[0] != 0xb8) /* mov $number, %eax */
+		return false;
+	memcpy(&number, code + 1, sizeof(number));
+	if (number != SYS_ioctl && number != SYS_openat && number != SYS_pread64)
+		return false;
+	for (uint64_t at = 5; at < 5 + CALL_DISTANCE && at + 1 < size; at++)
+		if (code[at] == 0x0f && code[at + 1] == 0x05) /* syscall */
+			return true;
+	return false;
+}
+#elif defined(__aarch64__)
+#define INSTRUCTION   4
+#define CALL_DISTANCE 24
+
+static bool is_call(const unsigned char *code, uint64_t size)
+{
+	uint32_t instruction, number;
+
+	if (size < sizeof(instruction))
+		return false;
+	memcpy(&instruction, code, sizeof(instruction));
+	number = instruction >> 5 & 0xffff;
+	if ((instruction & 0x7fe0001f) != 0x52800008 || /* mov w8 or x8, #number */
+	    (number != SYS_ioctl && number != SYS_openat && number != SYS_pread64))
+		return false;
+	for (uint64_t at = 4; at <= 4 + CALL_DISTANCE && at + 4 <= size; at += 4) {
+		memcpy(&instruction, code + at, sizeof(instruction));
+		if (instruction == 0xd4000001) /* svc #0 */
+			return true;
+	}
+	return false;
+}
+#endif
+
+static bool has_call(const struct file *file, const Elf64_Phdr *ph)
+{
+	const unsigned char *code = part(file, ph->p_offset, ph->p_filesz);
+
+	for (uint64_t at = 0; code && at < ph->p_filesz; at += INSTRUCTION)
+		if (is_call(code + at, ph->p_filesz - at))
+			return true;
+	return false;
+}
+
 static int read_file(const struct file *file, struct elf *elf)
 {
 	const Elf64_Ehdr *head = part(file, 0, sizeof(Elf32_Ehdr));
@@ -159,6 +217,8 @@ static int read_file(const struct file *file, struct elf *elf)
 				 string(file, ph->p_offset));
 		else if (ph->p_type == PT_NOTE)
 			elf->is_go |= is_go_note(file, ph);
+		else if (ph->p_type == PT_LOAD && ph->p_flags & PF_X)
+			elf->calls_kernel |= has_call(file, ph);
 	}
 	if (elf->interpreter[0])
 		elf->libc = libc_of_linker(elf->interpreter);

@@ -16,6 +16,7 @@ struct elf {
 	char interpreter[PATH_MAX]; /* the dynamic linker; "": none, it is static */
 	bool is_linker;		    /* it is a dynamic linker itself */
 	bool is_go;
+	bool calls_kernel;  /* it has system calls of its own that drivers make: ioctl and such */
 	enum elf_libc libc; /* what the interpreter or, in a library, DT_NEEDED says */
 };
 

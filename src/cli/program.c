@@ -260,3 +260,10 @@ bool program_has_obstacle(const struct program *program, const struct elf *libra
 		     found.what);
 	return true;
 }
+
+bool program_calls_kernel(const struct program *program)
+{
+	struct elf elf;
+
+	return !elf_read(program->loaded, &elf) && elf.calls_kernel;
+}

@@ -16,6 +16,12 @@ struct program {
 /* Finds name as execvp() does. 0, STATUS_CANNOT_EXEC or STATUS_NOT_FOUND. */
 int program_find(const char *name, struct program *program);
 
+/*
+ * True when it makes system calls without libc, which the library does not
+ * see. That need not matter: they may be for something else.
+ */
+bool program_calls_kernel(const struct program *program);
+
 /* Why a program cannot be served, and what to do about it. */
 struct obstacle {
 	char what[2 * PATH_MAX];

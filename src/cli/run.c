@@ -138,6 +138,9 @@ int run_main(int argc, char **argv)
 	if (program_has_obstacle(&program, &elf, &obstacle))
 		give_up("%s %s; %s (without this command it runs as ever, its memory not pinned)",
 			run.program[0], obstacle.what, obstacle.instead);
+	if (program_calls_kernel(&program))
+		complain("%s has system calls of its own, which the library does not see",
+			 run.program[0]);
 	set("NOIOMMU_SHIM_MODE", run.mode);
 	set("NOIOMMU_SHIM_LOG", run.level);
 	set("NOIOMMU_SHIM_LOG_FILE", absolute(run.file));

@@ -192,6 +192,20 @@ else
     compiles "$scratch/go"
     refused "a Go program by its note" "$scratch/go" "Go program"
 
+    for arch in '"syscall" : : "a"(16), "D"(-1) : "rcx", "r11", "memory"' \
+        '"mov w8, #29; mov x0, #-1; svc #0" : : : "x0", "x8", "memory"'; do
+        source="int main(void) { __asm__ volatile($arch); return 9; }"
+        ! compiles "$scratch/own-calls" || break
+    done
+    run run -- "$scratch/own-calls"
+    is "a program with system calls of its own runs" "$status" 9
+    is "... after a word about it" "$(wc -l <"$scratch/err")/${err##*has }" \
+        "1/system calls of its own, which the library does not see"
+    run check -- "$scratch/own-calls"
+    is "... and check knows" "$(grep -c '^note *program' "$scratch/out")" 1
+    run check -- "$scratch/dynamic"
+    is "... and tells it from others" "$(grep -c '^ok *program' "$scratch/out")" 1
+
     source='int main(void) { return 9; }'
     compiles "$scratch/musl" -Wl,--dynamic-linker=/lib/ld-musl-none.so.1
     refused "a program of another libc" "$scratch/musl" "musl"
