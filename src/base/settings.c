@@ -33,6 +33,15 @@ static void set_mode(const char *variable, const char *value)
 		settings.mode = (enum settings_mode)mode;
 }
 
+static void set_unpinned(const char *variable, const char *value)
+{
+	static const char *const names[] = {"refuse", "fallback", NULL};
+	int unpinned = choose(variable, value, names);
+
+	if (unpinned >= 0)
+		settings.unpinned = (enum settings_unpinned)unpinned;
+}
+
 static void set_log(const char *variable, const char *value)
 {
 	static const char *const names[] = {"error", "warn", "info", "debug", NULL};
@@ -69,9 +78,8 @@ static const struct {
 	const char *name;
 	void (*set)(const char *variable, const char *value);
 } variables[] = {
-	{PREFIX "MODE", set_mode},
-	{PREFIX "LOG", set_log},
-	{PREFIX "LOG_FILE", set_log_file},
+	{PREFIX "MODE", set_mode},   {PREFIX "UNPINNED", set_unpinned},
+	{PREFIX "LOG", set_log},     {PREFIX "LOG_FILE", set_log_file},
 	{PREFIX "TRACE", set_trace},
 };
 

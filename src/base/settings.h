@@ -13,8 +13,15 @@ enum settings_mode {
 	MODE_GROUP, /* never redirect, observe only */
 };
 
+/* What a lookup of a page comes to that cannot be pinned. */
+enum settings_unpinned {
+	UNPINNED_REFUSE,   /* it fails */
+	UNPINNED_FALLBACK, /* the kernel's own entry, as without the library */
+};
+
 struct settings {
 	enum settings_mode mode;
+	enum settings_unpinned unpinned;
 };
 
 extern struct settings settings;

@@ -13,17 +13,22 @@
 
 struct run {
 	const char *mode;
+	const char *unpinned;
 	const char *level;
 	const char *file;
 	char **program;
 };
 
-enum { OPTION_MODE = 256, OPTION_LOG, OPTION_LOG_FILE };
+enum { OPTION_MODE = 256, OPTION_UNPINNED, OPTION_LOG, OPTION_LOG_FILE };
 
 static const struct argp_option options[] = {
 	{"mode", OPTION_MODE, "MODE", 0,
 	 "auto: the cdev path where it exists, else the group path as it is (the default); "
 	 "cdev: the cdev path, or refuse; group: never redirect, only observe",
+	 0},
+	{"unpinned", OPTION_UNPINNED, "WHAT", 0,
+	 "where a page cannot be pinned: refuse: the lookup fails (the default); fallback: the "
+	 "program gets an address that nothing holds",
 	 0},
 	{"log", OPTION_LOG, "LEVEL", 0, "error, warn (the default), info or debug", 0},
 	{"log-file", OPTION_LOG_FILE, "FILE", 0, "append the log to FILE, not to standard error",
@@ -43,6 +48,7 @@ static const char *one_of(const char *option, const char *value, const char *con
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	static const char *const modes[] = {"auto", "cdev", "group", NULL};
+	static const char *const choices[] = {"refuse", "fallback", NULL};
 	static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
 	struct run *run = state->input;
 
@@ -52,6 +58,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPTION_MODE:
 		run->mode = one_of("--mode", arg, modes);
+		return 0;
+	case OPTION_UNPINNED:
+		run->unpinned = one_of("--unpinned", arg, choices);
 		return 0;
 	case OPTION_LOG:
 		run->level = one_of("--log", arg, levels);
@@ -142,6 +151,7 @@ int run_main(int argc, char **argv)
 		complain("%s has system calls of its own, which the library does not see",
 			 run.program[0]);
 	set("NOIOMMU_SHIM_MODE", run.mode);
+	set("NOIOMMU_SHIM_UNPINNED", run.unpinned);
 	set("NOIOMMU_SHIM_LOG", run.level);
 	set("NOIOMMU_SHIM_LOG_FILE", absolute(run.file));
 	preload(library);

@@ -69,6 +69,13 @@ uint64_t maps_shared_length(uint64_t va)
 									      : 0;
 }
 
+bool maps_can_read(uint64_t va)
+{
+	struct procmap_query vma;
+
+	return !query(va, 0, &vma) || vma.vma_flags & PROCMAP_QUERY_VMA_READABLE;
+}
+
 bool maps_has_file(dev_t dev, ino_t ino)
 {
 	struct procmap_query vma;

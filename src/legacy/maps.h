@@ -19,6 +19,9 @@ uint64_t maps_length(uint64_t va);
 /* The same where that is a shared mapping; 0 in a private one, too. */
 uint64_t maps_shared_length(uint64_t va);
 
+/* False when the program itself may not read what is mapped at va. */
+bool maps_can_read(uint64_t va);
+
 /* True when a mapping of the file with this identity exists. */
 bool maps_has_file(dev_t dev, ino_t ino);
 

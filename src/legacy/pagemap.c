@@ -164,6 +164,16 @@ static int defer(uint64_t va, uint64_t entry)
 	return 0;
 }
 
+static int defer_present(uint64_t va, const uint64_t *entries, size_t n)
+{
+	int ret = 0;
+
+	for (size_t i = 0; i < n && !ret; i++, va += PIN_PAGE_SIZE)
+		if (entries[i] & PAGEMAP_PRESENT)
+			ret = defer(va, entries[i]);
+	return ret;
+}
+
 /* ---- pinning ---- */
 
 static void complain(uint64_t va, int error)
@@ -189,9 +199,37 @@ static void complain(uint64_t va, int error)
 		log_error("cannot pin a page (EBUSY): every no-IOMMU device is in use by another "
 			  "process");
 		break;
+	case -EFAULT:
+		log_error("cannot pin the page at 0x%lx (EFAULT): no device can be given memory "
+			  "of this kind, or at addresses from 2^48 on; use other memory",
+			  va);
+		break;
 	default:
-		log_error("cannot pin a page (%e)", error);
+		log_error("cannot pin the page at 0x%lx (%e)", va, error);
 	}
+}
+
+/*
+ * What comes of pages that could not be pinned, the first of them at va. 0:
+ * the program gets the kernel's own entries.
+ */
+static int give_up(uint64_t va, int error)
+{
+	uint64_t entry = PAGEMAP_PRESENT | PAGEMAP_PFN;
+
+	maps_entries(va, &entry, 1);
+	/*
+	 * No memory: gone by now, or not for the program itself to read, as with
+	 * PROT_NONE, which keeps its pages. What a device has there is not
+	 * present in the first place (walk_page_test() in mm/pagewalk.c).
+	 */
+	if (error == -EFAULT && (!(entry & PAGEMAP_PRESENT) || !maps_can_read(va)))
+		return 0;
+	complain(va, error);
+	/* Without the right to see frames the kernel's own answer has none in it. */
+	if ((error == -EPERM || error == -EACCES) && HIDDEN_PFN(entry))
+		return 0;
+	return settings.unpinned == UNPINNED_FALLBACK ? 0 : error;
 }
 
 /* The size of the page at va as a shift. entry is what the kernel says of it. */
@@ -213,19 +251,24 @@ static int pin_huge(uint64_t va, unsigned int shift, bool shared)
 {
 	uint64_t size = UINT64_C(1) << shift;
 
+	int ret;
+
 	va &= ~(size - 1);
 	/* What was pinned of smaller pages there is no longer mapped. */
 	pin_release(va, size);
-	return pin_add(va, size, shift, shared);
+	ret = pin_add(va, size, shift, shared);
+	return ret ? give_up(va, ret) : 0;
 }
 
-/* -EFAULT for a range can be one bad page in it; that one keeps the kernel's entry. */
+/* -EFAULT for a range can be one bad page in it. */
 static int pin_small(uint64_t va, size_t n, bool shared)
 {
 	int ret = pin_add(va, n << PIN_PAGE_SHIFT, PIN_PAGE_SHIFT, shared);
 
+	if (!ret)
+		return 0;
 	if (ret != -EFAULT || n == 1)
-		return ret == -EFAULT ? 0 : ret;
+		return give_up(va, ret);
 	ret = 0;
 	for (size_t i = 0; i < n && !ret; i++, va += PIN_PAGE_SIZE)
 		if (!pin_pfn(va))
@@ -274,8 +317,6 @@ static int pin_pages(uint64_t va, const uint64_t *entries, size_t n)
 		shift = page_shift(at, entries[i]);
 		if (shift != PIN_PAGE_SHIFT) {
 			ret = pin_huge(at, shift, shared);
-			if (ret == -EFAULT)
-				ret = 0;
 			run = ((UINT64_C(1) << shift) - (at & ((UINT64_C(1) << shift) - 1))) >>
 			      PIN_PAGE_SHIFT;
 		} else {
@@ -415,28 +456,21 @@ static int answer(int fd, uint64_t va, uint64_t *entries, size_t n, off_t pos, s
 	start = pin_current(va, entries, n);
 	if (start == n)
 		return 0;
+	va += start << PIN_PAGE_SHIFT;
+	pos += (off_t)(start * sizeof(*entries));
+	entries += start;
+	n -= start;
 	ret = group_page_table();
 	if (ret == -EBUSY) {
-		for (size_t i = start; i < n; i++)
-			if (entries[i] & PAGEMAP_PRESENT &&
-			    (ret = defer(va + (i << PIN_PAGE_SHIFT), entries[i])))
-				return ret;
-		return 0;
+		ret = defer_present(va, entries, n);
+		return ret ? give_up(va, ret) : 0;
 	}
-	if (!ret) {
-		va += start << PIN_PAGE_SHIFT;
-		pos += (off_t)(start * sizeof(*entries));
-		pagemap_settle();
-		sweep();
-		ret = pin_pages(va, entries + start, n - start);
-		*changed = fill(fd, va, entries + start, n - start, pos);
-	}
-	/* Without the right to see frames the kernel's own answer is harmless: there is none in it.
-	 */
-	if ((ret == -EPERM || ret == -EACCES) && HIDDEN_PFN(entries[start])) {
-		complain(va, ret);
-		return 0;
-	}
+	if (ret)
+		return give_up(va, ret);
+	pagemap_settle();
+	sweep();
+	ret = pin_pages(va, entries, n);
+	*changed = fill(fd, va, entries, n, pos);
 	return ret;
 }
 
@@ -478,8 +512,6 @@ ssize_t legacy_pagemap_read(int fd, void *buf, ssize_t len, off_t pos, uint64_t 
 		if (pagemap && pagemap->object.kind == FD_PAGEMAP && shows_us(pagemap) &&
 		    !pagemap->native)
 			ret = answer(fd, va, entries, n, pos, &changed);
-		if (ret)
-			complain(va, ret);
 		if (ret && at_position)
 			sys_lseek(fd, pos, SEEK_SET);
 		lock_leave(saved);

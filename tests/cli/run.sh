@@ -116,11 +116,11 @@ is "version" "$status/${out%% *}" 0/noiommu-shim
     is "the library is preloaded" "$out" "$library"
     LD_PRELOAD=libm.so.6 run run -- sh -c 'echo "$LD_PRELOAD"'
     is "other preloads are kept, behind it" "$out" "$library:libm.so.6"
-    run run --mode cdev --log debug --log-file log -- sh -c \
-        'echo $NOIOMMU_SHIM_MODE $NOIOMMU_SHIM_LOG $NOIOMMU_SHIM_LOG_FILE'
-    is "options reach it" "$out" "cdev debug $PWD/log"
+    run run --mode cdev --unpinned fallback --log debug --log-file log -- sh -c \
+        'echo $NOIOMMU_SHIM_MODE $NOIOMMU_SHIM_UNPINNED $NOIOMMU_SHIM_LOG $NOIOMMU_SHIM_LOG_FILE'
+    is "options reach it" "$out" "cdev fallback debug $PWD/log"
     rm -f log
-    run run -- sh -c 'echo "$NOIOMMU_SHIM_MODE$NOIOMMU_SHIM_LOG$NOIOMMU_SHIM_LOG_FILE"'
+    run run -- sh -c 'echo "$NOIOMMU_SHIM_MODE$NOIOMMU_SHIM_UNPINNED$NOIOMMU_SHIM_LOG$NOIOMMU_SHIM_LOG_FILE"'
     is "without options no variable is set" "$out" ""
     run run sh -c 'echo "$0" "$@"' --mode -- x
     is "the program's options are its own" "$out" "--mode -- x"

@@ -288,7 +288,8 @@ int fake_pin(uint64_t va, bool writable, uint64_t *pfn)
 
 	*pfn = OWN_FRAME;
 	if (va < FAKE_OWN || va >= FAKE_OWN_END) {
-		if (!vma || vma->flags & FAKE_PFNMAP || (writable && vma->flags & FAKE_READ_ONLY))
+		if (!vma || vma->flags & (FAKE_PFNMAP | FAKE_SECRET | FAKE_NO_ACCESS) ||
+		    (writable && vma->flags & FAKE_READ_ONLY))
 			return -EFAULT;
 		page = touch(vma, va);
 		if (*page & COPY_FIRST)
@@ -370,7 +371,8 @@ int fake_procmap_query(void *arg)
 		return -ENOENT;
 	query->vma_start = vma->start;
 	query->vma_end = vma->end;
-	query->vma_flags = node ? PROCMAP_QUERY_VMA_SHARED : 0;
+	query->vma_flags = (node ? PROCMAP_QUERY_VMA_SHARED : 0) |
+			   (vma->flags & FAKE_NO_ACCESS ? 0 : PROCMAP_QUERY_VMA_READABLE);
 	query->vma_page_size = vma->file ? vma->file->page_size : FAKE_4K;
 	query->vma_offset = node ? vma->offset : 0;
 	query->inode = node ? node->ino : 0;

@@ -97,9 +97,11 @@ struct fake_file;
 
 enum {
 	FAKE_READ_ONLY = 1,
-	FAKE_PFNMAP = 2, /* a BAR: no page is ever present, none can be pinned */
-	FAKE_ABSENT = 4, /* no page is there before it is touched */
-	FAKE_COPIED = 8, /* pinning copies each page, as it does the zero page */
+	FAKE_PFNMAP = 2,     /* a BAR: no page is ever present, none can be pinned */
+	FAKE_ABSENT = 4,     /* no page is there before it is touched */
+	FAKE_COPIED = 8,     /* pinning copies each page, as it does the zero page */
+	FAKE_SECRET = 16,    /* present, and cannot be pinned: memfd_secret() */
+	FAKE_NO_ACCESS = 32, /* PROT_NONE over pages that are there */
 };
 
 /* A file in memory of which all is made of pages of one size. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/settings.h"
 #include "fake.h"
 #include "iommufd/ioas.h"
 #include "iommufd/pin.h"
@@ -96,6 +97,22 @@ START_TEST(what_is_not_memory)
 	ck_assert_mem_eq(entries, none, sizeof(none));
 	ck_assert_uint_eq(pin_count(), 0);
 	ck_assert_uint_eq(fake_pfn(BASE + FAKE_4K), 0);
+}
+END_TEST
+
+/* PROT_NONE keeps the pages that are there. */
+START_TEST(no_access)
+{
+	uint64_t entries[3], real[3];
+
+	fake_map(BASE, FAKE_4K, NULL, 0, 0);
+	fake_map(BASE + FAKE_4K, FAKE_4K, NULL, 0, FAKE_NO_ACCESS);
+	fake_map(BASE + 2 * FAKE_4K, FAKE_4K, NULL, 0, 0);
+	read_both(BASE, entries, real, 3);
+	ck_assert_mem_eq(entries, real, sizeof(real));
+	ck_assert(entries[1] & PAGEMAP_PRESENT);
+	ck_assert_uint_eq(pin_count(), 2);
+	ck_assert_str_eq(fake.log, "");
 }
 END_TEST
 
@@ -417,6 +434,67 @@ START_TEST(one_bad_page_among_good_ones)
 }
 END_TEST
 
+static void assert_one_line(const char *what)
+{
+	ck_assert_ptr_nonnull(strstr(fake.log, what));
+	ck_assert_ptr_null(strchr(strchr(fake.log, '\n') + 1, '\n'));
+}
+
+/* Memory that no device can be given, and memory where there is no IOVA for it. */
+START_TEST(cannot_be_pinned)
+{
+	const uint64_t base = _i ? PIN_VA_LIMIT + BASE : BASE;
+	uint64_t entries[3], real[3];
+
+	fake_map(base, 3 * FAKE_4K, NULL, 0, 0);
+	fake_map(base + FAKE_4K, FAKE_4K, NULL, 0, FAKE_SECRET);
+	sys_lseek(pagemap, position(base), SEEK_SET);
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(program_read(pagemap, entries, sizeof(entries)), -EFAULT);
+		ck_assert_int_eq(sys_lseek(pagemap, 0, SEEK_CUR), position(base));
+	}
+	assert_one_line("EFAULT");
+	settings.unpinned = UNPINNED_FALLBACK;
+	read_both(base, entries, real, 3);
+	settings.unpinned = UNPINNED_REFUSE;
+	ck_assert_mem_eq(entries, real, sizeof(real));
+	ck_assert_uint_eq(pin_count(), _i ? 0 : 2);
+	program_unmap(base, 3 * FAKE_4K);
+}
+END_TEST
+
+START_TEST(fall_back_at_the_limit)
+{
+	uint64_t entries[8], real[8];
+
+	settings.unpinned = UNPINNED_FALLBACK;
+	fake_map(BASE, 8 * FAKE_4K, NULL, 0, 0);
+	fake.pin_limit = 5;
+	assert_promise(BASE, 2);
+	read_both(BASE, entries, real, 8);
+	ck_assert_mem_eq(entries, real, sizeof(real));
+	assert_one_line("RLIMIT_MEMLOCK");
+	fake.pin_limit = 100;
+	assert_promise(BASE, 8);
+	settings.unpinned = UNPINNED_REFUSE;
+}
+END_TEST
+
+START_TEST(fall_back_without_rights)
+{
+	uint64_t entry, real;
+
+	settings.unpinned = UNPINNED_FALLBACK;
+	fake.rawio = false;
+	fake_map(BASE, FAKE_4K, NULL, 0, 0);
+	read_both(BASE, &entry, &real, 1);
+	ck_assert_uint_eq(entry, real);
+	assert_one_line("CAP_SYS_RAWIO");
+	settings.unpinned = UNPINNED_REFUSE;
+	fake.rawio = true;
+}
+END_TEST
+
 /* ---- no page table can be had: another process has every device ---- */
 
 static struct other others[2];
@@ -550,6 +628,7 @@ Suite *suite_pagemap(void)
 	tcase_add_test(tc, one_page_is_pinned);
 	tcase_add_test(tc, flags_are_the_kernels);
 	tcase_add_test(tc, what_is_not_memory);
+	tcase_add_test(tc, no_access);
 	tcase_add_test(tc, bulk_with_holes);
 	tcase_add_test(tc, kinds_of_memory_in_one_read);
 	tcase_add_loop_test(tc, huge_page, 0, 2);
@@ -570,6 +649,9 @@ Suite *suite_pagemap(void)
 	tcase_add_test(tc, no_rights);
 	tcase_add_test(tc, limit_in_the_middle);
 	tcase_add_test(tc, one_bad_page_among_good_ones);
+	tcase_add_loop_test(tc, cannot_be_pinned, 0, 2);
+	tcase_add_test(tc, fall_back_at_the_limit);
+	tcase_add_test(tc, fall_back_without_rights);
 	tcase_add_test(tc, deferred_until_a_device_is_free);
 	tcase_add_test(tc, deferred_until_another_lookup);
 	tcase_add_test(tc, deferred_memory_given_back);

@@ -15,6 +15,7 @@ static void setup(void)
 {
 	program_setup();
 	settings.mode = MODE_AUTO;
+	settings.unpinned = UNPINNED_REFUSE;
 	log_limit = LOG_WARN;
 }
 
@@ -39,6 +40,16 @@ START_TEST(modes)
 	ck_assert_int_eq(settings.mode, MODE_GROUP);
 	set("NOIOMMU_SHIM_MODE=auto");
 	ck_assert_int_eq(settings.mode, MODE_AUTO);
+	ck_assert_str_eq(fake.log, "");
+}
+END_TEST
+
+START_TEST(unpinned)
+{
+	set("NOIOMMU_SHIM_UNPINNED=fallback");
+	ck_assert_int_eq(settings.unpinned, UNPINNED_FALLBACK);
+	set("NOIOMMU_SHIM_UNPINNED=refuse");
+	ck_assert_int_eq(settings.unpinned, UNPINNED_REFUSE);
 	ck_assert_str_eq(fake.log, "");
 }
 END_TEST
@@ -70,10 +81,11 @@ START_TEST(bad_value_is_warned_about)
 {
 	static const char *const entries[] = {"NOIOMMU_SHIM_MODE=fast",
 					      "NOIOMMU_SHIM_MODE=", "NOIOMMU_SHIM_MODE=cdevs",
-					      "NOIOMMU_SHIM_LOG=3"};
+					      "NOIOMMU_SHIM_UNPINNED=no", "NOIOMMU_SHIM_LOG=3"};
 
 	set(entries[_i]);
 	ck_assert_int_eq(settings.mode, MODE_AUTO);
+	ck_assert_int_eq(settings.unpinned, UNPINNED_REFUSE);
 	ck_assert_int_eq(log_limit, LOG_WARN);
 	ck_assert_uint_eq(lines(fake.log), 1);
 	ck_assert_ptr_nonnull(strstr(fake.log, "is not one of its values"));
@@ -145,8 +157,9 @@ Suite *suite_settings(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, modes);
+	tcase_add_test(tc, unpinned);
 	tcase_add_test(tc, log_levels);
-	tcase_add_loop_test(tc, bad_value_is_warned_about, 0, 4);
+	tcase_add_loop_test(tc, bad_value_is_warned_about, 0, 5);
 	tcase_add_loop_test(tc, unknown_variable_is_warned_about, 0, 4);
 	tcase_add_test(tc, others_are_not_ours);
 	tcase_add_test(tc, log_goes_to_a_file);
