@@ -23,7 +23,8 @@ enum fd_kind {
 	FD_GROUP,
 	FD_DEVICE,
 	FD_PAGEMAP,
-	FD_NATIVE, /* the kernel's own container, group or device, entered while traced */
+	FD_STANDIN, /* for a name that only our view has */
+	FD_NATIVE,  /* the kernel's own container, group or device, entered while traced */
 };
 
 /* What descriptors refer to. The owner embeds it first in a larger struct. */

@@ -23,6 +23,7 @@
 #include "legacy/observe.h"
 #include "legacy/pagemap.h"
 #include "legacy/path.h"
+#include "legacy/standin.h"
 #include "legacy/view.h"
 #include "uapi/vfio.h"
 
@@ -65,7 +66,7 @@ static int open_group_again(int dirfd, const char *path, int flags, int ret)
 {
 	struct view view;
 
-	view_find(dirfd, path, true, &view);
+	standin_find(dirfd, path, true, &view);
 	if (view.kind != VIEW_GROUP || path_choose())
 		return ret;
 	if (ret == -EBUSY) {
@@ -80,23 +81,21 @@ static int open_group_again(int dirfd, const char *path, int flags, int ret)
 
 static int open_view(const struct view *view, int fd, int flags)
 {
-	switch (view->kind) {
-	case VIEW_CONTAINER:
-		return flags & O_DIRECTORY ? -ENOTDIR : container_open(fd, flags);
-	case VIEW_GROUP:
-		return flags & O_DIRECTORY ? -ENOTDIR : group_open(view, fd, flags);
-	case VIEW_TEXT:
-		return names_open_text(view, flags);
-	case VIEW_REAL:
-		return sys_openat(AT_FDCWD, view->path, flags);
-	case VIEW_NOT_DIR:
-		return -ENOTDIR;
-	case VIEW_GROUP_LINK:
-	case VIEW_DEVICE_LINK:
-		return -ELOOP;
-	default:
+	bool is_device = view->kind == VIEW_CONTAINER || view->kind == VIEW_GROUP;
+
+	if (view->kind == VIEW_NONE)
 		return -ENOENT;
-	}
+	if (view->kind == VIEW_NOT_DIR || (is_device && flags & O_DIRECTORY))
+		return -ENOTDIR;
+	if (view->kind == VIEW_REAL)
+		return sys_openat(AT_FDCWD, view->path, flags);
+	if (!is_device || flags & O_PATH)
+		return standin_open(view, flags);
+	/* Opened by the kernel, they would not take it in the end. */
+	if (flags & O_DIRECT)
+		return view->kind == VIEW_GROUP && group_is_held(view->cdev.index) ? -EBUSY
+										   : -EINVAL;
+	return view->kind == VIEW_GROUP ? group_open(view, fd, flags) : container_open(fd, flags);
 }
 
 static int opened_vfio(int dirfd, const char *path, int flags, int ret)
@@ -109,7 +108,7 @@ static int opened_vfio(int dirfd, const char *path, int flags, int ret)
 	if (ret >= 0)
 		view_identify(fd = ret, &view);
 	else if (ret == -ENOENT)
-		view_find(dirfd, path, !(flags & O_NOFOLLOW), &view);
+		standin_find(dirfd, path, !(flags & O_NOFOLLOW), &view);
 	else
 		return ret;
 	if (view.kind == VIEW_NONE)
@@ -148,18 +147,36 @@ static int opened_pagemap(int fd)
 	return ret;
 }
 
-/* fd is what opening such a path gave: the file behind our descriptor, once more. */
-static int opened_again(const struct object *object, int fd, int flags)
+/* The name again that the descriptor stands for. */
+static int open_name_again(const struct object *object, int flags)
 {
-	int ret;
+	char name[VIEW_PATH];
+	struct view view;
+
+	names_native(object, name, sizeof(name));
+	view_find(AT_FDCWD, name, false, &view);
+	return open_view(&view, -1, flags);
+}
+
+/*
+ * ret is what the kernel says to opening such a path: the file behind our
+ * descriptor, once more.
+ */
+static int opened_again(const struct object *object, int ret, int flags)
+{
+	int fd = ret;
 
 	if (object->kind == FD_PAGEMAP)
-		return opened_pagemap(fd);
-	if (object->kind == FD_CONTAINER)
+		return fd < 0 ? fd : opened_pagemap(fd);
+	if (object->kind == FD_DEVICE)
+		ret = flags & O_PATH ? fd : -ENXIO;
+	else if (object->kind == FD_STANDIN || flags & O_PATH)
+		ret = open_name_again(object, flags);
+	else if (object->kind == FD_GROUP)
+		ret = fd >= 0 || fd == -EINVAL ? -EBUSY : fd;
+	else if (fd >= 0)
 		ret = container_open(fd, flags);
-	else
-		ret = object->kind == FD_GROUP ? -EBUSY : -ENXIO;
-	if (ret < 0)
+	if (fd >= 0 && ret != fd)
 		sys_close(fd);
 	return ret;
 }
@@ -167,15 +184,13 @@ static int opened_again(const struct object *object, int fd, int flags)
 int legacy_opened(int dirfd, const char *path, int flags, int ret, uint64_t start)
 {
 	const char *base = strrchr(path, '/');
-	const struct object *object;
-	struct lock_saved saved;
+	struct lock_saved saved = lock_enter();
+	const struct object *object = link_target(path);
 
-	if (flags & O_PATH)
-		return ret;
-	saved = lock_enter();
-	object = ret >= 0 ? link_target(path) : NULL;
 	if (object)
 		ret = opened_again(object, ret, flags);
+	else if (flags & O_PATH && ret >= 0)
+		; /* it opens no device */
 	else if (strcmp(base ? base + 1 : path, "pagemap"))
 		ret = opened_vfio(dirfd, path, flags, ret);
 	else if (ret >= 0)

@@ -70,12 +70,40 @@ int legacy_opened(int dirfd, const char *path, int flags, int ret, uint64_t star
 enum legacy_name { LEGACY_NOTHING, LEGACY_NOT_DIR, LEGACY_REAL, LEGACY_OURS };
 #define LEGACY_PATH 512
 
-/* Puts the other path (LEGACY_REAL), or the name without links, into to. */
-enum legacy_name legacy_name(int dirfd, const char *path, bool follow, char to[LEGACY_PATH]);
+struct legacy_names {
+	char to[LEGACY_PATH];	/* the other path (LEGACY_REAL), or the name without links */
+	char like[LEGACY_PATH]; /* of LEGACY_OURS: a file of this kind that the kernel has */
+};
+
+enum legacy_name legacy_name(int dirfd, const char *path, bool follow, struct legacy_names *names);
+
+/*
+ * True for a path that begins in a directory of ours: the kernel must not be
+ * asked first, to which it is another one. path may be bad.
+ */
+bool legacy_begins_in_ours(int dirfd, const char *path);
+
+/* The current directory may be of ours. */
+extern _Atomic(bool) legacy_in_ours;
+
+static inline bool legacy_begins_below(int dirfd, const char *path)
+{
+	if (__builtin_expect(!legacy_in_ours && fdtab_kind(dirfd) != FD_STANDIN, 1))
+		return false;
+	return legacy_begins_in_ours(dirfd, path);
+}
+
+/* The current directory is what stands for name, or a directory that is none of ours (NULL). */
+void legacy_entered(const char *name);
+
+/* getcwd(2) where the current directory is of ours, with what it returns; elsewhere 0. */
+ssize_t legacy_getcwd(char *buf, size_t size);
+
+/* True for "". path may be bad. */
+bool legacy_is_empty(const char *path);
 
 /* Of names that are LEGACY_OURS, by what legacy_name() put into to. */
 int legacy_stat(const char *name, struct stat *st);
-int legacy_access(const char *name, int mode);
 ssize_t legacy_readlink(const char *name, char *buf, size_t size);
 
 /*
@@ -84,11 +112,21 @@ ssize_t legacy_readlink(const char *name, char *buf, size_t size);
  */
 ssize_t legacy_link_was_read(const char *path, char *buf, size_t size, ssize_t len);
 
-/* What the directory with this name without links has beyond what the kernel shows. */
+/*
+ * What the directory with this name without links has beyond what the kernel
+ * shows, or, for one of ours, what it has.
+ */
 void legacy_list(const char *name, void (*what)(const char *name, unsigned char type, void *arg),
 		 void *arg);
 
-/* The name without links of the directory under fd, a number of bytes or 0. */
+/* A cheap test whether a directory may have more; its name is one without links. */
+static inline bool legacy_may_list(const char *name)
+{
+	return !strcmp(name, "/dev/vfio") || !strncmp(name, "/sys/kernel/iommu_groups", 24) ||
+	       !strncmp(name, "/sys/devices/", 13);
+}
+
+/* The name without links of what is open under fd, a number of bytes or 0. */
 size_t legacy_path_of(int fd, char to[LEGACY_PATH]);
 
 /*
@@ -109,10 +147,10 @@ static inline bool legacy_is_mute(int fd)
 	return fdtab_kind(fd) == FD_CONTAINER || fdtab_kind(fd) == FD_GROUP;
 }
 
-/* True for these and devices, which are other files underneath than natively. */
+/* True for these, devices and stand-ins, which are other files underneath than natively. */
 static inline bool legacy_is_other(int fd)
 {
-	return legacy_is_mute(fd) || fdtab_kind(fd) == FD_DEVICE;
+	return legacy_is_mute(fd) || fdtab_kind(fd) == FD_DEVICE || fdtab_kind(fd) == FD_STANDIN;
 }
 
 /*

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Calls on names that the kernel does not have: stat, access, readlink, opendir. */
+/* Calls on names that the kernel does not have: stat, readlink, opendir. */
 #include "legacy/names.h"
 
 #include <errno.h>
-#include <linux/memfd.h>
 #include <stdlib.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -15,41 +14,26 @@
 #include "legacy/group.h"
 #include "legacy/legacy.h"
 #include "legacy/path.h"
+#include "legacy/standin.h"
 
-int names_open_text(const struct view *view, int flags)
-{
-	size_t len = strlen(view->text);
-	char path[64];
-	int fd, ret;
-
-	if (flags & O_DIRECTORY)
-		return -ENOTDIR;
-	fd = (int)sys_call(SYS_memfd_create, (long)"noiommu-shim", MFD_CLOEXEC, 0, 0, 0, 0);
-	if (fd < 0)
-		return fd;
-	sys_write(fd, view->text, len);
-	/* Opened again, it has the access mode and the position of a fresh open. */
-	format(path, sizeof(path), "/proc/self/fd/%d", fd);
-	ret = sys_openat(AT_FDCWD, path, flags & (O_ACCMODE | O_CLOEXEC | O_NONBLOCK));
-	sys_close(fd);
-	return ret;
-}
-
-enum legacy_name legacy_name(int dirfd, const char *path, bool follow, char to[LEGACY_PATH])
+enum legacy_name legacy_name(int dirfd, const char *path, bool follow, struct legacy_names *names)
 {
 	struct lock_saved saved = lock_enter();
 	struct view view;
 
-	view_find(dirfd, path, follow, &view);
+	standin_find(dirfd, path, follow, &view);
 	if (view.kind != VIEW_NONE && path_choose())
 		view.kind = VIEW_NONE;
 	lock_leave(saved);
 	if (view.kind == VIEW_NONE)
 		return LEGACY_NOTHING;
-	format(to, LEGACY_PATH, "%s", view.path);
 	if (view.kind == VIEW_NOT_DIR)
 		return LEGACY_NOT_DIR;
-	return view.kind == VIEW_REAL ? LEGACY_REAL : LEGACY_OURS;
+	format(names->to, sizeof(names->to), "%s", view.path);
+	if (view.kind == VIEW_REAL)
+		return LEGACY_REAL;
+	view_model(&view, names->like, sizeof(names->like));
+	return LEGACY_OURS;
 }
 
 /* Different names are different files. */
@@ -62,46 +46,25 @@ static ino_t number_of(const char *path)
 	return hash;
 }
 
-/* A file that the kernel has, which is what ours would be like. */
-static int stat_model(const struct view *view, struct stat *st)
-{
-	char path[64];
-
-	if (view->kind == VIEW_GROUP)
-		format(path, sizeof(path), "/dev/vfio/devices/noiommu-vfio%u", view->cdev.index);
-	else
-		format(path, sizeof(path),
-		       view->kind == VIEW_CONTAINER ? "/dev/iommu" : "/sys/kernel");
-	return sys_fstatat(AT_FDCWD, path, st, 0);
-}
-
 static int stat_view(const struct view *view, struct stat *st)
 {
-	int ret = stat_model(view, st);
+	char model[VIEW_PATH];
+	int ret;
 
+	view_model(view, model, sizeof(model));
+	ret = sys_fstatat(AT_FDCWD, model, st, AT_SYMLINK_NOFOLLOW);
 	if (ret)
 		return ret;
 	st->st_ino = number_of(view->path);
-	st->st_nlink = 1;
-	switch (view->kind) {
-	case VIEW_CONTAINER:
+	if (view->kind == VIEW_CONTAINER) {
 		st->st_mode = S_IFCHR | 0666;
 		st->st_rdev = makedev(10, 196);
-		break;
-	case VIEW_GROUP:
+	} else if (view->kind == VIEW_GROUP) {
 		st->st_mode = S_IFCHR | 0600;
-		break;
-	case VIEW_GROUP_LINK:
-	case VIEW_DEVICE_LINK:
-		st->st_mode = S_IFLNK | 0777;
-		break;
-	case VIEW_TEXT:
-		st->st_mode = S_IFREG | 0444;
-		st->st_size = 4096;
-		break;
-	default:
-		st->st_mode = S_IFDIR | 0755;
-		st->st_nlink = view->kind == VIEW_GROUP_DIR ? 3 : 2;
+	} else if (view->kind == VIEW_GROUP_DIR) {
+		st->st_nlink = 3;
+	} else if (view->kind == VIEW_DEVICES_DIR) {
+		st->st_nlink = 2;
 	}
 	return 0;
 }
@@ -109,11 +72,12 @@ static int stat_view(const struct view *view, struct stat *st)
 int legacy_creating(int dirfd, const char *path, int flags)
 {
 	struct stat st;
-	char name[VIEW_PATH], to[LEGACY_PATH];
+	char name[VIEW_PATH];
+	struct legacy_names names;
 
 	if (user_read_string(name, sizeof(name), path) < 0 || !legacy_may_add(name) ||
 	    sys_fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != -ENOENT ||
-	    legacy_name(dirfd, name, true, to) != LEGACY_OURS)
+	    legacy_name(dirfd, name, true, &names) != LEGACY_OURS)
 		return flags;
 	return flags & O_EXCL ? -EEXIST : flags & ~O_CREAT;
 }
@@ -141,25 +105,6 @@ int legacy_stat(const char *name, struct stat *st)
 	return ret;
 }
 
-/*
- * All are root's. What root may do to them everybody may do to the container,
- * and may read of what is in sysfs.
- */
-int legacy_access(const char *name, int mode)
-{
-	struct stat st;
-	int ret = legacy_stat(name, &st);
-	mode_t wanted = (mode_t)mode & 7;
-
-	if (ret)
-		return ret;
-	if (mode & ~7)
-		return -EINVAL;
-	if (sys_call(SYS_geteuid, 0, 0, 0, 0, 0, 0))
-		return (st.st_mode & wanted) == wanted ? 0 : -EACCES;
-	return wanted & X_OK && !(st.st_mode & 0111) ? -EACCES : 0;
-}
-
 ssize_t legacy_readlink(const char *name, char *buf, size_t size)
 {
 	struct lock_saved saved = lock_enter();
@@ -180,6 +125,8 @@ ssize_t legacy_readlink(const char *name, char *buf, size_t size)
 
 size_t names_native(const struct object *object, char *to, size_t size)
 {
+	if (object->kind == FD_STANDIN)
+		return format(to, size, "%s", ((const struct standin *)object)->view.path);
 	if (object->kind == FD_CONTAINER)
 		return format(to, size, "/dev/vfio/vfio");
 	if (object->kind == FD_GROUP)
@@ -193,7 +140,7 @@ ssize_t legacy_link_was_read(const char *path, char *buf, size_t size, ssize_t l
 	const char *number = strrchr(path, '/');
 	struct lock_saved saved;
 	struct object *object;
-	char name[64], *end;
+	char name[VIEW_PATH], *end;
 	size_t name_len = 0;
 	long fd;
 
@@ -218,14 +165,23 @@ void legacy_list(const char *name, void (*what)(const char *name, unsigned char 
 {
 	struct lock_saved saved = lock_enter();
 
-	if (!path_choose())
+	if (view_lists(name) && !path_choose())
 		view_list(name, what, arg);
 	lock_leave(saved);
 }
 
 size_t legacy_path_of(int fd, char to[LEGACY_PATH])
 {
-	return view_path_of(fd, to, LEGACY_PATH) ? strlen(to) : 0;
+	struct lock_saved saved = lock_enter();
+	const struct object *object = fdtab_get(fd);
+	size_t len = 0;
+
+	if (object && object->kind == FD_STANDIN)
+		len = names_native(object, to, LEGACY_PATH);
+	else if (view_path_of(fd, to, LEGACY_PATH))
+		len = strlen(to);
+	lock_leave(saved);
+	return len;
 }
 
 /* A device file that the kernel made has no name: any other such file shows what it is like. */
@@ -243,13 +199,13 @@ int legacy_fstat(int fd, struct stat *st)
 {
 	struct lock_saved saved = lock_enter();
 	struct object *object = fdtab_get(fd);
-	char name[64];
+	char name[VIEW_PATH];
 	int ret = 0;
 
 	if (object && object->kind == FD_DEVICE) {
 		ret = stat_nameless(st);
 	} else if (object && names_native(object, name, sizeof(name))) {
-		ret = sys_fstatat(AT_FDCWD, name, st, 0);
+		ret = sys_fstatat(AT_FDCWD, name, st, AT_SYMLINK_NOFOLLOW);
 		if (ret == -ENOENT)
 			ret = names_stat(name, st);
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The files of our view that are no devices. Needs the lock. */
+/* What names and the descriptors behind them look like. Needs the lock. */
 #ifndef LEGACY_NAMES_H
 #define LEGACY_NAMES_H
 
@@ -8,10 +8,7 @@
 #include "base/fdtab.h"
 #include "legacy/view.h"
 
-/* A descriptor from which the text of a sysfs file can be read, or a negative errno. */
-int names_open_text(const struct view *view, int flags);
-
-/* Under which name the host opened a container or group. Its length; 0: it is neither. */
+/* Under which name the host opened a container, group or stand-in. Its length; 0: it is neither. */
 size_t names_native(const struct object *object, char *to, size_t size);
 
 /* stat() of a name without links that only our view has. 0 or a negative errno. */

@@ -102,6 +102,17 @@ static int has_sysfs(const struct cdev *cdev, void *arg)
 	return 1;
 }
 
+static bool find_device(const char *dir, struct view *view)
+{
+	if (strncmp(dir, "/sys/devices/", 13))
+		return false;
+	format(view->path, sizeof(view->path), "%s", dir + 4);
+	if (cdev_each(has_sysfs, view) != 1)
+		return false;
+	view->group = view_group_of(&view->cdev);
+	return true;
+}
+
 /* ---- paths ---- */
 
 bool view_path_of(int fd, char *to, size_t size)
@@ -146,23 +157,22 @@ static bool split(int dirfd, const char *path, char *dir, size_t size, const cha
 	return len;
 }
 
-/* Takes the next component off rest. False at its end, or when it does not fit. */
+/* Takes the next component off rest, what fits of it. False at the end. */
 static bool component(const char **rest, char *to, size_t size)
 {
-	size_t len;
+	size_t len, kept;
 
 	*rest += strspn(*rest, "/");
 	len = strcspn(*rest, "/");
-	if (!len || len >= size)
-		return false;
-	memcpy(to, *rest, len);
-	to[len] = '\0';
+	kept = len < size ? len : size - 1;
+	memcpy(to, *rest, kept);
+	to[kept] = '\0';
 	*rest += len;
-	return true;
+	return len;
 }
 
 /* What a group's directory has: drivers/iommu/iommu.c, iommu_group_alloc(). */
-static const struct {
+static const struct view_file {
 	const char *name;
 	const char *text;
 } group_files[] = {
@@ -171,53 +181,115 @@ static const struct {
 	{"type", "unknown\n"},
 };
 
-static void find_in_devices(const char *rest, bool follow, struct view *view)
+static void find_file(const char *name, struct view *view)
 {
-	char name[64];
-
-	if (!component(&rest, name, sizeof(name))) {
-		view->kind = VIEW_DEVICES_DIR;
-		format(view->path, sizeof(view->path), GROUPS "/%u/devices", view->group);
-	} else if (strcmp(name, view->cdev.name)) {
-		return;
-	} else if (!follow && !*rest) {
-		view->kind = VIEW_DEVICE_LINK;
-		format(view->path, sizeof(view->path), GROUPS "/%u/devices/%s", view->group, name);
-	} else {
-		view->kind = VIEW_REAL;
-		format(view->path, sizeof(view->path), "/sys%s%s", view->cdev.sysfs, rest);
-	}
-}
-
-static void find_in_group(const char *rest, bool follow, struct view *view)
-{
-	char name[64];
-
-	if (!component(&rest, name, sizeof(name))) {
-		view->kind = VIEW_GROUP_DIR;
-		format(view->path, sizeof(view->path), GROUPS "/%u", view->group);
-		return;
-	}
-	if (!strcmp(name, "devices")) {
-		find_in_devices(rest, follow, view);
-		return;
-	}
+	view->kind = VIEW_NONE;
 	for (size_t i = 0; i < sizeof(group_files) / sizeof(group_files[0]); i++) {
 		if (strcmp(name, group_files[i].name))
 			continue;
-		view->kind = *rest ? VIEW_NOT_DIR : VIEW_TEXT;
+		view->kind = VIEW_TEXT;
+		view->file = group_files[i].name;
 		view->text = group_files[i].text;
-		format(view->path, sizeof(view->path), GROUPS "/%u/%s", view->group, name);
 	}
 }
 
-static void find_in_dev(const char *name, struct view *view)
+/* What is called name in a directory of ours; with more behind it, links are followed. */
+static void descend(struct view *view, const char *name, bool follow)
 {
-	if (!strcmp(name, "vfio"))
-		view->kind = VIEW_CONTAINER;
-	else if (!strncmp(name, "noiommu-", 8) && find_group(name + 8, view))
-		view->kind = VIEW_GROUP;
-	format(view->path, sizeof(view->path), "/dev/vfio/%s", name);
+	bool up = !strcmp(name, "..");
+
+	if (!strcmp(name, "."))
+		return;
+	if (view->kind == VIEW_GROUP_DIR) {
+		if (up)
+			view->kind = VIEW_REAL;
+		else if (!strcmp(name, "devices"))
+			view->kind = VIEW_DEVICES_DIR;
+		else
+			find_file(name, view);
+	} else if (up) {
+		view->kind = VIEW_GROUP_DIR;
+	} else if (strcmp(name, view->cdev.name)) {
+		view->kind = VIEW_NONE;
+	} else {
+		view->kind = follow ? VIEW_REAL : VIEW_DEVICE_LINK;
+	}
+}
+
+/* Out of our directories again: where to, by the component that led there. */
+static void leave(struct view *view, const char *name, const char *rest, bool follow)
+{
+	char path[VIEW_PATH];
+
+	if (!strcmp(name, ".."))
+		format(path, sizeof(path), GROUPS "%s", rest);
+	else
+		format(path, sizeof(path), "/sys%s%s", view->cdev.sysfs, rest);
+	view_find(AT_FDCWD, path, follow, view);
+	if (view->kind != VIEW_NONE)
+		return;
+	view->kind = VIEW_REAL;
+	format(view->path, sizeof(view->path), "%s", path);
+}
+
+/* The name without links of what was found. */
+static void set_path(struct view *view)
+{
+	char *to = view->path;
+	size_t size = sizeof(view->path);
+
+	switch (view->kind) {
+	case VIEW_CONTAINER:
+		format(to, size, "/dev/vfio/vfio");
+		break;
+	case VIEW_GROUP:
+		format(to, size, "/dev/vfio/noiommu-%u", view->group);
+		break;
+	case VIEW_GROUP_LINK:
+		format(to, size, "/sys%s/" GROUP_LINK, view->cdev.sysfs);
+		break;
+	case VIEW_GROUP_DIR:
+		format(to, size, GROUPS "/%u", view->group);
+		break;
+	case VIEW_DEVICES_DIR:
+		format(to, size, GROUPS "/%u/devices", view->group);
+		break;
+	case VIEW_DEVICE_LINK:
+		format(to, size, GROUPS "/%u/devices/%s", view->group, view->cdev.name);
+		break;
+	case VIEW_TEXT:
+		format(to, size, GROUPS "/%u/%s", view->group, view->file);
+		break;
+	default:
+		*to = '\0';
+	}
+}
+
+/* From what view is, which is of ours, along rest. */
+static void walk(struct view *view, const char *rest, bool follow)
+{
+	char name[64];
+
+	while (*rest && view->kind != VIEW_NONE) {
+		if (view->kind != VIEW_GROUP_DIR && view->kind != VIEW_DEVICES_DIR) {
+			view->kind = VIEW_NOT_DIR;
+			break;
+		}
+		if (!component(&rest, name, sizeof(name)))
+			break;
+		descend(view, name, follow || *rest);
+		if (view->kind == VIEW_REAL) {
+			leave(view, name, rest, follow);
+			return;
+		}
+	}
+	set_path(view);
+}
+
+void view_find_below(const struct view *base, const char *path, bool follow, struct view *view)
+{
+	*view = *base;
+	walk(view, path, follow);
 }
 
 void view_find(int dirfd, const char *path, bool follow, struct view *view)
@@ -229,23 +301,38 @@ void view_find(int dirfd, const char *path, bool follow, struct view *view)
 	if (!split(dirfd, path, dir, sizeof(dir), &rest) || !component(&rest, name, sizeof(name)))
 		return;
 	if (!strcmp(dir, "/dev/vfio")) {
-		find_in_dev(name, view);
-		if (*rest && view->kind != VIEW_NONE)
-			view->kind = VIEW_NOT_DIR;
+		if (!strcmp(name, "vfio"))
+			view->kind = VIEW_CONTAINER;
+		else if (!strncmp(name, "noiommu-", 8) && find_group(name + 8, view))
+			view->kind = VIEW_GROUP;
 	} else if (!strcmp(dir, GROUPS)) {
 		if (find_group(name, view))
-			find_in_group(rest, follow, view);
-	} else if (!strncmp(dir, "/sys/devices/", 13) && !strcmp(name, GROUP_LINK)) {
-		format(view->path, sizeof(view->path), "%s", dir + 4);
-		if (cdev_each(has_sysfs, view) != 1)
-			return;
-		view->group = view_group_of(&view->cdev);
-		if (follow || *rest) {
-			find_in_group(rest, follow, view);
-			return;
-		}
-		view->kind = VIEW_GROUP_LINK;
-		format(view->path, sizeof(view->path), "%s/" GROUP_LINK, dir);
+			view->kind = VIEW_GROUP_DIR;
+	} else if (!strcmp(name, GROUP_LINK) && find_device(dir, view)) {
+		view->kind = follow || *rest ? VIEW_GROUP_DIR : VIEW_GROUP_LINK;
+	}
+	walk(view, rest, follow);
+}
+
+void view_model(const struct view *view, char *to, size_t size)
+{
+	switch (view->kind) {
+	case VIEW_CONTAINER:
+		format(to, size, "/dev/iommu");
+		break;
+	case VIEW_GROUP:
+		format(to, size, "/dev/vfio/devices/noiommu-vfio%u", view->cdev.index);
+		break;
+	case VIEW_GROUP_LINK:
+	case VIEW_DEVICE_LINK:
+		format(to, size, "/sys/class/vfio-dev/noiommu-vfio%u", view->cdev.index);
+		break;
+	case VIEW_TEXT:
+		format(to, size, "/sys%s/%s", view->cdev.sysfs,
+		       strcmp(view->file, "type") ? "modalias" : "driver_override");
+		break;
+	default:
+		format(to, size, GROUPS);
 	}
 }
 
@@ -363,6 +450,14 @@ static void list_dev(struct lister *lister)
 	cdev_each(list_group, lister);
 }
 
+bool view_lists(const char *path)
+{
+	struct view view;
+
+	return !strcmp(path, "/dev/vfio") || !strncmp(path, GROUPS, strlen(GROUPS)) ||
+	       find_device(path, &view);
+}
+
 void view_list(const char *path, void (*what)(const char *name, unsigned char type, void *arg),
 	       void *arg)
 {
@@ -375,6 +470,11 @@ void view_list(const char *path, void (*what)(const char *name, unsigned char ty
 	}
 	if (!strcmp(path, GROUPS)) {
 		cdev_each(list_group, &lister);
+		return;
+	}
+	if (find_device(path, &view)) {
+		if (!view_kernel_has_group(&view.cdev))
+			what(GROUP_LINK, DT_LNK, arg);
 		return;
 	}
 	view_find(AT_FDCWD, path, true, &view);

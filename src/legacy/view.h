@@ -31,14 +31,25 @@ enum view_kind {
 
 struct view {
 	enum view_kind kind;
-	unsigned int group;   /* its number */
-	struct cdev cdev;     /* of its device */
-	const char *text;     /* of VIEW_TEXT */
+	unsigned int group; /* its number */
+	struct cdev cdev;   /* of its device */
+	const char *file;   /* of VIEW_TEXT: its name and what is in it */
+	const char *text;
 	char path[VIEW_PATH]; /* the name itself, with no link in it; of VIEW_REAL what to use */
 };
 
 /* What a name stands for that the kernel does not have. */
 void view_find(int dirfd, const char *path, bool follow, struct view *view);
+
+/* The same for a path that begins at base, which is of ours. */
+void view_find_below(const struct view *base, const char *path, bool follow, struct view *view);
+
+/*
+ * Something that the kernel has and that is of the same kind: a character
+ * device, a link, a file of sysfs, or a directory in which nothing is that the
+ * directories of ours have. What can be done with one can be done with the other.
+ */
+void view_model(const struct view *view, char *to, size_t size);
 
 /*
  * What a node that the kernel has stands for: open as fd. A group with a real
@@ -60,6 +71,9 @@ bool view_kernel_has_group(const struct cdev *cdev);
 
 /* The text of VIEW_GROUP_LINK and VIEW_DEVICE_LINK, as the kernel makes it; its length. */
 size_t view_link(const struct view *view, char *to, size_t size);
+
+/* True for a directory that may have more in our view than in the kernel's. */
+bool view_lists(const char *path);
 
 /*
  * Calls what() with each name that a directory has in our view and not in the

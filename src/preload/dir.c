@@ -4,17 +4,20 @@
  *
  * A stream on a directory that has more in our view than in the kernel's is
  * the kernel's own, with our entries behind its last one. Where the kernel has
- * no such directory the stream is on another, of which only "." and ".." are
- * shown.
+ * no such directory the stream is on what stands in for it, of which only "."
+ * and ".." are shown.
  */
 #include <fcntl.h>
+#include <limits.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/lock.h"
 #include "base/slab.h"
+#include "base/user.h"
 #include "legacy/legacy.h"
 #include "preload/next.h"
 
@@ -66,6 +69,8 @@ static void enter(DIR *dir, const char *name, bool alone)
 	struct lock_saved saved;
 	struct listing *listing;
 
+	if (!legacy_may_list(name))
+		return;
 	new.entries = calloc(ENTRIES, sizeof(*new.entries));
 	if (!new.entries)
 		return;
@@ -109,46 +114,41 @@ static void leave(DIR *dir)
 	free(entries);
 }
 
-/* Of directories that the kernel has, these have more in our view. */
-static bool may_list(const char *path)
+/* Where the kernel has no such directory, ours has a descriptor all the same. */
+static DIR *open_ours(const char *path)
 {
-	return strstr(path, "vfio") || strstr(path, "iommu_groups");
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+	if (fd >= 0 && !dir)
+		close(fd);
+	return dir;
 }
 
 DIR *opendir(const char *path)
 {
 	int before = errno;
-	DIR *dir = NEXT(opendir)(path);
+	bool below = legacy_begins_below(AT_FDCWD, path);
+	DIR *dir = below ? NULL : NEXT(opendir)(path);
 	char name[LEGACY_PATH];
-	struct stat st;
 
-	if (dir) {
-		if (may_list(path) && legacy_path_of(dirfd(dir), name))
-			enter(dir, name, false);
+	if (dir && legacy_path_of(dirfd(dir), name))
+		enter(dir, name, false);
+	if (dir || (!below && (errno != ENOENT || !legacy_may_add(path))))
 		return dir;
-	}
-	if (errno != ENOENT || !legacy_may_add(path))
-		return NULL;
-	switch (legacy_name(AT_FDCWD, path, true, name)) {
-	case LEGACY_REAL:
-		errno = before;
-		return NEXT(opendir)(name);
-	case LEGACY_OURS:
-		errno = before;
-		if (legacy_stat(name, &st) || !S_ISDIR(st.st_mode)) {
-			errno = ENOTDIR;
-			return NULL;
-		}
-		dir = NEXT(opendir)("/dev/vfio");
-		if (dir)
-			enter(dir, name, true);
-		return dir;
-	case LEGACY_NOT_DIR:
-		errno = ENOTDIR;
-		return NULL;
-	default:
-		return NULL;
-	}
+	errno = before;
+	return open_ours(path);
+}
+
+DIR *fdopendir(int fd)
+{
+	DIR *dir = NEXT(fdopendir)(fd);
+	char name[LEGACY_PATH];
+
+	/* libc takes a descriptor that was opened with O_PATH, and cannot read it. */
+	if (dir && !(NEXT(fcntl)(fd, F_GETFL) & O_PATH) && legacy_path_of(fd, name))
+		enter(dir, name, fdtab_kind(fd) == FD_STANDIN);
+	return dir;
 }
 
 static struct dirent64 *next_of_ours(struct listing *listing)
@@ -201,9 +201,92 @@ void rewinddir(DIR *dir)
 
 int closedir(DIR *dir)
 {
+	int fd = dirfd(dir);
+
 	if (listings)
 		leave(dir);
+	if (fd >= 0 && fdtab_kind(fd) != FD_NOT_OURS)
+		legacy_replaced(fd);
 	return NEXT(closedir)(dir);
+}
+
+/* ---- entries without a stream ---- */
+
+/* As getdents64(2) has them, the longest of them, of as many as there may be. */
+struct packed {
+	size_t len;
+	_Alignas(struct dirent64) char bytes[ENTRIES * 40];
+};
+
+static void pack(const char *name, unsigned char type, void *arg)
+{
+	struct packed *packed = arg;
+	struct dirent64 entry = {.d_ino = 1, .d_type = type};
+	size_t len = offsetof(struct dirent64, d_name) + strlen(name) + 1;
+
+	len = (len + 7) & ~(size_t)7;
+	if (len > sizeof(packed->bytes) - packed->len)
+		return;
+	entry.d_reclen = (unsigned short)len;
+	strcpy(entry.d_name, name);
+	memcpy(packed->bytes + packed->len, &entry, len);
+	packed->len += len;
+}
+
+/* Our entries, all in one call: that they were read is to be seen from the position. */
+static ssize_t put_packed(const struct packed *packed, void *buf, size_t size)
+{
+	if (size < packed->len)
+		return result(-EINVAL);
+	if (user_write(buf, packed->bytes, packed->len))
+		return result(-EFAULT);
+	return (ssize_t)packed->len;
+}
+
+static ssize_t list_alone(int fd, const char *name, void *buf, size_t size)
+{
+	struct packed packed = {0};
+	ssize_t ret;
+
+	pack(".", DT_DIR, &packed);
+	pack("..", DT_DIR, &packed);
+	legacy_list(name, pack, &packed);
+	ret = put_packed(&packed, buf, size);
+	if (ret > 0)
+		lseek(fd, INT_MAX, SEEK_SET);
+	return ret;
+}
+
+/* Ours come before the kernel's, of which there are always some. */
+static ssize_t list_more(int fd, const char *name, void *buf, size_t size)
+{
+	struct packed packed = {0};
+	ssize_t ours, ret;
+
+	if (legacy_may_list(name))
+		legacy_list(name, pack, &packed);
+	ours = put_packed(&packed, buf, size);
+	if (ours < 0)
+		return ours;
+	ret = NEXT(getdents64)(fd, (char *)buf + ours, size - (size_t)ours);
+	return ret < 0 ? ret : ours + ret;
+}
+
+ssize_t getdents64(int fd, void *buf, size_t size)
+{
+	int before = errno;
+	off_t pos = lseek(fd, 0, SEEK_CUR);
+	char name[LEGACY_PATH];
+	struct stat st;
+
+	errno = before;
+	if (fdtab_kind(fd) == FD_STANDIN && pos >= 0 && !fstat(fd, &st) && S_ISDIR(st.st_mode)) {
+		legacy_path_of(fd, name);
+		return pos ? 0 : list_alone(fd, name, buf, size);
+	}
+	if (pos || !legacy_path_of(fd, name))
+		return NEXT(getdents64)(fd, buf, size);
+	return list_more(fd, name, buf, size);
 }
 
 /* ---- libc's own scandir() and glob() read by functions that we do not stand in front of ---- */
@@ -217,11 +300,10 @@ static void free_all(struct dirent64 **entries, size_t count)
 
 static struct dirent64 *copy_of(const struct dirent64 *entry)
 {
-	struct dirent64 *copy = malloc(sizeof(*copy));
+	size_t len = offsetof(struct dirent64, d_name) + strlen(entry->d_name) + 1;
+	struct dirent64 *copy = malloc(len);
 
-	return copy ? memcpy(copy, entry,
-			     offsetof(struct dirent64, d_name) + strlen(entry->d_name) + 1)
-		    : NULL;
+	return copy ? memcpy(copy, entry, len) : NULL;
 }
 
 /* The number of entries, or -1. */
@@ -231,7 +313,7 @@ static int scan(DIR *dir, struct dirent64 ***list, scandir64_filter *filter,
 	struct dirent64 **found = NULL, *entry;
 	size_t count = 0;
 
-	while ((entry = readdir64(dir))) {
+	while ((errno = 0, entry = readdir64(dir))) {
 		struct dirent64 **more;
 
 		if (filter && !filter(entry))
@@ -239,11 +321,13 @@ static int scan(DIR *dir, struct dirent64 ***list, scandir64_filter *filter,
 		more = realloc(found, (count + 1) * sizeof(*found));
 		if (more)
 			found = more;
-		if (!more || !(found[count] = copy_of(entry))) {
-			free_all(found, count);
-			return -1;
-		}
+		if (!more || !(found[count] = copy_of(entry)))
+			break;
 		count++;
+	}
+	if (errno) {
+		free_all(found, count);
+		return -1;
 	}
 	if (compare && count)
 		qsort(found, count, sizeof(*found), (int (*)(const void *, const void *))compare);
@@ -251,48 +335,33 @@ static int scan(DIR *dir, struct dirent64 ***list, scandir64_filter *filter,
 	return (int)count;
 }
 
-/* False: nothing of ours is in that directory. */
-static bool scan_ours(const char *path, struct dirent64 ***list, scandir64_filter *filter,
-		      scandir64_compare *compare, int *count)
+static int scan_path(const char *path, struct dirent64 ***list, scandir64_filter *filter,
+		     scandir64_compare *compare)
 {
 	int before = errno;
-	DIR *dir;
-	bool ours;
+	DIR *dir = opendir(path);
+	int count, error;
 
-	if (!legacy_may_add(path))
-		return false;
-	dir = opendir(path);
-	if (!dir) {
-		*count = -1;
-		return true;
-	}
-	ours = find(dir);
-	if (ours)
-		*count = scan(dir, list, filter, compare);
+	if (!dir)
+		return -1;
+	count = scan(dir, list, filter, compare);
+	error = count < 0 ? errno : before;
 	closedir(dir);
-	errno = ours && *count < 0 ? ENOMEM : before;
-	return ours;
+	errno = error;
+	return count;
 }
 
 int scandir(const char *path, struct dirent ***list, scandir_filter *filter,
 	    scandir_compare *compare)
 {
-	int count = 0;
-
-	if (scan_ours(path, (struct dirent64 ***)list, (scandir64_filter *)filter,
-		      (scandir64_compare *)compare, &count))
-		return count;
-	return NEXT(scandir)(path, list, filter, compare);
+	return scan_path(path, (struct dirent64 ***)list, (scandir64_filter *)filter,
+			 (scandir64_compare *)compare);
 }
 
 int scandir64(const char *path, struct dirent64 ***list, scandir64_filter *filter,
 	      scandir64_compare *compare)
 {
-	int count = 0;
-
-	if (scan_ours(path, list, filter, compare, &count))
-		return count;
-	return NEXT(scandir64)(path, list, filter, compare);
+	return scan_path(path, list, filter, compare);
 }
 
 static void glob_close(void *dir)

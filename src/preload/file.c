@@ -26,20 +26,36 @@
 		mode_;                                                                             \
 	})
 
+/* The kernel's refusals that may not be the last word, or not the right one. */
+static bool may_open(int error)
+{
+	switch (error) {
+	case ENOENT:
+	case EBUSY:
+	case EACCES:
+	case EPERM:
+	case EINVAL: /* O_DIRECT, where the file would have been busy */
+		return true;
+	default:
+		return false;
+	}
+}
+
 /*
  * The kernel has tried first: it has read the path, so we may, and where it
  * has a node of that name its answer counts. errno_before is put back when we
  * make a success of its ENOENT.
  */
-static int opened(int dirfd, const char *path, int flags, int fd, int errno_before, uint64_t start)
+static int opened(int dirfd, const char *path, int flags, int fd, int errno_before, uint64_t start,
+		  bool below)
 {
 	int ret;
 
-	if (fd < 0 && errno != ENOENT && errno != EBUSY && errno != EACCES && errno != EPERM)
-		return fd;
 	if (fd >= 0 && fdtab_kind(fd) != FD_NOT_OURS)
 		legacy_replaced(fd);
-	if (fd < 0 && errno == ENOENT ? !legacy_may_add(path) : !legacy_may_name(path))
+	if (fd < 0 && !may_open(errno))
+		return fd;
+	if (!below && (fd < 0 && errno == ENOENT ? !legacy_may_add(path) : !legacy_may_name(path)))
 		return fd;
 	ret = legacy_opened(dirfd, path, flags, fd < 0 ? -errno : fd, start);
 	errno = errno_before;
@@ -50,11 +66,15 @@ static int opened(int dirfd, const char *path, int flags, int fd, int errno_befo
 	({                                                                                         \
 		int before_ = errno;                                                               \
 		uint64_t start_ = event_start();                                                   \
+		bool below_ = legacy_begins_below(dirfd, path);                                    \
 		int fd_;                                                                           \
 		if ((flags)&O_CREAT)                                                               \
 			flags = legacy_creating(dirfd, path, flags);                               \
-		fd_ = flags < 0 ? (int)result(flags) : (call);                                     \
-		opened(dirfd, path, flags, fd_, before_, start_);                                  \
+		if (below_)                                                                        \
+			fd_ = (int)result(-ENOENT);                                                \
+		else                                                                               \
+			fd_ = flags < 0 ? (int)result(flags) : (call);                             \
+		opened(dirfd, path, flags, fd_, before_, start_, below_);                          \
 	})
 
 int open(const char *path, int flags, ...)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What is done to a descriptor: ioctl, read, receive. */
+#include <fcntl.h>
 #include <stdarg.h>
 #include <sys/ioctl.h>
 #include <sys/uio.h>
@@ -50,15 +51,21 @@ static ssize_t was_written(int fd, const void *buf, size_t size, ssize_t len, of
 
 /*
  * A group's descriptor can be that of an open device underneath, and natively
- * nothing can be read from or written to a group.
+ * nothing can be read from or written to a group. The kernel looks first for
+ * what it was opened for.
  */
-#define TRANSFER(done, fd, buf, len, pos, call)                                                    \
+static inline ssize_t refused(int fd, int forbidden)
+{
+	return result((legacy_file_flags(fd, 0) & O_ACCMODE) == forbidden ? -EBADF : -EINVAL);
+}
+
+#define TRANSFER(done, forbidden, fd, buf, len, pos, call)                                         \
 	({                                                                                         \
 		ssize_t ret_;                                                                      \
 		if (fdtab_kind(fd) == FD_NOT_OURS) {                                               \
 			ret_ = (call);                                                             \
 		} else if (legacy_is_mute(fd)) {                                                   \
-			ret_ = result(-EINVAL);                                                    \
+			ret_ = refused(fd, forbidden);                                             \
 		} else {                                                                           \
 			uint64_t start_ = event_start();                                           \
 			ret_ = (call);                                                             \
@@ -66,8 +73,8 @@ static ssize_t was_written(int fd, const void *buf, size_t size, ssize_t len, of
 		}                                                                                  \
 		ret_;                                                                              \
 	})
-#define READ(fd, buf, len, pos, call)  TRANSFER(was_read, fd, buf, len, pos, call)
-#define WRITE(fd, buf, len, pos, call) TRANSFER(was_written, fd, buf, len, pos, call)
+#define READ(fd, buf, len, pos, call)  TRANSFER(was_read, O_WRONLY, fd, buf, len, pos, call)
+#define WRITE(fd, buf, len, pos, call) TRANSFER(was_written, O_RDONLY, fd, buf, len, pos, call)
 
 ssize_t read(int fd, void *buf, size_t len)
 {

@@ -33,7 +33,16 @@
 #define MAP_OVER(addr, len, flags, call)                                                           \
 	((flags)&MAP_FIXED ? TAKING_AWAY(addr, len, MAP_FAILED, call) : (call))
 
-/* A group or container cannot be mapped, whatever stands behind it. */
+/* A group or container cannot be mapped, whatever stands behind it: do_mmap() in mm/mmap.c */
+static int refused(int fd, int prot, int flags)
+{
+	int mode = legacy_file_flags(fd, 0) & O_ACCMODE;
+
+	if (mode == O_WRONLY || (mode == O_RDONLY && prot & PROT_WRITE && flags & MAP_SHARED))
+		return EACCES;
+	return ENODEV;
+}
+
 #define MAP(addr, len, prot, flags, fd, pos, call)                                                 \
 	({                                                                                         \
 		uint64_t start_;                                                                   \
@@ -41,7 +50,7 @@
 		if ((flags)&MAP_ANONYMOUS || fdtab_kind(fd) == FD_NOT_OURS) {                      \
 			map_ = MAP_OVER(addr, len, flags, call);                                   \
 		} else if (legacy_is_mute(fd)) {                                                   \
-			errno = ENODEV;                                                            \
+			errno = refused(fd, prot, flags);                                          \
 		} else {                                                                           \
 			start_ = event_start();                                                    \
 			map_ = MAP_OVER(addr, len, flags, call);                                   \

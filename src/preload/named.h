@@ -7,17 +7,19 @@
 #include "preload/next.h"
 
 /*
- * The result of a call that failed in the kernel. real is the call on another
- * path, named `to`; ours is a handler's result for the name `to`.
+ * The result of a call. real is the call on another path, named `names.to`;
+ * ours is a handler's result for the name `names.to`, of which `names.like` is
+ * the model.
  */
 #define NAMED(dirfd, path, follow, failed, call, real, ours)                                       \
 	({                                                                                         \
 		int before_ = errno;                                                               \
-		__typeof__(call) ret_ = (call);                                                    \
-		char to[LEGACY_PATH];                                                              \
+		bool below_ = legacy_begins_below(dirfd, path);                                    \
+		__typeof__(call) ret_ = below_ ? (errno = ENOENT, (failed)) : (call);              \
+		struct legacy_names names;                                                         \
 		if (__builtin_expect(ret_ == (failed) && errno == ENOENT, 0) &&                    \
-		    legacy_may_add(path)) {                                                        \
-			switch (legacy_name(dirfd, path, follow, to)) {                            \
+		    (below_ || legacy_may_add(path))) {                                            \
+			switch (legacy_name(dirfd, path, follow, &names)) {                        \
 			case LEGACY_REAL:                                                          \
 				errno = before_;                                                   \
 				ret_ = (real);                                                     \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a name stands for: readlink, realpath, stat, access.
+ * What a name stands for: readlink, realpath, stat, access, getxattr, chdir.
  *
  * The kernel is asked first. Only where it says ENOENT, and the name may be
  * one that it would have with groups, is the name looked up in our view.
@@ -17,39 +17,51 @@
 
 static ssize_t link_was_read(const char *path, char *buf, size_t size, ssize_t len)
 {
-	if (len < 10 || memcmp(buf, "/dev/", 5))
+	/* What is under /proc/self/fd reads as an absolute path. */
+	if (len <= 0 || *buf != '/')
 		return len;
 	return result(legacy_link_was_read(path, buf, size, len));
 }
 
 #define LINK(dirfd, path, buf, size, call, real)                                                   \
-	link_was_read(                                                                             \
-		path, buf, size,                                                                   \
-		NAMED(dirfd, path, false, -1, call, real, result(legacy_readlink(to, buf, size))))
+	link_was_read(path, buf, size,                                                             \
+		      NAMED(dirfd, path, false, -1, call, real,                                    \
+			    result(legacy_readlink(names.to, buf, size))))
 
 ssize_t readlink(const char *path, char *buf, size_t size)
 {
 	return LINK(AT_FDCWD, path, buf, size, NEXT(readlink)(path, buf, size),
-		    NEXT(readlink)(to, buf, size));
+		    NEXT(readlink)(names.to, buf, size));
+}
+
+/* The link that was opened with O_PATH is itself what "" names. */
+static ssize_t opened_link(int fd, char *buf, size_t size)
+{
+	char name[LEGACY_PATH];
+
+	legacy_path_of(fd, name);
+	return result(legacy_readlink(name, buf, size));
 }
 
 ssize_t readlinkat(int dirfd, const char *path, char *buf, size_t size)
 {
+	if (fdtab_kind(dirfd) == FD_STANDIN && legacy_is_empty(path))
+		return opened_link(dirfd, buf, size);
 	return LINK(dirfd, path, buf, size, NEXT(readlinkat)(dirfd, path, buf, size),
-		    NEXT(readlink)(to, buf, size));
+		    NEXT(readlink)(names.to, buf, size));
 }
 
 ssize_t __readlink_chk(const char *path, char *buf, size_t size, size_t buf_size)
 {
 	return LINK(AT_FDCWD, path, buf, size, NEXT(__readlink_chk)(path, buf, size, buf_size),
-		    NEXT(__readlink_chk)(to, buf, size, buf_size));
+		    NEXT(__readlink_chk)(names.to, buf, size, buf_size));
 }
 
 ssize_t __readlinkat_chk(int dirfd, const char *path, char *buf, size_t size, size_t buf_size)
 {
 	return LINK(dirfd, path, buf, size,
 		    NEXT(__readlinkat_chk)(dirfd, path, buf, size, buf_size),
-		    NEXT(__readlink_chk)(to, buf, size, buf_size));
+		    NEXT(__readlink_chk)(names.to, buf, size, buf_size));
 }
 
 static char *resolved(const char *name, char *to)
@@ -60,13 +72,13 @@ static char *resolved(const char *name, char *to)
 char *realpath(const char *path, char *to_path)
 {
 	return NAMED(AT_FDCWD, path, true, NULL, NEXT(realpath)(path, to_path),
-		     NEXT(realpath)(to, to_path), resolved(to, to_path));
+		     NEXT(realpath)(names.to, to_path), resolved(names.to, to_path));
 }
 
 char *__realpath_chk(const char *path, char *to_path, size_t to_size)
 {
 	return NAMED(AT_FDCWD, path, true, NULL, NEXT(__realpath_chk)(path, to_path, to_size),
-		     NEXT(__realpath_chk)(to, to_path, to_size), resolved(to, to_path));
+		     NEXT(__realpath_chk)(names.to, to_path, to_size), resolved(names.to, to_path));
 }
 
 char *canonicalize_file_name(const char *path)
@@ -104,26 +116,27 @@ static int descriptor_stat(int fd, void *st, int ret)
 }
 
 #define STAT(dirfd, path, follow, st, call, real)                                                  \
-	NAMED(dirfd, path, follow, -1, call, real, our_stat(to, st))
+	NAMED(dirfd, path, follow, -1, call, real, our_stat(names.to, st))
 
 int stat(const char *path, struct stat *st)
 {
-	return STAT(AT_FDCWD, path, true, st, NEXT(stat)(path, st), NEXT(stat)(to, st));
+	return STAT(AT_FDCWD, path, true, st, NEXT(stat)(path, st), NEXT(stat)(names.to, st));
 }
 
 int stat64(const char *path, struct stat64 *st)
 {
-	return STAT(AT_FDCWD, path, true, st, NEXT(stat64)(path, st), NEXT(stat64)(to, st));
+	return STAT(AT_FDCWD, path, true, st, NEXT(stat64)(path, st), NEXT(stat64)(names.to, st));
 }
 
 int lstat(const char *path, struct stat *st)
 {
-	return STAT(AT_FDCWD, path, false, st, NEXT(lstat)(path, st), NEXT(lstat)(to, st));
+	return STAT(AT_FDCWD, path, false, st, NEXT(lstat)(path, st), NEXT(lstat)(names.to, st));
 }
 
 int lstat64(const char *path, struct stat64 *st)
 {
-	return STAT(AT_FDCWD, path, false, st, NEXT(lstat64)(path, st), NEXT(lstat64)(to, st));
+	return STAT(AT_FDCWD, path, false, st, NEXT(lstat64)(path, st),
+		    NEXT(lstat64)(names.to, st));
 }
 
 int fstatat(int dirfd, const char *path, struct stat *st, int flags)
@@ -131,7 +144,8 @@ int fstatat(int dirfd, const char *path, struct stat *st, int flags)
 	if (flags & AT_EMPTY_PATH && legacy_is_other(dirfd))
 		return descriptor_stat(dirfd, st, NEXT(fstatat)(dirfd, path, st, flags));
 	return STAT(dirfd, path, !(flags & AT_SYMLINK_NOFOLLOW), st,
-		    NEXT(fstatat)(dirfd, path, st, flags), NEXT(fstatat)(dirfd, to, st, flags));
+		    NEXT(fstatat)(dirfd, path, st, flags),
+		    NEXT(fstatat)(dirfd, names.to, st, flags));
 }
 
 int fstatat64(int dirfd, const char *path, struct stat64 *st, int flags)
@@ -139,45 +153,46 @@ int fstatat64(int dirfd, const char *path, struct stat64 *st, int flags)
 	if (flags & AT_EMPTY_PATH && legacy_is_other(dirfd))
 		return descriptor_stat(dirfd, st, NEXT(fstatat64)(dirfd, path, st, flags));
 	return STAT(dirfd, path, !(flags & AT_SYMLINK_NOFOLLOW), st,
-		    NEXT(fstatat64)(dirfd, path, st, flags), NEXT(fstatat64)(dirfd, to, st, flags));
+		    NEXT(fstatat64)(dirfd, path, st, flags),
+		    NEXT(fstatat64)(dirfd, names.to, st, flags));
 }
 
 int __xstat(int version, const char *path, struct stat *st)
 {
 	return STAT(AT_FDCWD, path, true, st, NEXT(__xstat)(version, path, st),
-		    NEXT(__xstat)(version, to, st));
+		    NEXT(__xstat)(version, names.to, st));
 }
 
 int __xstat64(int version, const char *path, struct stat64 *st)
 {
 	return STAT(AT_FDCWD, path, true, st, NEXT(__xstat64)(version, path, st),
-		    NEXT(__xstat64)(version, to, st));
+		    NEXT(__xstat64)(version, names.to, st));
 }
 
 int __lxstat(int version, const char *path, struct stat *st)
 {
 	return STAT(AT_FDCWD, path, false, st, NEXT(__lxstat)(version, path, st),
-		    NEXT(__lxstat)(version, to, st));
+		    NEXT(__lxstat)(version, names.to, st));
 }
 
 int __lxstat64(int version, const char *path, struct stat64 *st)
 {
 	return STAT(AT_FDCWD, path, false, st, NEXT(__lxstat64)(version, path, st),
-		    NEXT(__lxstat64)(version, to, st));
+		    NEXT(__lxstat64)(version, names.to, st));
 }
 
 int __fxstatat(int version, int dirfd, const char *path, struct stat *st, int flags)
 {
 	return STAT(dirfd, path, !(flags & AT_SYMLINK_NOFOLLOW), st,
 		    NEXT(__fxstatat)(version, dirfd, path, st, flags),
-		    NEXT(__fxstatat)(version, dirfd, to, st, flags));
+		    NEXT(__fxstatat)(version, dirfd, names.to, st, flags));
 }
 
 int __fxstatat64(int version, int dirfd, const char *path, struct stat64 *st, int flags)
 {
 	return STAT(dirfd, path, !(flags & AT_SYMLINK_NOFOLLOW), st,
 		    NEXT(__fxstatat64)(version, dirfd, path, st, flags),
-		    NEXT(__fxstatat64)(version, dirfd, to, st, flags));
+		    NEXT(__fxstatat64)(version, dirfd, names.to, st, flags));
 }
 
 int fstat(int fd, struct stat *st)
@@ -251,21 +266,23 @@ int statx(int dirfd, const char *path, int flags, unsigned int mask, struct stat
 	}
 	return NAMED(dirfd, path, !(flags & AT_SYMLINK_NOFOLLOW), -1,
 		     NEXT(statx)(dirfd, path, flags, mask, st),
-		     NEXT(statx)(dirfd, to, flags, mask, st), our_statx(to, st));
+		     NEXT(statx)(dirfd, names.to, flags, mask, st), our_statx(names.to, st));
 }
 
 /* ---- access ---- */
 
+/* What the kernel lets do with the model can be done with ours. */
+
 int access(const char *path, int mode)
 {
-	return NAMED(AT_FDCWD, path, true, -1, NEXT(access)(path, mode), NEXT(access)(to, mode),
-		     (int)result(legacy_access(to, mode)));
+	return NAMED(AT_FDCWD, path, true, -1, NEXT(access)(path, mode),
+		     NEXT(access)(names.to, mode), NEXT(access)(names.like, mode));
 }
 
 int eaccess(const char *path, int mode)
 {
-	return NAMED(AT_FDCWD, path, true, -1, NEXT(eaccess)(path, mode), NEXT(eaccess)(to, mode),
-		     (int)result(legacy_access(to, mode)));
+	return NAMED(AT_FDCWD, path, true, -1, NEXT(eaccess)(path, mode),
+		     NEXT(eaccess)(names.to, mode), NEXT(eaccess)(names.like, mode));
 }
 
 int euidaccess(const char *path, int mode)
@@ -277,5 +294,87 @@ int faccessat(int dirfd, const char *path, int mode, int flags)
 {
 	return NAMED(dirfd, path, !(flags & AT_SYMLINK_NOFOLLOW), -1,
 		     NEXT(faccessat)(dirfd, path, mode, flags),
-		     NEXT(faccessat)(dirfd, to, mode, flags), (int)result(legacy_access(to, mode)));
+		     NEXT(faccessat)(dirfd, names.to, mode, flags),
+		     NEXT(faccessat)(dirfd, names.like, mode, flags));
+}
+
+/* ---- extended attributes ---- */
+
+#define XATTR(name, path, follow, ...)                                                             \
+	NAMED(AT_FDCWD, path, follow, -1, NEXT(name)(path, __VA_ARGS__),                           \
+	      NEXT(name)(names.to, __VA_ARGS__), NEXT(name)(names.like, __VA_ARGS__))
+
+ssize_t getxattr(const char *path, const char *name, void *value, size_t size)
+{
+	return XATTR(getxattr, path, true, name, value, size);
+}
+
+ssize_t lgetxattr(const char *path, const char *name, void *value, size_t size)
+{
+	return XATTR(lgetxattr, path, false, name, value, size);
+}
+
+ssize_t listxattr(const char *path, char *list, size_t size)
+{
+	return XATTR(listxattr, path, true, list, size);
+}
+
+ssize_t llistxattr(const char *path, char *list, size_t size)
+{
+	return XATTR(llistxattr, path, false, list, size);
+}
+
+/* ---- the current directory ---- */
+
+static int entered(const char *name, int ret)
+{
+	if (!ret && (name || legacy_in_ours))
+		legacy_entered(name);
+	return ret;
+}
+
+int chdir(const char *path)
+{
+	return NAMED(AT_FDCWD, path, true, -1, entered(NULL, NEXT(chdir)(path)),
+		     entered(NULL, NEXT(chdir)(names.to)),
+		     entered(names.to, NEXT(chdir)(names.like)));
+}
+
+int fchdir(int fd)
+{
+	char name[LEGACY_PATH];
+	bool ours = fdtab_kind(fd) == FD_STANDIN && legacy_path_of(fd, name);
+
+	return entered(ours ? name : NULL, NEXT(fchdir)(fd));
+}
+
+char *getcwd(char *buf, size_t size)
+{
+	char *to = buf;
+	ssize_t len;
+
+	if (!legacy_in_ours || (buf && !size))
+		return NEXT(getcwd)(buf, size);
+	size = size ? size : LEGACY_PATH;
+	if (!to)
+		to = malloc(size);
+	if (!to)
+		return NULL;
+	len = legacy_getcwd(to, size);
+	if (len > 0)
+		return to;
+	if (!buf)
+		free(to);
+	return len ? (result(len), NULL) : NEXT(getcwd)(buf, size);
+}
+
+char *__getcwd_chk(char *buf, size_t size, size_t buf_size)
+{
+	return legacy_in_ours && size <= buf_size ? getcwd(buf, size)
+						  : NEXT(__getcwd_chk)(buf, size, buf_size);
+}
+
+char *get_current_dir_name(void)
+{
+	return legacy_in_ours ? getcwd(NULL, 0) : NEXT(get_current_dir_name)();
 }

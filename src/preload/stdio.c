@@ -39,13 +39,13 @@ static FILE *opened(const char *path, FILE *stream)
 FILE *fopen(const char *path, const char *mode)
 {
 	return opened(path, NAMED(AT_FDCWD, path, true, NULL, NEXT(fopen)(path, mode),
-				  NEXT(fopen)(to, mode), our_stream(to, mode)));
+				  NEXT(fopen)(names.to, mode), our_stream(names.to, mode)));
 }
 
 FILE *fopen64(const char *path, const char *mode)
 {
 	return opened(path, NAMED(AT_FDCWD, path, true, NULL, NEXT(fopen64)(path, mode),
-				  NEXT(fopen64)(to, mode), our_stream(to, mode)));
+				  NEXT(fopen64)(names.to, mode), our_stream(names.to, mode)));
 }
 
 FILE *freopen(const char *path, const char *mode, FILE *stream)

@@ -54,6 +54,12 @@ static long call(long nr, const long a[6])
 		return statx(FD, AT, (int)a[2], (unsigned int)a[3], (struct statx *)a[4]);
 	case SYS_faccessat:
 		return faccessat(FD, AT, (int)a[2], 0);
+	case SYS_chdir:
+		return chdir(PATH);
+	case SYS_fchdir:
+		return fchdir(FD);
+	case SYS_getdents64:
+		return getdents64(FD, (void *)a[1], (size_t)a[2]);
 	case SYS_close:
 		return close(FD);
 	case SYS_close_range:

@@ -9,7 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "differential.h"
@@ -177,6 +179,45 @@ static void do_realpath(const struct call *call, struct answer *a)
 	free(real);
 }
 
+static void do_getcwd(const struct call *call, struct answer *a)
+{
+	char path[512];
+
+	(void)call;
+	answer_result(a, getcwd(path, sizeof(path)) ? 0 : -1);
+	answer_text(a, "path", path);
+}
+
+/* ---- extended attributes -------------------------------------------------- */
+
+static void do_getxattr(const struct call *call, struct answer *a)
+{
+	char value[256];
+
+	answer_result(a, getxattr(call_path(call, 0), call_text(call, 1), value, sizeof(value)));
+}
+
+static void do_lgetxattr(const struct call *call, struct answer *a)
+{
+	char value[256];
+
+	answer_result(a, lgetxattr(call_path(call, 0), call_text(call, 1), value, sizeof(value)));
+}
+
+static void do_listxattr(const struct call *call, struct answer *a)
+{
+	char list[256];
+
+	answer_result(a, listxattr(call_path(call, 0), list, sizeof(list)));
+}
+
+static void do_llistxattr(const struct call *call, struct answer *a)
+{
+	char list[256];
+
+	answer_result(a, llistxattr(call_path(call, 0), list, sizeof(list)));
+}
+
 /* ---- directories and files ----------------------------------------------- */
 
 static int visible(const struct dirent *entry)
@@ -276,6 +317,34 @@ static void do_fdlist(const struct call *call, struct answer *a)
 	closedir(directory);
 }
 
+/* By number; how long the entries are and in what order they come is the file system's. */
+static void do_getdents(const struct call *call, struct answer *a)
+{
+	static char names[ANSWER_LENGTH / 2], entries[64][64];
+	_Alignas(struct dirent64) char buffer[4096];
+	long length = syscall(SYS_getdents64, call_value(call, 0), buffer, call_value(call, 1));
+	size_t used = 0;
+	int nr = 0;
+
+	if (length < 0) {
+		answer_result(a, length);
+		return;
+	}
+	for (long at = 0; at < length && nr < 64;) {
+		const struct dirent64 *entry = (void *)(buffer + at);
+
+		snprintf(entries[nr++], sizeof(entries[0]), "%.60s", entry->d_name);
+		at += entry->d_reclen;
+	}
+	qsort(entries, nr, sizeof(entries[0]), by_name);
+	names[0] = 0;
+	for (int i = 0; i < nr; i++)
+		used += snprintf(names + used, sizeof(names) - used, "%s%s", i ? "," : "",
+				 entries[i]);
+	answer(a, "%d", nr);
+	answer_text(a, "names", names);
+}
+
 static void do_cat(const struct call *call, struct answer *a)
 {
 	char content[128];
@@ -318,9 +387,15 @@ const struct operation look_operations[] = {
 	{ "readlink_short", do_readlink_short },
 	{ "fdlink", do_fdlink },
 	{ "realpath", do_realpath },
+	{ "getcwd", do_getcwd },
+	{ "getxattr", do_getxattr },
+	{ "lgetxattr", do_lgetxattr },
+	{ "listxattr", do_listxattr },
+	{ "llistxattr", do_llistxattr },
 	{ "scandir", do_scandir },
 	{ "list", do_list },
 	{ "fdlist", do_fdlist },
+	{ "getdents", do_getdents },
 	{ "cat", do_cat },
 	{ "fcat", do_fcat },
 	{ NULL, NULL },

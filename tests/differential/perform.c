@@ -367,6 +367,11 @@ static void do_chdir(const struct call *call, struct answer *a)
 	answer_result(a, chdir(call_path(call, 0)));
 }
 
+static void do_fchdir(const struct call *call, struct answer *a)
+{
+	answer_result(a, fchdir(call_value(call, 0)));
+}
+
 /* The capability without which the kernel refuses everything about no-IOMMU */
 static void do_drop_rawio(const struct call *call, struct answer *a)
 {
@@ -408,6 +413,7 @@ static const struct operation operations[] = {
 	{ "poll", do_poll },
 	{ "flock", do_flock },
 	{ "chdir", do_chdir },
+	{ "fchdir", do_fchdir },
 	{ NULL, NULL },
 };
 
