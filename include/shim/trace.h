@@ -53,9 +53,10 @@ enum trace_kind {
 	TRACE_WRITE,   /* the same */
 	TRACE_MMAP,    /* of a device: args: length, prot, offset; result: address */
 	TRACE_LOOKUP,  /* args: virtual address, pages, entries changed, index of the first
-			  entry in data; data: pagemap entries as they were given out. Many
-			  pages take several events, the first of which has index 0 */
+			  page in data; data: what was given out, as runs. Many runs take
+			  several events, the first of which has index 0 */
 	TRACE_RELEASE, /* the program gave memory back: args: virtual address, bytes */
+	TRACE_START,   /* a program begins in this process; data: its file */
 	/* Always nested: */
 	TRACE_PIN,	/* args: virtual address, bytes, bytes of one page */
 	TRACE_UNPIN,	/* args: virtual address, bytes */
@@ -63,6 +64,19 @@ enum trace_kind {
 	TRACE_FALLBACK, /* the group path is used, or refused: data: why */
 	TRACE_FAILURE,	/* the promise cannot be kept: args: virtual address; data: what failed */
 };
+
+/*
+ * Pagemap entries of pages in a row, of which entry is the first: if it is of
+ * a page that is present and shows its frame, the frames are in a row, too;
+ * else the entries are alike.
+ */
+struct trace_run {
+	uint64_t entry;
+	uint64_t pages;
+};
+
+#define TRACE_FRAME   UINT64_C(0x7fffffffffffff)
+#define TRACE_PRESENT (UINT64_C(1) << 63)
 
 /* What a descriptor is. */
 enum trace_object {
@@ -86,8 +100,7 @@ struct trace_event {
 	uint8_t kind;
 	uint8_t object; /* what fd is */
 	uint8_t nested; /* OPEN and IOCTL: the library's own */
-	uint8_t native; /* nothing was redirected: the kernel's own group path */
-	uint8_t unused[6];
+	uint8_t unused[7];
 	uint8_t data[TRACE_DATA];
 };
 

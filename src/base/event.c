@@ -129,6 +129,17 @@ static long watched(long nr, long a, long b, long c, long d, long e, long f)
 	return ret;
 }
 
+static void tell_start(void)
+{
+	struct trace_event event = {.kind = TRACE_START, .fd = -1};
+	char file[TRACE_DATA];
+	ssize_t len = sys_readlinkat(AT_FDCWD, "/proc/self/exe", file, sizeof(file) - 1);
+
+	file[len > 0 ? len : 0] = '\0';
+	event_set_text(&event, file);
+	event_put(&event);
+}
+
 int event_open(const char *path)
 {
 	int fd = sys_open(path, O_RDWR | O_CLOEXEC);
@@ -156,6 +167,7 @@ int event_open(const char *path)
 	unwatched = sys_call;
 	event_ring = ring;
 	sys_call = watched;
+	tell_start();
 	return 0;
 }
 
@@ -170,31 +182,48 @@ void event_set_text(struct trace_event *event, const char *text)
 	event->data[event->length - 1] = '\0';
 }
 
-#define ENTRIES (TRACE_DATA / sizeof(uint64_t))
+#define RUNS (TRACE_DATA / sizeof(struct trace_run))
+
+/* How many of the n entries are one run with the first. */
+static size_t run_length(const uint64_t *entries, size_t n)
+{
+	uint64_t step = *entries & TRACE_PRESENT && *entries & TRACE_FRAME;
+	size_t len = 1;
+
+	while (len < n && entries[len] == *entries + len * step)
+		len++;
+	return len;
+}
 
 void event_put_lookup(uint64_t start, int fd, uint64_t va, const uint64_t *entries, size_t n,
 		      size_t changed, int ret)
 {
 	/* Of a failed lookup nothing is given out, and of a scan too much to be told. */
 	size_t told = ret || n > TRACE_SCAN_PAGES ? 0 : n;
-	size_t first = 0;
+	size_t done = 0;
 
 	do {
-		size_t part = told - first < ENTRIES ? told - first : ENTRIES;
 		struct trace_event event = {
 			.kind = TRACE_LOOKUP,
 			.object = TRACE_PAGEMAP,
 			.time = start,
 			.fd = fd,
-			.args = {va, n, changed, first},
+			.args = {va, n, changed, done},
 			.result = ret,
-			.length = (uint16_t)(part * sizeof(*entries)),
 		};
+		struct trace_run runs[RUNS] = {{0}};
+		size_t count;
 
-		memcpy(event.data, entries + first, event.length);
+		for (count = 0; count < RUNS && done < told; count++) {
+			size_t len = run_length(entries + done, told - done);
+
+			runs[count] = (struct trace_run){entries[done], len};
+			done += len;
+		}
+		event.length = (uint16_t)(count * sizeof(*runs));
+		memcpy(event.data, runs, event.length);
 		event_put(&event);
-		first += part;
-	} while (first < told);
+	} while (done < told);
 }
 
 static void put(enum trace_kind kind, uint64_t first, uint64_t second, uint64_t third,

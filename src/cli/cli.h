@@ -8,6 +8,7 @@
 #define CLI_CLI_H
 
 #include <argp.h>
+#include <stdint.h>
 
 /* `run` ends as PROGRAM ends; these are its own. The last two are those of a shell. */
 enum {
@@ -33,9 +34,13 @@ __attribute__((format(printf, 1, 2))) char *text(const char *format, ...);
  */
 void parse_options(const struct argp *argp, int argc, char **argv, void *input);
 
+/* A time in ns for people: "12.3 us". The text is good until the fourth call from here. */
+const char *duration(uint64_t ns);
+
 /* The verbs. argv[0] is the name that their messages begin with. */
 int run_main(int argc, char **argv);
 int check_main(int argc, char **argv);
 int ps_main(int argc, char **argv);
+int trace_main(int argc, char **argv);
 
 #endif

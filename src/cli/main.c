@@ -19,6 +19,7 @@ static const struct verb {
 	{"run", "noiommu-shim run", run_main},
 	{"check", "noiommu-shim check", check_main},
 	{"ps", "noiommu-shim ps", ps_main},
+	{"trace", "noiommu-shim trace", trace_main},
 };
 
 /* What messages begin with: the command and, once it is known, the verb. */
@@ -61,6 +62,29 @@ char *text(const char *format, ...)
 	va_end(args);
 	if (len < 0)
 		give_up("out of memory");
+	return to;
+}
+
+const char *duration(uint64_t ns)
+{
+	static const struct {
+		const char *name;
+		double ns;
+	} units[] = {{"s", 1e9}, {"ms", 1e6}, {"us", 1e3}, {"ns", 1}};
+	static char texts[4][16];
+	static unsigned int turn;
+	char *to = texts[turn++ % 4];
+	size_t unit = 0;
+	double value;
+
+	while (unit < 3 && (double)ns < units[unit].ns)
+		unit++;
+	value = (double)ns / units[unit].ns;
+	snprintf(to, sizeof(texts[0]), "%.*f %s",
+		 unit == 3 || value >= 100 ? 0
+		 : value < 10		   ? 2
+					   : 1,
+		 value, units[unit].name);
 	return to;
 }
 
@@ -118,6 +142,7 @@ int main(int argc, char **argv)
 		       "cdevs, with their memory pinned.\v"
 		       "  run -- PROGRAM [ARG...]    run PROGRAM with the library preloaded\n"
 		       "  check [-- PROGRAM]         tell what is missing, and how to get it\n"
+		       "  trace -- PROGRAM [ARG...]  run PROGRAM and tell what it asks of VFIO\n"
 		       "  ps [PID]                   show the processes that are under it now\n\n"
 		       "noiommu-shim VERB --help tells more, noiommu-shim(1) and (7) all.",
 	};

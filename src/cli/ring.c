@@ -25,6 +25,12 @@ int ring_make(struct ring *ring)
 	return 0;
 }
 
+void ring_free(struct ring *ring)
+{
+	munmap(ring->shared, sizeof(*ring->shared));
+	close(ring->fd);
+}
+
 const char *ring_path(const struct ring *ring)
 {
 	static char path[64];

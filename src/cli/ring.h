@@ -20,6 +20,7 @@ struct ring {
 
 /* 0 or a negative errno. */
 int ring_make(struct ring *ring);
+void ring_free(struct ring *ring);
 
 /* What NOIOMMU_SHIM_TRACE has to say for it. */
 const char *ring_path(const struct ring *ring);

@@ -87,11 +87,8 @@ static void describe(struct trace_event *event, int fd)
 	struct object *object = fd < 0 ? NULL : fdtab_get(fd);
 
 	event->object = (uint8_t)observe_what(object);
-	event->native = object && object->kind == FD_NATIVE;
-	if (fd >= 0 && !object) {
+	if (fd >= 0 && !object)
 		event->object = (uint8_t)enter(fd);
-		event->native = event->object != TRACE_OTHER;
-	}
 	lock_leave(saved);
 }
 

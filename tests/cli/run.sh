@@ -96,7 +96,13 @@ run ps one
 complained "no number" 2 "'one'"
 run ps 1 2
 complained "two processes" 2 "one process or all"
-for verb in "" run check ps; do
+run trace
+complained "trace without a program" 2 "a program is missing"
+run trace --mode fast -- true
+complained "unknown mode of trace" 2 "'fast'"
+run trace -o "$scratch" -- true
+complained "a trace that cannot be written" 2 "cannot write to"
+for verb in "" run check ps trace; do
     run $verb --help
     is "help of '$verb'" "$status/$err/${out%% *}" "0//Usage:"
     is "help of '$verb' fits 80 columns" "$(grep -cE '.{81}' "$scratch/out")" 0
@@ -338,6 +344,78 @@ print(p["comm"], p["mode"], p["path"], p["containers"], p["devices"], p["lookups
     exec 3>&-
     wait $driver || true
 fi
+
+# ---- trace ------------------------------------------------------------------
+
+run trace -- "$scratch/none"
+complained "trace of a program that is not there" 127 "not found"
+run trace -o "$scratch/trace" -- sh -c 'echo out; echo err >&2; exit 7'
+is "trace: status and output are the program's" "$status/$out/$err" "7/out/err"
+# shellcheck disable=SC2016 # for the program
+run trace -o "$scratch/trace" -- sh -c 'kill -PIPE $$'
+is "trace: a signal that ends the program" "$status" 141
+
+run trace -o "$scratch/trace" -- sh -c 'head -c 8 /proc/self/pagemap >/dev/null'
+is "trace: a lookup of no memory" \
+    "$(sed -nE 's/^ *[0-9.]+ [0-9]+ *(open\(.*pagemap".*|(lookup|close).*) <.*/\1/p' "$scratch/trace")" \
+    'open("/proc/self/pagemap", O_RDONLY) = 3
+lookup(0x0, 1 page) = absent
+close(3) = 0'
+is "trace: the program's start" \
+    "$(grep -c "start(\"$(realpath "$(type -P head)")\") = 0" "$scratch/trace")" 1
+run trace -o "$scratch/trace" -- sh -c \
+    'head -c 8 /proc/self/pagemap >&2 & head -c 8 /proc/self/pagemap >&2; wait'
+is "trace: two children" "$(grep -c 'lookup(0x0, 1 page) = absent' "$scratch/trace")/$(awk \
+    '/lookup/ { print $2 }' "$scratch/trace" | sort -u | wc -l)" 2/2
+run trace -o "$scratch/trace" -- head -c 8 /dev/vfio/noiommu-4711
+is "trace: a group that is not there" \
+    "$(sed -n 's/^ .* \(open(.*4711.*ENOENT\).*/\1/p' "$scratch/trace")" \
+    'open("/dev/vfio/noiommu-4711", O_RDONLY) = ENOENT'
+run trace -- sh -c 'head -c 8 /proc/self/pagemap >/dev/null'
+is "trace goes to standard error" "$(grep -c 'lookup(0x0' "$scratch/err")" 1
+is "trace: no control characters" "$(tr -d '\n\040-\176' <"$scratch/err" | wc -c)" 0
+
+mkfifo "$scratch/ready"
+# shellcheck disable=SC2016 # for the program
+"$command" trace -o "$scratch/trace" -- sh -c 'echo >"$0"; exec sleep 60' "$scratch/ready" &
+read -r <"$scratch/ready"
+kill -TERM $!
+wait $! && status=0 || status=$?
+is "trace: a signal is passed on to the program" "$status" 143
+
+if ! type -P python3 >/dev/null; then
+    skip "trace --json" "there is no python3"
+else
+    # A reader that stands still, and three threads meanwhile.
+    cat >"$scratch/flood" <<'END'
+import os, signal, threading
+def flood():
+    for i in range(8000):
+        os.pread(fd, 8, 0)
+fd = os.open("/proc/self/pagemap", os.O_RDONLY)
+os.kill(os.getppid(), signal.SIGSTOP)
+threads = [threading.Thread(target=flood) for i in range(3)]
+[t.start() for t in threads]
+[t.join() for t in threads]
+os.kill(os.getppid(), signal.SIGCONT)
+END
+    run trace --json -o "$scratch/trace" -- python3 "$scratch/flood"
+    is "trace --json: nobody waits for the reader, and what is lost is counted" \
+        "$status/$(python3 -c '
+import json, sys
+events = [json.loads(line) for line in open(sys.argv[1])]
+lookups = [e for e in events if e["call"] == "lookup" and e["va"] == "0x0"]
+threads = {e["tid"] for e in lookups if e["tid"] != e["pid"]}
+end = events[-1]
+print(len(lookups) + end["lost"] - 24000 in range(20), end["lost"] > 0, len(threads) > 0,
+      end["call"], end["status"], lookups[0]["runs"])' "$scratch/trace")" \
+        "0/True True True end 0 [{'pages': 1, 'entry': '0x0'}]"
+fi
+
+export NOIOMMU_SHIM_TRACE=$scratch/none
+run run -- true
+unset NOIOMMU_SHIM_TRACE
+complained "a ring that is not there" 0 "this process is not traced"
 
 echo "cli: $passed passed, $failed failed, $skipped skipped"
 ((failed == 0))

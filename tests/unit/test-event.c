@@ -16,11 +16,20 @@
 
 static struct ring ring;
 
+static bool next(struct trace_event *event)
+{
+	return ring_next(&ring, event, event_now(), false);
+}
+
 static void setup(void)
 {
+	struct trace_event event;
+
 	ck_assert_int_eq(ring_make(&ring), 0);
 	ck_assert_int_eq(event_open(ring_path(&ring)), 0);
 	ck_assert(event_wanted());
+	ck_assert(next(&event));
+	ck_assert_int_eq(event.kind, TRACE_START);
 }
 
 static void teardown(void)
@@ -34,11 +43,6 @@ static void put(uint64_t number)
 	struct trace_event event = {.kind = TRACE_RELEASE, .args = {number, ~number}};
 
 	event_put(&event);
-}
-
-static bool next(struct trace_event *event)
-{
-	return ring_next(&ring, event, event_now(), false);
 }
 
 static void expect(uint64_t number)
@@ -186,23 +190,48 @@ START_TEST(killed_writers)
 }
 END_TEST
 
-START_TEST(many_pages_take_several_events)
+/* Looks n entries up; what comes out of the ring must be the same. Returns the events it took. */
+static unsigned int look_up(const uint64_t *entries, uint64_t n)
 {
-	uint64_t entries[100], n = 0;
 	struct trace_event event;
+	unsigned int events = 0;
+	uint64_t done = 0;
 
-	for (uint64_t i = 0; i < 100; i++)
-		entries[i] = i;
-	event_lookup(event_now(), 5, 0x1000, entries, 100, 3, 0);
-	while (next(&event)) {
+	event_lookup(event_now(), 5, 0x1000, entries, n, 3, 0);
+	for (; next(&event); events++) {
+		const struct trace_run *run = (const struct trace_run *)event.data;
+		size_t runs = event.length / sizeof(*run);
+
 		ck_assert_int_eq(event.kind, TRACE_LOOKUP);
-		ck_assert_uint_eq(event.args[1], 100);
+		ck_assert_uint_eq(event.args[1], n);
 		ck_assert_uint_eq(event.args[2], 3);
-		ck_assert_uint_eq(event.args[3], n);
-		ck_assert(!memcmp(event.data, entries + n, event.length));
-		n += event.length / sizeof(*entries);
+		ck_assert_uint_eq(event.args[3], done);
+		for (; runs--; run++)
+			for (uint64_t i = 0; i < run->pages; i++) {
+				bool moves = run->entry & TRACE_PRESENT && run->entry & TRACE_FRAME;
+
+				ck_assert_uint_eq(entries[done++], run->entry + (moves ? i : 0));
+			}
 	}
-	ck_assert_uint_eq(n, 100);
+	ck_assert_uint_eq(done, n);
+	return events;
+}
+
+START_TEST(lookups_come_in_runs)
+{
+	uint64_t entries[100] = {0};
+
+	ck_assert_uint_eq(look_up(entries, 100), 1);
+	for (uint64_t i = 0; i < 100; i++)
+		entries[i] = TRACE_PRESENT | (77 + i);
+	ck_assert_uint_eq(look_up(entries, 100), 1);
+	entries[50] = TRACE_PRESENT;
+	entries[51] = TRACE_PRESENT;
+	ck_assert_uint_eq(look_up(entries, 100), 1);
+	for (uint64_t i = 0; i < 100; i++)
+		entries[i] = TRACE_PRESENT | (77 + 2 * i);
+	ck_assert_uint_eq(look_up(entries, 100), 10);
+	ck_assert_uint_eq(look_up(entries, 1), 1);
 }
 END_TEST
 
@@ -281,7 +310,7 @@ Suite *suite_event(void)
 	tcase_add_test(tests, nobody_is_waited_for_at_the_end);
 	tcase_add_test(tests, many_writers_and_a_reader);
 	tcase_add_test(tests, killed_writers);
-	tcase_add_test(tests, many_pages_take_several_events);
+	tcase_add_test(tests, lookups_come_in_runs);
 	tcase_add_test(tests, scans_and_failures_are_one_event);
 	tcase_add_test(tests, long_text_is_cut);
 	tcase_add_test(tests, what_the_library_does_underneath);

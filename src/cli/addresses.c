@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/addresses.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+
+#define PAGE_SHIFT 12
+#define PAGE_SIZE  (UINT64_C(1) << PAGE_SHIFT)
+
+/* Where the page of a process is in the list, or belongs. */
+static size_t find(const struct addresses *addresses, int32_t pid, uint64_t page)
+{
+	size_t first = 0, end = addresses->count;
+
+	while (first < end) {
+		size_t middle = first + (end - first) / 2;
+		const struct address *address = &addresses->list[middle];
+
+		if (address->pid < pid || (address->pid == pid && address->page < page))
+			first = middle + 1;
+		else
+			end = middle;
+	}
+	return first;
+}
+
+/* Moves what is in the list from one place on to another place. */
+static void shift(struct addresses *addresses, size_t from, size_t to)
+{
+	memmove(&addresses->list[to], &addresses->list[from],
+		(addresses->count - from) * sizeof(*addresses->list));
+	addresses->count += to - from;
+}
+
+/* Drops the pages [page, end) of a process. */
+static size_t drop(struct addresses *addresses, int32_t pid, uint64_t page, uint64_t end)
+{
+	size_t from = find(addresses, pid, page), to = find(addresses, pid, end);
+
+	shift(addresses, to, from);
+	return to - from;
+}
+
+static size_t give(struct addresses *addresses, int32_t pid, uint64_t page, uint64_t frame)
+{
+	const struct address new = {.pid = pid, .page = page, .frame = frame};
+	size_t at = find(addresses, pid, page), dropped;
+
+	if (at < addresses->count && addresses->list[at].pid == pid &&
+	    addresses->list[at].page == page && addresses->list[at].frame == frame)
+		return 0;
+	dropped = drop(addresses, pid, page, page + 1);
+	if (addresses->count == addresses->room) {
+		addresses->room = 2 * addresses->room + 64;
+		addresses->list =
+			reallocarray(addresses->list, addresses->room, sizeof(*addresses->list));
+		if (!addresses->list)
+			give_up("out of memory");
+	}
+	shift(addresses, at, at + 1);
+	addresses->list[at] = new;
+	addresses->given++;
+	return dropped;
+}
+
+static size_t take_lookup(struct addresses *addresses, const struct trace_event *event)
+{
+	uint64_t page = (event->args[0] >> PAGE_SHIFT) + event->args[3];
+	size_t dropped = 0;
+
+	for (size_t at = 0; at + sizeof(struct trace_run) <= event->length;
+	     at += sizeof(struct trace_run)) {
+		struct trace_run run;
+		uint64_t frame;
+
+		memcpy(&run, event->data + at, sizeof(run));
+		if (run.pages > TRACE_SCAN_PAGES)
+			break;
+		frame = run.entry & TRACE_PRESENT ? run.entry & TRACE_FRAME : 0;
+		for (uint64_t i = 0; frame && i < run.pages; i++)
+			dropped += give(addresses, event->pid, page + i, frame + i);
+		page += run.pages;
+	}
+	return dropped;
+}
+
+size_t addresses_take(struct addresses *addresses, const struct trace_event *event)
+{
+	/* What stays of a page keeps the page. */
+	uint64_t first = event->args[0] + PAGE_SIZE - 1;
+
+	switch (event->kind) {
+	case TRACE_LOOKUP:
+		return take_lookup(addresses, event);
+	case TRACE_RELEASE:
+		return drop(addresses, event->pid, first >> PAGE_SHIFT,
+			    (first + event->args[1]) >> PAGE_SHIFT);
+	case TRACE_START:
+		return drop(addresses, event->pid, 0, UINT64_MAX);
+	default:
+		return 0;
+	}
+}
+
+/* ---- looking ---- */
+
+static int open_pagemap(int32_t pid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/pagemap", pid);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+/*
+ * The event that says that a page was given back can be a moment late; that
+ * another page is there at two looks in a row tells that this one moved.
+ */
+static void judge(struct addresses *addresses, struct address *address, uint64_t frame)
+{
+	if (!address->seen) {
+		address->seen = true;
+		addresses->seen++;
+	}
+	if (frame != address->frame && address->suspect && !address->moved) {
+		address->moved = true;
+		addresses->moved++;
+	}
+	address->suspect = frame != address->frame;
+}
+
+static void look_at(struct addresses *addresses, struct address *address, int pagemap)
+{
+	uint64_t entry;
+
+	if (pread(pagemap, &entry, sizeof(entry), (off_t)(address->page * sizeof(entry))) ==
+		    sizeof(entry) &&
+	    entry & TRACE_PRESENT && entry & TRACE_FRAME)
+		judge(addresses, address, entry & TRACE_FRAME);
+}
+
+void addresses_look(struct addresses *addresses)
+{
+	int32_t pid = 0;
+	int pagemap = -1;
+
+	for (size_t i = 0; i < addresses->count; i++) {
+		struct address *address = &addresses->list[i];
+
+		if (address->pid != pid) {
+			if (pagemap >= 0)
+				close(pagemap);
+			pid = address->pid;
+			pagemap = open_pagemap(pid);
+		}
+		if (pagemap >= 0)
+			look_at(addresses, address, pagemap);
+	}
+	if (pagemap >= 0)
+		close(pagemap);
+}
+
+void addresses_free(struct addresses *addresses)
+{
+	free(addresses->list);
+	addresses->list = NULL;
+	addresses->count = addresses->room = 0;
+}

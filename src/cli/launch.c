@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/launch.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "cli/elf.h"
+#include "cli/library.h"
+
+const char *launch_one_of(const char *option, const char *value, const char *const names[],
+			  const char *verb)
+{
+	for (int i = 0; names[i]; i++)
+		if (!strcmp(value, names[i]))
+			return value;
+	give_up("'%s' is not a value of %s; see noiommu-shim %s --help", value, option, verb);
+}
+
+/* The values are the library's, see src/base/settings.c. */
+const char *launch_mode(const char *value, const char *verb)
+{
+	static const char *const modes[] = {"auto", "cdev", "group", NULL};
+
+	return launch_one_of("--mode", value, modes, verb);
+}
+
+void launch_set(const char *variable, const char *value)
+{
+	if (value && setenv(variable, value, 1))
+		give_up("out of memory");
+}
+
+static const char *find_library(struct elf *elf)
+{
+	const char *library = library_find();
+	char why[512];
+	int ret;
+
+	if (!library)
+		give_up(LIBRARY_NAME " is missing: it is %s", library_places());
+	ret = elf_read(library, elf);
+	if (ret)
+		give_up("cannot use %s: %s", library, strerror(-ret));
+	if (!library_loads(library, why, sizeof(why)))
+		give_up("cannot preload %s: %s", library, why);
+	return library;
+}
+
+int launch_find(struct launch *launch, char **program)
+{
+	struct obstacle obstacle;
+	struct elf elf;
+	int ret;
+
+	launch->program = program;
+	launch->library = find_library(&elf);
+	ret = program_find(program[0], &launch->found);
+	if (ret) {
+		complain(ret == STATUS_NOT_FOUND ? "%s: not found" : "%s: cannot be executed",
+			 program[0]);
+		return ret;
+	}
+	if (program_has_obstacle(&launch->found, &elf, &obstacle))
+		give_up("%s %s; %s (without this command it runs as ever, its memory not pinned)",
+			program[0], obstacle.what, obstacle.instead);
+	if (program_calls_kernel(&launch->found))
+		complain("%s has system calls of its own, which the library does not see",
+			 program[0]);
+	return 0;
+}
+
+static void preload(const char *library)
+{
+	const char *others = getenv("LD_PRELOAD");
+
+	launch_set("LD_PRELOAD", others && *others ? text("%s:%s", library, others) : library);
+}
+
+int launch_exec(const struct launch *launch)
+{
+	int ret;
+
+	preload(launch->library);
+	execvp(launch->found.path, launch->program);
+	ret = errno == ENOENT ? STATUS_NOT_FOUND : STATUS_CANNOT_EXEC;
+	complain("%s: %s", launch->program[0], strerror(errno));
+	return ret;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/* Starting a program with the library preloaded, for every verb that does. */
+#ifndef CLI_LAUNCH_H
+#define CLI_LAUNCH_H
+
+#include "cli/program.h"
+
+struct launch {
+	char **program; /* its name and its arguments, NULL behind them */
+	const char *library;
+	struct program found;
+};
+
+/*
+ * Finds the library, proves that it loads, finds program and asks whether a
+ * preload reaches it. 0, STATUS_CANNOT_EXEC or STATUS_NOT_FOUND after a line
+ * that says so; gives up when it cannot be served.
+ */
+int launch_find(struct launch *launch, char **program);
+
+/* Sets an environment variable; a NULL value leaves it as it is. */
+void launch_set(const char *variable, const char *value);
+
+/* Value of option --mode: itself, or gives up. */
+const char *launch_mode(const char *value, const char *verb);
+
+/* value, if it is one of names, which end with NULL; else gives up. */
+const char *launch_one_of(const char *option, const char *value, const char *const names[],
+			  const char *verb);
+
+/*
+ * Becomes the program, with the library preloaded. Returns only when that
+ * fails, with the status to exit with, after a line that says why.
+ */
+int launch_exec(const struct launch *launch);
+
+#endif

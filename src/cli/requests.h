@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/* Tables of what has a name in VFIO's and iommufd's interfaces. */
+#ifndef CLI_REQUESTS_H
+#define CLI_REQUESTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "shim/trace.h"
+
+/* An array of these ends with one that has no name. */
+struct name {
+	uint64_t value;
+	const char *name;
+};
+
+/* The name of value, or NULL. */
+const char *name_of(const struct name *names, uint64_t value);
+
+extern const struct name names_errnos[], names_objects[], names_open_flags[], names_protections[],
+	names_regions[];
+
+enum form {
+	DECIMAL,
+	HEX,
+	FLAGS,
+	NAMED,
+};
+
+/* What a member is to somebody who compares two runs. */
+enum role {
+	ANSWERED,
+	ASKED,
+	APART, /* an address, a descriptor, or a size that says nothing */
+};
+
+/* One member of a structure. */
+struct member {
+	const char *name;
+	uint8_t offset, size;
+	enum form form;
+	enum role role;
+	const struct name *names;
+};
+
+enum argument { NOTHING, VALUE, INTEGER, STRING, STRUCTURE };
+
+struct request {
+	unsigned int cmd;
+	enum trace_object object; /* TRACE_OTHER: any */
+	const char *name;
+	enum argument argument;
+	const struct name *names; /* of a VALUE */
+	const struct member *members;
+	bool makes_fd;
+};
+
+/* What is known of an ioctl; NULL: nothing. */
+const struct request *request_find(const struct trace_event *event);
+
+#endif
