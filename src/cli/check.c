@@ -407,8 +407,9 @@ static void check_hugepages(struct check *c)
 		if (!n)
 			continue;
 		c->huge_bytes += n * kbytes * 1024;
-		sizes = text("%s%s%lu of %lu MiB, %lu free", before, *before ? "; " : "", n,
-			     kbytes >> 10, read_number(HUGEPAGES, entry->d_name, "free_hugepages"));
+		sizes = text("%s%s%lu of %lu %s, %lu free", before, *before ? "; " : "", n,
+			     kbytes < 1024 ? kbytes : kbytes >> 10, kbytes < 1024 ? "KiB" : "MiB",
+			     read_number(HUGEPAGES, entry->d_name, "free_hugepages"));
 		free(before);
 	}
 	if (dir)
