@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stddef.h>
 
+#include "base/process.h"
 #include "base/slab.h"
 #include "base/sys.h"
 
@@ -104,7 +105,9 @@ struct object *fdtab_get(int fd)
 		return NULL;
 	if (is_current(fd, entry->object))
 		return entry->object;
-	fdtab_drop(fd);
+	/* What the child of a vfork() has there is not what its parent has. */
+	if (!process_is_guest())
+		fdtab_drop(fd);
 	return NULL;
 }
 

@@ -379,6 +379,16 @@ void legacy_duplicated(int oldfd, int newfd)
 	lock_leave(saved);
 }
 
+enum fd_kind legacy_kind(int fd)
+{
+	struct lock_saved saved = lock_enter();
+	const struct object *object = fdtab_get(fd);
+	enum fd_kind kind = object ? object->kind : FD_NOT_OURS;
+
+	lock_leave(saved);
+	return kind;
+}
+
 void legacy_make_way(int newfd)
 {
 	struct lock_saved saved = lock_enter();

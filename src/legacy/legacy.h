@@ -141,10 +141,19 @@ int legacy_file_flags(int fd, int flags);
 /* fcntl(F_SETFL): true when it was done here. */
 bool legacy_set_file_flags(int fd, int flags);
 
+/* What stands under fd by its own proof, whatever fdtab_kind() has kept of it. */
+enum fd_kind legacy_kind(int fd);
+
 /* True for a container or group, of which nothing can be read, written or mapped. */
 static inline bool legacy_is_mute(int fd)
 {
-	return fdtab_kind(fd) == FD_CONTAINER || fdtab_kind(fd) == FD_GROUP;
+	enum fd_kind kind = fdtab_kind(fd);
+
+	if (kind != FD_NOT_OURS && (unsigned int)fd >= FDTAB_LOW)
+		kind = legacy_kind(fd);
+	if (kind == FD_CONTAINER || kind == FD_GROUP)
+		kind = legacy_kind(fd);
+	return kind == FD_CONTAINER || kind == FD_GROUP;
 }
 
 /* True for these, devices and stand-ins, which are other files underneath than natively. */

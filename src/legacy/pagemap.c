@@ -530,7 +530,7 @@ int legacy_pagemap_patch(int fd, void *buf, size_t len, off_t pos)
 	off_t start = pos & ~(off_t)(sizeof(*entries) - 1);
 	ssize_t got;
 
-	if (len > TRACE_SCAN_PAGES * sizeof(*entries))
+	if (len > TRACE_SCAN_PAGES * sizeof(*entries) || legacy_kind(fd) != FD_PAGEMAP)
 		return 0;
 	for (; start < end; start += got) {
 		off_t from = start > pos ? start : pos;
