@@ -114,10 +114,10 @@ static void leave(DIR *dir)
 	free(entries);
 }
 
-/* Where the kernel has no such directory, ours has a descriptor all the same. */
-static DIR *open_ours(const char *path)
+/* By a descriptor: there is one also where the kernel has no such directory. */
+static DIR *open_ours(int at, const char *path)
 {
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK);
+	int fd = openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 
 	if (fd >= 0 && !dir)
@@ -137,7 +137,7 @@ DIR *opendir(const char *path)
 	if (dir || (!below && (errno != ENOENT || !legacy_may_add(path))))
 		return dir;
 	errno = before;
-	return open_ours(path);
+	return open_ours(AT_FDCWD, path);
 }
 
 DIR *fdopendir(int fd)
@@ -188,6 +188,36 @@ struct dirent *readdir(DIR *dir)
 struct dirent64 *readdir64(DIR *dir)
 {
 	return READ(dir, dirent64, NEXT(readdir64)(dir));
+}
+
+/* Ours come one by one as from readdir(), the kernel's as libc has them. */
+static int read_into(DIR *dir, struct dirent64 *entry, struct dirent64 **result)
+{
+	int before = errno;
+	int error;
+
+	errno = 0;
+	*result = readdir64(dir);
+	error = errno;
+	errno = before;
+	if (*result)
+		*result = memcpy(entry, *result,
+				 offsetof(struct dirent64, d_name) + strlen((*result)->d_name) + 1);
+	return *result ? 0 : error;
+}
+
+int readdir_r(DIR *dir, struct dirent *entry, struct dirent **result)
+{
+	if (!listings || !find(dir))
+		return NEXT(readdir_r)(dir, entry, result);
+	return read_into(dir, (struct dirent64 *)entry, (struct dirent64 **)result);
+}
+
+int readdir64_r(DIR *dir, struct dirent64 *entry, struct dirent64 **result)
+{
+	if (!listings || !find(dir))
+		return NEXT(readdir64_r)(dir, entry, result);
+	return read_into(dir, entry, result);
 }
 
 void rewinddir(DIR *dir)
@@ -289,6 +319,18 @@ ssize_t getdents64(int fd, void *buf, size_t size)
 	return list_more(fd, name, buf, size);
 }
 
+ssize_t getdirentries(int fd, char *buf, size_t size, off_t *pos)
+{
+	off_t at = lseek(fd, 0, SEEK_CUR);
+	ssize_t ret = getdents64(fd, buf, size);
+
+	if (ret >= 0)
+		*pos = at;
+	return ret;
+}
+
+ALIAS(getdirentries64, getdirentries);
+
 /* ---- libc's own scandir() and glob() read by functions that we do not stand in front of ---- */
 
 static void free_all(struct dirent64 **entries, size_t count)
@@ -335,11 +377,10 @@ static int scan(DIR *dir, struct dirent64 ***list, scandir64_filter *filter,
 	return (int)count;
 }
 
-static int scan_path(const char *path, struct dirent64 ***list, scandir64_filter *filter,
-		     scandir64_compare *compare)
+/* Closes dir, which may be NULL. */
+static int scan_and_close(DIR *dir, struct dirent64 ***list, scandir64_filter *filter,
+			  scandir64_compare *compare, int before)
 {
-	int before = errno;
-	DIR *dir = opendir(path);
 	int count, error;
 
 	if (!dir)
@@ -349,6 +390,14 @@ static int scan_path(const char *path, struct dirent64 ***list, scandir64_filter
 	closedir(dir);
 	errno = error;
 	return count;
+}
+
+static int scan_path(const char *path, struct dirent64 ***list, scandir64_filter *filter,
+		     scandir64_compare *compare)
+{
+	int before = errno;
+
+	return scan_and_close(opendir(path), list, filter, compare, before);
 }
 
 int scandir(const char *path, struct dirent ***list, scandir_filter *filter,
@@ -362,6 +411,21 @@ int scandir64(const char *path, struct dirent64 ***list, scandir64_filter *filte
 	      scandir64_compare *compare)
 {
 	return scan_path(path, list, filter, compare);
+}
+
+int scandirat64(int dirfd, const char *path, struct dirent64 ***list, scandir64_filter *filter,
+		scandir64_compare *compare)
+{
+	int before = errno;
+
+	return scan_and_close(open_ours(dirfd, path), list, filter, compare, before);
+}
+
+int scandirat(int dirfd, const char *path, struct dirent ***list, scandir_filter *filter,
+	      scandir_compare *compare)
+{
+	return scandirat64(dirfd, path, (struct dirent64 ***)list, (scandir64_filter *)filter,
+			   (scandir64_compare *)compare);
 }
 
 static void glob_close(void *dir)

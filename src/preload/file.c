@@ -53,6 +53,8 @@ static int opened(int dirfd, const char *path, int flags, int fd, int errno_befo
 
 	if (fd >= 0 && fdtab_kind(fd) != FD_NOT_OURS)
 		legacy_replaced(fd);
+	if (fd >= 0 && flags & O_TRUNC)
+		legacy_truncated(fd, 0);
 	if (fd < 0 && !may_open(errno))
 		return fd;
 	if (!below && (fd < 0 && errno == ENOENT ? !legacy_may_add(path) : !legacy_may_name(path)))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What is done to a descriptor: ioctl, read, receive. */
 #include <fcntl.h>
+#include <aio.h>
 #include <stdarg.h>
 #include <sys/ioctl.h>
 #include <sys/uio.h>
@@ -238,4 +239,66 @@ int recvmmsg(int fd, struct mmsghdr *msgs, unsigned int count, int flags, struct
 		if (msgs[i].msg_hdr.msg_controllen)
 			received(&msgs[i].msg_hdr);
 	return ret;
+}
+
+int pidfd_getfd(int pidfd, int fd, unsigned int flags)
+{
+	int got = NEXT(pidfd_getfd)(pidfd, fd, flags);
+
+	if (got >= 0)
+		legacy_received(got);
+	return got;
+}
+
+/*
+ * libc reads in a thread of its own, where nobody sees it. What it is about to
+ * find there is pinned before, and so is what it finds.
+ */
+static bool pin_before(int fd, off64_t pos, size_t len)
+{
+	uint64_t entries[64];
+	size_t part;
+
+	if (fdtab_kind(fd) != FD_PAGEMAP)
+		return true;
+	for (; len; len -= part, pos += (off64_t)part) {
+		part = len < sizeof(entries) ? len : sizeof(entries);
+		if (pread64(fd, entries, part, pos) < 0)
+			return false;
+	}
+	return true;
+}
+
+int aio_read(struct aiocb *request)
+{
+	return pin_before(request->aio_fildes, request->aio_offset, request->aio_nbytes)
+		       ? NEXT(aio_read)(request)
+		       : -1;
+}
+
+int aio_read64(struct aiocb64 *request)
+{
+	return pin_before(request->aio_fildes, request->aio_offset, request->aio_nbytes)
+		       ? NEXT(aio_read64)(request)
+		       : -1;
+}
+
+#define PIN_BEFORE_ALL(list, count)                                                                \
+	({                                                                                         \
+		bool pinned_ = true;                                                               \
+		for (int i = 0; pinned_ && i < (count); i++)                                       \
+			if ((list)[i] && (list)[i]->aio_lio_opcode == LIO_READ)                    \
+				pinned_ = pin_before((list)[i]->aio_fildes, (list)[i]->aio_offset, \
+						     (list)[i]->aio_nbytes);                       \
+		pinned_;                                                                           \
+	})
+
+int lio_listio(int mode, struct aiocb *const list[], int count, struct sigevent *event)
+{
+	return PIN_BEFORE_ALL(list, count) ? NEXT(lio_listio)(mode, list, count, event) : -1;
+}
+
+int lio_listio64(int mode, struct aiocb64 *const list[], int count, struct sigevent *event)
+{
+	return PIN_BEFORE_ALL(list, count) ? NEXT(lio_listio64)(mode, list, count, event) : -1;
 }

@@ -7,6 +7,7 @@
 #include <sys/shm.h>
 #include <unistd.h>
 
+#include "base/sys.h"
 #include "legacy/legacy.h"
 #include "legacy/observe.h"
 #include "preload/next.h"
@@ -151,6 +152,25 @@ void *__sbrk(intptr_t more)
 	return sbrk(more);
 }
 
+int remap_file_pages(void *addr, size_t len, int prot, size_t page, int flags)
+{
+	return TAKING_AWAY(addr, len, -1, NEXT(remap_file_pages)(addr, len, prot, page, flags));
+}
+
+static size_t segment_size(int id)
+{
+	struct shmid_ds segment;
+
+	return shmctl(id, IPC_STAT, &segment) ? 0 : segment.shm_segsz;
+}
+
+void *shmat(int id, const void *addr, int flags)
+{
+	if (!(flags & SHM_REMAP) || !pin_count())
+		return NEXT(shmat)(id, addr, flags);
+	return TAKING_AWAY(addr, segment_size(id), (void *)-1, NEXT(shmat)(id, addr, flags));
+}
+
 int shmdt(const void *addr)
 {
 	size_t len = pin_count() ? legacy_detaching((uintptr_t)addr) : 0;
@@ -193,4 +213,25 @@ int ftruncate(int fd, off_t len)
 int ftruncate64(int fd, off64_t len)
 {
 	return truncated(fd, len, NEXT(ftruncate64)(fd, len));
+}
+
+static int name_truncated(const char *path, off64_t len, int ret)
+{
+	int fd = !ret && pin_count() ? sys_open(path, O_PATH | O_CLOEXEC) : -1;
+
+	if (fd >= 0) {
+		legacy_truncated(fd, len);
+		sys_close(fd);
+	}
+	return ret;
+}
+
+int truncate(const char *path, off_t len)
+{
+	return name_truncated(path, len, NEXT(truncate)(path, len));
+}
+
+int truncate64(const char *path, off64_t len)
+{
+	return name_truncated(path, len, NEXT(truncate64)(path, len));
 }

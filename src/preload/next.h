@@ -13,6 +13,7 @@
 #error "these switches rename functions; here every name must be its own"
 #endif
 
+#include <aio.h>
 #include <dirent.h>
 #include <errno.h>
 #include <glob.h>
@@ -29,6 +30,8 @@
 #undef fgetc_unlocked
 #undef getc_unlocked
 #undef getc
+#undef getchar
+#undef getchar_unlocked
 
 /* glibc's ioctl() takes an unsigned long, musl's an int. */
 #ifdef __GLIBC__

@@ -23,7 +23,7 @@ static FILE *our_stream(const char *name, const char *mode)
 }
 
 /* libc opened the path: the descriptor may be one of a pagemap, or was once ours. */
-static FILE *opened(const char *path, FILE *stream)
+static FILE *opened(const char *path, const char *mode, FILE *stream)
 {
 	int fd = stream ? fileno(stream) : -1;
 
@@ -31,6 +31,8 @@ static FILE *opened(const char *path, FILE *stream)
 		return stream;
 	if (fdtab_kind(fd) != FD_NOT_OURS)
 		legacy_replaced(fd);
+	if (*mode == 'w')
+		legacy_truncated(fd, 0);
 	if (path && legacy_may_name(path) && *path)
 		legacy_opened(AT_FDCWD, path, 0, fd, event_start());
 	return stream;
@@ -38,24 +40,31 @@ static FILE *opened(const char *path, FILE *stream)
 
 FILE *fopen(const char *path, const char *mode)
 {
-	return opened(path, NAMED(AT_FDCWD, path, true, NULL, NEXT(fopen)(path, mode),
-				  NEXT(fopen)(names.to, mode), our_stream(names.to, mode)));
+	return opened(path, mode,
+		      NAMED(AT_FDCWD, path, true, NULL, NEXT(fopen)(path, mode),
+			    NEXT(fopen)(names.to, mode), our_stream(names.to, mode)));
 }
 
 FILE *fopen64(const char *path, const char *mode)
 {
-	return opened(path, NAMED(AT_FDCWD, path, true, NULL, NEXT(fopen64)(path, mode),
-				  NEXT(fopen64)(names.to, mode), our_stream(names.to, mode)));
+	return opened(path, mode,
+		      NAMED(AT_FDCWD, path, true, NULL, NEXT(fopen64)(path, mode),
+			    NEXT(fopen64)(names.to, mode), our_stream(names.to, mode)));
+}
+
+FILE *_IO_fopen(const char *path, const char *mode)
+{
+	return fopen(path, mode);
 }
 
 FILE *freopen(const char *path, const char *mode, FILE *stream)
 {
-	return opened(path, NEXT(freopen)(path, mode, stream));
+	return opened(path, mode, NEXT(freopen)(path, mode, stream));
 }
 
 FILE *freopen64(const char *path, const char *mode, FILE *stream)
 {
-	return opened(path, NEXT(freopen64)(path, mode, stream));
+	return opened(path, mode, NEXT(freopen64)(path, mode, stream));
 }
 
 int fclose(FILE *stream)
@@ -68,6 +77,8 @@ int fclose(FILE *stream)
 		legacy_replaced(fd);
 	return ret;
 }
+
+ALIAS(_IO_fclose, fclose);
 
 static inline bool is_pagemap(FILE *stream)
 {
@@ -98,6 +109,8 @@ size_t fread(void *buf, size_t size, size_t count, FILE *stream)
 {
 	return TAKEN(stream, buf, size, NEXT(fread)(buf, size, count, stream));
 }
+
+ALIAS(_IO_fread, fread);
 
 size_t fread_unlocked(void *buf, size_t size, size_t count, FILE *stream)
 {
@@ -154,6 +167,47 @@ int getc_unlocked(FILE *stream)
 int _IO_getc(FILE *stream)
 {
 	return one_taken(stream, NEXT(_IO_getc));
+}
+
+int getchar(void)
+{
+	return getc(stdin);
+}
+
+int getchar_unlocked(void)
+{
+	return getc_unlocked(stdin);
+}
+
+/* Puts the frames into all that the stream has read ahead. On failure it has read nothing. */
+static int patch_buffer(FILE *stream)
+{
+	off_t len = stream->_IO_read_end - stream->_IO_read_base;
+	int fd = fileno_unlocked(stream);
+	off_t pos = lseek(fd, 0, SEEK_CUR) - len;
+	int ret = legacy_pagemap_patch(fd, stream->_IO_read_base, (size_t)len, pos);
+
+	if (ret) {
+		lseek(fd, pos, SEEK_SET);
+		stream->_IO_read_ptr = stream->_IO_read_end = stream->_IO_read_base;
+		stream->_offset = -1;
+	}
+	return ret;
+}
+
+/*
+ * What an inlined getc_unlocked() calls when it finds the buffer empty. From
+ * then on the program takes bytes where nobody sees it.
+ */
+int __uflow(FILE *stream)
+{
+	int c = NEXT(__uflow)(stream);
+	int ret;
+
+	if (c == EOF || !is_pagemap(stream))
+		return c;
+	ret = patch_buffer(stream);
+	return ret ? (int)result(ret) : (unsigned char)stream->_IO_read_ptr[-1];
 }
 
 int getw(FILE *stream)

@@ -99,6 +99,10 @@ static long call(long nr, const long a[6])
 	case SYS_recvmmsg:
 		return recvmmsg(FD, (struct mmsghdr *)a[1], (unsigned int)a[2], (int)a[3],
 				(struct timespec *)a[4]);
+#ifdef SYS_pidfd_getfd
+	case SYS_pidfd_getfd:
+		return pidfd_getfd(FD, (int)a[1], (unsigned int)a[2]);
+#endif
 	case SYS_mmap:
 		return (long)mmap64((void *)a[0], (size_t)a[1], (int)a[2], (int)a[3], (int)a[4],
 				    a[5]);
@@ -109,10 +113,17 @@ static long call(long nr, const long a[6])
 				    (void *)a[4]);
 	case SYS_madvise:
 		return madvise((void *)a[0], (size_t)a[1], (int)a[2]);
+	case SYS_remap_file_pages:
+		return remap_file_pages((void *)a[0], (size_t)a[1], (int)a[2], (size_t)a[3],
+					(int)a[4]);
+	case SYS_shmat:
+		return (long)shmat(FD, (const void *)a[1], (int)a[2]);
 	case SYS_shmdt:
 		return shmdt((const void *)a[0]);
 	case SYS_fallocate:
 		return fallocate64(FD, (int)a[1], a[2], a[3]);
+	case SYS_truncate:
+		return truncate64(PATH, a[1]);
 	case SYS_ftruncate:
 		return ftruncate64(FD, a[1]);
 	default:
