@@ -22,6 +22,7 @@ enum fd_kind {
 	FD_CONTAINER,
 	FD_GROUP,
 	FD_DEVICE,
+	FD_RECEIVED, /* a group or its device: the first ioctl will tell */
 	FD_PAGEMAP,
 	FD_STANDIN, /* for a name that only our view has */
 	FD_NATIVE,  /* the kernel's own container, group or device, entered while traced */

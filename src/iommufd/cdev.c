@@ -107,6 +107,46 @@ bool cdev_is_locked(unsigned int index, enum cdev_lock which)
 	return locked;
 }
 
+/* The number before end, which begins behind a space; *end is that space then. */
+static unsigned long number_before(const char **end)
+{
+	do
+		--*end;
+	while (**end != ' ');
+	return strtoul(*end + 1, NULL, 10);
+}
+
+/*
+ * proc(5), fdinfo: "lock:\t1: OFDLCK ADVISORY WRITE -1 00:05:88 FIRST LAST".
+ * Neighbouring locks are one.
+ */
+bool cdev_holds(int fd, enum cdev_lock which)
+{
+	char path[64], text[1024];
+	unsigned long first, last;
+	ssize_t len = 0;
+	int info;
+
+	format(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	info = sys_open(path, O_RDONLY | O_CLOEXEC);
+	if (info >= 0) {
+		len = sys_read(info, text, sizeof(text) - 1);
+		sys_close(info);
+	}
+	text[len > 0 ? len : 0] = '\0';
+	for (const char *line = strstr(text, "\nlock:"); line; line = strstr(line + 1, "\nlock:")) {
+		const char *end = strchr(line + 1, '\n');
+
+		if (!end)
+			break;
+		last = number_before(&end);
+		first = number_before(&end);
+		if (first <= which && which <= last)
+			return true;
+	}
+	return false;
+}
+
 void cdev_wait_lending(unsigned int index)
 {
 	struct flock range = range_of(CDEV_LOCK_LENDING, CDEV_SHARED);

@@ -34,9 +34,16 @@ int cdev_open(unsigned int index);
  * Group: the legacy group is open. Shared stands only between two open files
  * of one holder, while one takes over from the other. Container: the group has
  * its container set. IOMMU: that container has VFIO_SET_IOMMU done. Lending: a
- * device is bound for the moment in which it lends its page table.
+ * device is bound for the moment in which it lends its page table. Device: it
+ * was opened through the group, where a bound one may only be kept from others.
  */
-enum cdev_lock { CDEV_LOCK_GROUP, CDEV_LOCK_CONTAINER, CDEV_LOCK_IOMMU, CDEV_LOCK_LENDING };
+enum cdev_lock {
+	CDEV_LOCK_GROUP,
+	CDEV_LOCK_CONTAINER,
+	CDEV_LOCK_IOMMU,
+	CDEV_LOCK_LENDING,
+	CDEV_LOCK_DEVICE,
+};
 enum cdev_hold { CDEV_FREE, CDEV_SHARED, CDEV_EXCLUSIVE };
 
 /* 0, or -EAGAIN when another open file has it. */
@@ -44,6 +51,9 @@ int cdev_lock(int fd, enum cdev_lock which, enum cdev_hold hold);
 
 /* True when somebody, this process or another, has it. */
 bool cdev_is_locked(unsigned int index, enum cdev_lock which);
+
+/* True when the open file under fd has it. Takes no right to open the device. */
+bool cdev_holds(int fd, enum cdev_lock which);
 
 /* Returns when nobody lends the device. */
 void cdev_wait_lending(unsigned int index);

@@ -33,6 +33,8 @@ static int fd_of(const struct group *group)
 	fdtab_each(&group->object, take_fd, &fd);
 	if (fd < 0 && group->device)
 		fdtab_each(&group->device->object, take_fd, &fd);
+	if (fd < 0 && group->received)
+		fdtab_each(&group->received->object, take_fd, &fd);
 	return fd;
 }
 
@@ -200,38 +202,97 @@ static bool is_bound(int fd)
 	return !sys_ioctl(fd, VFIO_DEVICE_GET_INFO, &info);
 }
 
-bool group_note(int fd, struct cdev *cdev)
+/* What the locks of the open file tell goes into the shared state. False: it is no group's. */
+static bool note(int fd, struct cdev *cdev)
 {
 	struct shared_group *shared;
 
-	if (!view_is_cdev(fd, cdev) || !cdev_is_locked(cdev->index, CDEV_LOCK_GROUP))
+	if (!view_is_cdev(fd, cdev) || !cdev_holds(fd, CDEV_LOCK_GROUP))
 		return false;
 	shared = shared_group(cdev->index);
 	if (!shared)
 		return false;
-	if (!shared->container && cdev_is_locked(cdev->index, CDEV_LOCK_CONTAINER)) {
+	if (!shared->container && cdev_holds(fd, CDEV_LOCK_CONTAINER)) {
 		shared->container = container_adopted();
-		if (cdev_is_locked(cdev->index, CDEV_LOCK_IOMMU))
+		if (cdev_holds(fd, CDEV_LOCK_IOMMU))
 			*shared_iommu_set(shared->container) = true;
 	}
 	return true;
 }
 
-struct group *group_adopt(int fd)
+static bool settle(struct group *group);
+
+static void release_received(struct object *object)
+{
+	struct group *group = ((struct device *)object)->group;
+
+	group->received = NULL;
+	slab_free(&devices, object);
+	settle(group);
+	object_release(&group->object);
+}
+
+static struct device *received_of(struct group *group)
+{
+	if (group->received)
+		return group->received;
+	group->received = new_device(group);
+	if (!group->received)
+		return NULL;
+	group->received->object.kind = FD_RECEIVED;
+	group->received->object.release = release_received;
+	object_hold(&group->object);
+	return group->received;
+}
+
+struct object *group_adopt(int fd)
 {
 	struct group *group;
+	struct object *object;
 	struct cdev cdev;
+	int ret;
 
-	if (!group_note(fd, &cdev))
+	if (!note(fd, &cdev))
 		return NULL;
 	group = find_group(cdev.index);
-	if (!group) {
+	if (!group)
 		group = new_group(&cdev);
-		if (!group)
-			return NULL;
-		object_identify(&group->object, fd);
-	}
-	return fdtab_install(fd, &group->object) ? NULL : group;
+	if (!group)
+		return NULL;
+	object_hold(&group->object);
+	object_identify(&group->object, fd);
+	object = cdev_holds(fd, CDEV_LOCK_DEVICE) ? (struct object *)received_of(group)
+						  : &group->object;
+	ret = object ? fdtab_install(fd, object) : -ENOMEM;
+	object_release(&group->object);
+	return ret ? NULL : object;
+}
+
+static bool is_group_ioctl(unsigned int cmd)
+{
+	return cmd >= VFIO_GROUP_GET_STATUS && cmd <= VFIO_GROUP_GET_DEVICE_FD;
+}
+
+/* Enters fd as the device's, which it holds its group for, from its first to its last. */
+static int install_device(struct group *group, int fd)
+{
+	if (!group->device->object.refs)
+		object_hold(&group->object);
+	shared_device_opened(group->shared);
+	return fdtab_install(fd, &group->device->object);
+}
+
+struct object *group_resolve(int fd, struct object *received, unsigned int cmd)
+{
+	struct group *group = ((struct device *)received)->group;
+
+	if (is_group_ioctl(cmd))
+		return fdtab_install(fd, &group->object) ? NULL : &group->object;
+	if (!group->device)
+		group->device = new_device(group);
+	if (!group->device || install_device(group, fd))
+		return NULL;
+	return &group->device->object;
 }
 
 void group_mark_iommu(unsigned int container)
@@ -245,7 +306,7 @@ bool group_has_mark(unsigned int container)
 {
 	for (struct group *group = all_groups; group; group = group->next)
 		if (group->shared->container == container &&
-		    cdev_is_locked(group->cdev.index, CDEV_LOCK_IOMMU))
+		    cdev_holds(fd_of(group), CDEV_LOCK_IOMMU))
 			return true;
 	return false;
 }
@@ -303,6 +364,8 @@ static void reopen(struct group *group)
 static bool settle(struct group *group)
 {
 	if (group->device && fdtab_has(&group->device->object))
+		return false;
+	if (group->received)
 		return false;
 	if (shared_device_elsewhere(group->shared))
 		return false;
@@ -454,6 +517,7 @@ static int open_device(struct group *group, const unsigned char *token, int new)
 		return ret;
 	}
 	group->device = device;
+	cdev_lock(new, CDEV_LOCK_DEVICE, CDEV_EXCLUSIVE);
 	return 0;
 }
 
@@ -485,11 +549,7 @@ static int get_device_fd(struct group *group, int fd, const char *arg)
 		if (ret)
 			return ret;
 	}
-	/* The device holds its group from its first descriptor to its last. */
-	if (!group->device->object.refs)
-		object_hold(&group->object);
-	shared_device_opened(group->shared);
-	ret = fdtab_install(new, &group->device->object);
+	ret = install_device(group, new);
 	if (ret)
 		sys_close(new);
 	return ret ? ret : new;
@@ -512,13 +572,27 @@ static long get_status(const struct group *group, void *arg)
 	return user_write(arg, &status, size);
 }
 
-/* It has real groups, which no-IOMMU groups cannot join: vfio_container_attach_group() */
-static bool is_real_container(int fd)
+/*
+ * The kernel's own container: it had real groups. While it has, no-IOMMU groups
+ * cannot join it: vfio_container_attach_group(). Without any it speaks for all
+ * of the kernel's drivers, and can be one of ours again.
+ */
+static int take_over(int fd)
 {
 	struct view view;
+	long flags;
+	int ret;
 
 	view_identify(fd, &view);
-	return view.kind == VIEW_CONTAINER;
+	if (view.kind != VIEW_CONTAINER)
+		return -EBADFD;
+	if (sys_ioctl(fd, VFIO_CHECK_EXTENSION, (void *)VFIO_NOIOMMU_IOMMU) != 1)
+		return -EPERM;
+	flags = sys_fcntl(fd, F_GETFL, 0);
+	if (sys_fcntl(fd, F_GETFD, 0) & FD_CLOEXEC)
+		flags |= O_CLOEXEC;
+	ret = container_open(fd, (int)flags);
+	return ret < 0 ? ret : 0;
 }
 
 static long set_container(struct group *group, int group_fd, const void *arg)
@@ -526,7 +600,7 @@ static long set_container(struct group *group, int group_fd, const void *arg)
 	const struct container *container;
 	struct object *object;
 	long flags;
-	int fd;
+	int fd, ret;
 
 	if (user_read(&fd, arg, sizeof(fd)))
 		return -EFAULT;
@@ -538,8 +612,14 @@ static long set_container(struct group *group, int group_fd, const void *arg)
 		return -EINVAL;
 	if (!object)
 		object = (struct object *)container_adopt(fd);
-	if (!object || object->kind != FD_CONTAINER)
-		return is_real_container(fd) ? -EPERM : -EBADFD;
+	if (!object) {
+		ret = take_over(fd);
+		if (ret)
+			return ret;
+		object = fdtab_get(fd);
+	}
+	if (object->kind != FD_CONTAINER)
+		return -EBADFD;
 	if (!rights_sys_rawio())
 		return -EPERM;
 	container = (struct container *)object;

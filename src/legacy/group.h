@@ -22,7 +22,8 @@ struct group {
 	struct group *next; /* all groups of this process */
 	struct cdev cdev;
 	struct shared_group *shared;
-	struct device *device; /* NULL: not open in this process */
+	struct device *device;	 /* NULL: not open in this process */
+	struct device *received; /* NULL: nothing came of which it is not known what it is */
 	/*
 	 * The kernel's own group, held open while the device is not bound, so
 	 * that nobody else can have it. A bound device keeps it shut by itself.
@@ -44,8 +45,15 @@ int group_open(const struct view *view, int fd, int flags);
 /* Tells the user why a group cannot be opened, be it the kernel's reason or ours. */
 void group_say_refused(const struct cdev *cdev, int error);
 
-/* Enters fd, a group's that came by exec() or SCM_RIGHTS. NULL: it is none. */
-struct group *group_adopt(int fd);
+/*
+ * Enters fd, a group's or a device's that came by exec() or SCM_RIGHTS. NULL: it
+ * is neither. While the device is open the two are one open file, and what was
+ * meant shows only in the first ioctl: until then it passes for the device.
+ */
+struct object *group_adopt(int fd);
+
+/* fd, which was entered so, is asked cmd: enters it as what it is. NULL: no memory. */
+struct object *group_resolve(int fd, struct object *received, unsigned int cmd);
 
 long group_ioctl(struct group *group, int fd, unsigned int cmd, unsigned long arg);
 
@@ -55,12 +63,6 @@ void group_unbind(struct group *group);
 
 /* True when the group of the device with this cdev index is open, here or elsewhere. */
 bool group_is_held(unsigned int index);
-
-/*
- * What the locks of a group's open file tell goes into the shared state: after
- * exec() or SCM_RIGHTS. False when fd is no group's.
- */
-bool group_note(int fd, struct cdev *cdev);
 
 /* Notes in the open files of the groups of a container that VFIO_SET_IOMMU was done. */
 void group_mark_iommu(unsigned int container);

@@ -4,8 +4,10 @@
 
 #include <errno.h>
 #include <linux/close_range.h>
+#include <linux/fs.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 
 #include "base/dir.h"
 #include "base/hidden.h"
@@ -46,6 +48,31 @@ static void after_fork_in_child(void)
 	lock_leave(at_fork);
 }
 
+/* A descriptor that we did not see coming. NULL: it is none of ours. */
+static struct object *adopt(int fd)
+{
+	struct object *object;
+	struct stat st;
+
+	/* Mostly it is a file that has nothing to do with us. */
+	if (settings.mode == MODE_GROUP || sys_fstat(fd, &st) || !S_ISCHR(st.st_mode))
+		return NULL;
+	object = (struct object *)container_adopt(fd);
+	if (!object)
+		object = group_adopt(fd);
+	if (object)
+		path_choose();
+	return object;
+}
+
+static int adopt_inherited(const char *name, void *arg)
+{
+	(void)arg;
+	if (*name != '.')
+		adopt((int)strtol(name, NULL, 10));
+	return 0;
+}
+
 void legacy_init(char **envp)
 {
 	struct lock_saved saved = lock_enter();
@@ -53,6 +80,7 @@ void legacy_init(char **envp)
 	/* Before the host's own handlers, so that in a fork ours run inside of them. */
 	pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 	settings_read(envp);
+	dir_each("/proc/self/fd", adopt_inherited, NULL);
 	state_show();
 	lock_leave(saved);
 }
@@ -168,7 +196,7 @@ static int opened_again(const struct object *object, int ret, int flags)
 
 	if (object->kind == FD_PAGEMAP)
 		return fd < 0 ? fd : opened_pagemap(fd);
-	if (object->kind == FD_DEVICE)
+	if (object->kind == FD_DEVICE || object->kind == FD_RECEIVED)
 		ret = flags & O_PATH ? fd : -ENXIO;
 	else if (object->kind == FD_STANDIN || flags & O_PATH)
 		ret = open_name_again(object, flags);
@@ -200,11 +228,36 @@ int legacy_opened(int dirfd, const char *path, int flags, int ret, uint64_t star
 	return ret;
 }
 
+/* What the kernel answers for every file, before it asks the driver: do_vfs_ioctl() in fs/ioctl.c
+ */
+static bool is_of_every_file(unsigned int cmd)
+{
+	return cmd == FIOCLEX || cmd == FIONCLEX || cmd == FIONBIO || cmd == FIOASYNC ||
+	       cmd == FIOQSIZE || cmd == FIGETBSZ;
+}
+
+/* All containers of a process are one open file, which must not change. */
+static long container_set_nonblock(struct object *container, const void *arg)
+{
+	int on;
+
+	if (user_read(&on, arg, sizeof(on)))
+		return -EFAULT;
+	container->flags = (container->flags & ~O_NONBLOCK) | (on ? O_NONBLOCK : 0);
+	return 0;
+}
+
 static long dispatch(int fd, struct object *object, unsigned int cmd, unsigned long arg, bool *ours)
 {
 	*ours = true;
 	if (object->kind == FD_HIDDEN)
 		return -EBADF;
+	if (object->kind == FD_CONTAINER && cmd == FIONBIO)
+		return container_set_nonblock(object, (const void *)arg);
+	if (is_of_every_file(cmd)) {
+		*ours = false;
+		return 0;
+	}
 	if (object->kind == FD_CONTAINER)
 		return container_ioctl((struct container *)object, cmd, arg);
 	if (object->kind == FD_GROUP)
@@ -235,48 +288,12 @@ static bool set_container_of_real_group(int group, unsigned long arg, long *ret)
 	return *ret;
 }
 
-static int note_if_group(const char *name, void *arg)
-{
-	int fd = (int)strtol(name, NULL, 10);
-	struct cdev cdev;
-
-	(void)arg;
-	if (*name != '.' && fdtab_kind(fd) == FD_NOT_OURS)
-		group_note(fd, &cdev);
-	return 0;
-}
-
-/* An ioctl of containers or groups on a descriptor that we did not see coming. */
-static struct object *adopt(int fd, unsigned int cmd)
-{
-	struct object *object;
-
-	if (settings.mode == MODE_GROUP)
-		return NULL;
-	if (cmd >= VFIO_GROUP_GET_STATUS)
-		object = (struct object *)group_adopt(fd);
-	else
-		object = (struct object *)container_adopt(fd);
-	if (!object)
-		return NULL;
-	/* Where one came by exec() others did, and the container is asked about its groups. */
-	dir_each("/proc/self/fd", note_if_group, NULL);
-	path_choose();
-	return object;
-}
-
 void legacy_received(int fd)
 {
-	struct lock_saved saved;
-	struct stat st;
+	struct lock_saved saved = lock_enter();
 
-	/* Mostly it is a file that has nothing to do with us. */
-	if (settings.mode == MODE_GROUP || sys_fstat(fd, &st) || !S_ISCHR(st.st_mode))
-		return;
-	saved = lock_enter();
 	fdtab_drop(fd);
-	/* A group's open file can be its device's too: its first ioctl will tell. */
-	container_adopt(fd);
+	adopt(fd);
 	lock_leave(saved);
 }
 
@@ -287,7 +304,9 @@ bool legacy_ioctl(int fd, unsigned int cmd, unsigned long arg, long *ret)
 	bool ours = false;
 
 	if (!object)
-		object = adopt(fd, cmd);
+		object = adopt(fd);
+	if (object && object->kind == FD_RECEIVED)
+		object = group_resolve(fd, object, cmd);
 	if (object && object->kind != FD_NATIVE)
 		*ret = dispatch(fd, object, cmd, arg, &ours);
 	else if (cmd == VFIO_GROUP_SET_CONTAINER)

@@ -159,7 +159,7 @@ static inline bool legacy_is_mute(int fd)
 /* True for these, devices and stand-ins, which are other files underneath than natively. */
 static inline bool legacy_is_other(int fd)
 {
-	return legacy_is_mute(fd) || fdtab_kind(fd) == FD_DEVICE || fdtab_kind(fd) == FD_STANDIN;
+	return fdtab_kind(fd) != FD_NOT_OURS && fdtab_kind(fd) != FD_PAGEMAP;
 }
 
 /*

@@ -135,6 +135,11 @@ size_t names_native(const struct object *object, char *to, size_t size)
 	return 0;
 }
 
+static bool is_device(const struct object *object)
+{
+	return object->kind == FD_DEVICE || object->kind == FD_RECEIVED;
+}
+
 ssize_t legacy_link_was_read(const char *path, char *buf, size_t size, ssize_t len)
 {
 	const char *number = strrchr(path, '/');
@@ -149,7 +154,7 @@ ssize_t legacy_link_was_read(const char *path, char *buf, size_t size, ssize_t l
 		return len;
 	saved = lock_enter();
 	object = fdtab_get((int)fd);
-	if (object && object->kind == FD_DEVICE)
+	if (object && is_device(object))
 		name_len = format(name, sizeof(name), "anon_inode:[vfio-device]");
 	else if (object)
 		name_len = names_native(object, name, sizeof(name));
@@ -202,7 +207,7 @@ int legacy_fstat(int fd, struct stat *st)
 	char name[VIEW_PATH];
 	int ret = 0;
 
-	if (object && object->kind == FD_DEVICE) {
+	if (object && is_device(object)) {
 		ret = stat_nameless(st);
 	} else if (object && names_native(object, name, sizeof(name))) {
 		ret = sys_fstatat(AT_FDCWD, name, st, AT_SYMLINK_NOFOLLOW);
@@ -223,7 +228,7 @@ int legacy_file_flags(int fd, int flags)
 
 	if (object && object->kind == FD_CONTAINER)
 		flags = object->flags;
-	else if (object && (object->kind == FD_GROUP || object->kind == FD_DEVICE))
+	else if (object && (object->kind == FD_GROUP || is_device(object)))
 		flags = (flags & SETTABLE) | (object->flags & ~SETTABLE);
 	lock_leave(saved);
 	return flags;

@@ -32,6 +32,7 @@ enum trace_object observe_what(const struct object *object)
 	case FD_GROUP:
 		return TRACE_GROUP;
 	case FD_DEVICE:
+	case FD_RECEIVED:
 		return TRACE_DEVICE;
 	case FD_PAGEMAP:
 		return TRACE_PAGEMAP;

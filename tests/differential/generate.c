@@ -18,7 +18,11 @@ struct slot {
 	int device;		/* of a group or device: which one */
 	int container;		/* of a group: the slot that it was given, or -1 */
 	bool driven;		/* of a container: SET_IOMMU has been tried */
+	int serial;		/* of a container: which of all that were opened */
 };
+
+/* What may be anything, whatever its slot is for */
+enum { UNSURE = -1 };
 
 struct generator {
 	uint64_t random;
@@ -27,6 +31,7 @@ struct generator {
 	int devices;
 	bool may_be_slow;
 	bool in_child;
+	int containers;		/* opened so far */
 	struct slot slot[KINDS][SLOTS_PER_KIND];
 };
 
@@ -184,7 +189,7 @@ static void open_container(struct generator *g)
 	if (i < 0)
 		return;
 	open_path(g, name_of(CONTAINER, i), "/dev/vfio/vfio", create_flags(g));
-	fill(g, CONTAINER, i);
+	fill(g, CONTAINER, i)->serial = ++g->containers;
 }
 
 static void open_group_of(struct generator *g, int device)
@@ -228,7 +233,8 @@ static void open_odd(struct generator *g)
 	else
 		open_path(g, name_of(OTHER, i), path, flags);
 	vary_device(g);
-	fill(g, OTHER, i);
+	fill(g, OTHER, i)->serial = UNSURE;
+	g->containers++;
 }
 
 /* /dev/vfio held open, and its entries reached from there */
@@ -270,6 +276,8 @@ static void open_below_directory(struct generator *g)
 	STEP(g, "%s = openat(%s, %s, %s)", name_of(kind, i).text, name_of(OTHER, d).text,
 	     kind == CONTAINER ? "vfio" : name, open_flags(g));
 	fill(g, kind, i)->device = device;
+	if (kind == CONTAINER)
+		g->slot[kind][i].serial = ++g->containers;
 }
 
 static void reopen(struct generator *g)
@@ -280,7 +288,8 @@ static void reopen(struct generator *g)
 	if (i < 0)
 		return;
 	STEP(g, "%s = reopen(%s, %s)", name_of(OTHER, i).text, from.text, open_flags(g));
-	fill(g, OTHER, i);
+	fill(g, OTHER, i)->serial = UNSURE;
+	g->containers++;
 }
 
 /* Most pointers are good ones, else few sequences would come far. */
@@ -613,6 +622,26 @@ static void vfork_close(struct generator *g)
 	STEP(g, "vfork_close(%s)", pick_any(g).text);
 }
 
+/*
+ * Through a socket. See `differences` for what is not done here: containers are
+ * passed only while they are the newest, and what may be a group or a device is
+ * asked for what it is at once.
+ */
+static void pass(struct generator *g, enum kind kind, int from, int to)
+{
+	const struct slot *slot = &g->slot[kind][from];
+	struct name new = name_of(kind, to);
+
+	if (slot->serial && slot->serial != g->containers)
+		return;
+	STEP(g, "%s = pass(%s)", new.text, name_of(kind, from).text);
+	if (kind == GROUP)
+		STEP(g, "ioctl(%s, GROUP_GET_STATUS, {8 0})", new.text);
+	if (kind == DEVICE)
+		STEP(g, "ioctl(%s, DEVICE_GET_INFO, {20 0 0 0 0})", new.text);
+	g->slot[kind][to] = *slot;
+}
+
 static void duplicate(struct generator *g)
 {
 	enum kind kind = any_kind(g);
@@ -640,8 +669,8 @@ static void duplicate(struct generator *g)
 		break;
 	case 4:
 	case 5:
-		STEP(g, "%s = pass(%s)", new.text, old.text);
-		break;
+		pass(g, kind, from, to);
+		return;
 	default:
 		STEP(g, "%s = dup(%s)", new.text, old.text);
 	}
@@ -667,6 +696,8 @@ static void replace(struct generator *g)
 		     percent(g, 50) ? "O_CLOEXEC" : "0");
 	if (kind == other)
 		g->slot[other][to] = g->slot[kind][from];
+	else
+		g->slot[other][to].serial = UNSURE;
 }
 
 static void descriptor(struct generator *g)
@@ -677,7 +708,6 @@ static void descriptor(struct generator *g)
 		"fcntl(%s, F_SETFL, O_NONBLOCK)", "fcntl(%s, F_SETFL, 0)", "fcntl(%s, 9999)",
 		"fstat(%s)", "fstat(%s)", "fdlink(%s)", "fdlink(%s)", "fdlist(%s)", "fdlist(%s)",
 		"statx(%s, , AT_EMPTY_PATH)", "fstatat(%s, , AT_EMPTY_PATH)",
-		"flock(%s, LOCK_EX|LOCK_NB)", "flock(%s, LOCK_SH|LOCK_NB)", "flock(%s, LOCK_UN)",
 		"poll(%s)", "read(%s, {}, 8)", "read(%s, {}, 0)", "pread(%s, {}, 8, 0)",
 		"write(%s, {0 0}, 8)", "pwrite(%s, {0 0}, 8, 0)", "lseek(%s, 0, SEEK_CUR)",
 		"lseek(%s, 4096, SEEK_SET)", "lseek(%s, 0, SEEK_END)", "mmap(%s, 4096, 0)",
@@ -708,7 +738,8 @@ static const char *path(struct generator *g)
 		"/sys/kernel/iommu_groups/$gA/devices", "/sys/kernel/iommu_groups/$gA/devices/$dA",
 		"/sys/kernel/iommu_groups/4095", "/sys/kernel/iommu_groups/4095/devices",
 		"/sys/module/vfio", "/sys/module/vfio/parameters/enable_unsafe_noiommu_mode",
-		"vfio", "noiommu-$gA", "",
+		"vfio", "noiommu-$gA", "", ".", "..", "devices", "name", "devices/$dA",
+		"/sys/kernel/iommu_groups/$gA/devices/..",
 	};
 
 	return ONE_OF(g, paths);
@@ -718,7 +749,7 @@ static void look(struct generator *g)
 {
 	const char *p = path(g);
 
-	switch (below(g, 20)) {
+	switch (below(g, 23)) {
 	case 0:
 	case 1: STEP(g, "stat(%s)", p); break;
 	case 2: STEP(g, "lstat(%s)", p); break;
@@ -739,6 +770,9 @@ static void look(struct generator *g)
 	case 16: STEP(g, "readlinkat(AT_FDCWD, %s)", p); break;
 	case 17: STEP(g, "list(/dev/vfio)"); break;
 	case 18: STEP(g, "list(/sys/kernel/iommu_groups/$gA/devices)"); break;
+	case 19: STEP(g, "getxattr(%s, security.selinux)", p); break;
+	case 20: STEP(g, "lgetxattr(%s, system.posix_acl_access)", p); break;
+	case 21: STEP(g, "llistxattr(%s)", p); break;
 	default: STEP(g, "readlink(%s)", p);
 	}
 	vary_device(g);
@@ -748,16 +782,18 @@ static void look_from_directory(struct generator *g)
 {
 	static const char *const names[] = {
 		"vfio", "noiommu-$gA", "noiommu-4095", "$gA", ".", "..", "vfio/vfio", "iommu_group",
-		"iommu_group/name", "devices", "$dA", "name",
+		"iommu_group/name", "devices", "$dA", "name", "../devices", "devices/../type",
 	};
 	struct name d = pick(g, OTHER);
 	const char *name = ONE_OF(g, names);
 
-	switch (below(g, 5)) {
+	switch (below(g, 7)) {
 	case 0: STEP(g, "fstatat(%s, %s, 0)", d.text, name); break;
 	case 1: STEP(g, "faccessat(%s, %s, F_OK, 0)", d.text, name); break;
 	case 2: STEP(g, "readlinkat(%s, %s)", d.text, name); break;
 	case 3: STEP(g, "statx(%s, %s, AT_SYMLINK_NOFOLLOW)", d.text, name); break;
+	case 4: STEP(g, "getdents(%s, %s)", d.text, percent(g, 80) ? "4096" : "16"); break;
+	case 5: STEP(g, "fchdir(%s)", d.text); break;
 	default: STEP(g, "fdlist(%s)", d.text);
 	}
 	vary_device(g);
@@ -768,10 +804,13 @@ static void change_directory(struct generator *g)
 	static const char *const paths[] = {
 		"/dev/vfio", "/dev/vfio", "/dev", "/", "/sys/bus/pci/devices/$dA",
 		"/sys/kernel/iommu_groups/$gA", "/sys/bus/pci/devices/$dA/iommu_group", "vfio",
+		"devices", "..", "name", ".",
 	};
 
 	STEP(g, "chdir(%s)", ONE_OF(g, paths));
 	vary_device(g);
+	if (percent(g, 50))
+		STEP(g, "getcwd()");
 }
 
 /* ---- which step ---------------------------------------------------------- */
@@ -862,14 +901,14 @@ static void any_step(struct generator *g)
 static void begin_child(struct generator *g)
 {
 	struct slot parents[KINDS][SLOTS_PER_KIND];
-	int steps = 1 + below(g, 6);
+	int containers = g->containers, steps = 1 + below(g, 6);
 
 	if (g->in_child || percent(g, 50))
 		return;
 	g->in_child = true;
 	memcpy(parents, g->slot, sizeof(parents));
 	STEP(g, "fork()");
-	if (percent(g, 8))
+	if (percent(g, 8) && g->containers <= 1)
 		STEP(g, "exec()");
 	if (percent(g, 15))
 		STEP(g, "drop_rawio()");
@@ -877,6 +916,7 @@ static void begin_child(struct generator *g)
 		any_step(g);
 	STEP(g, "exit()");
 	memcpy(g->slot, parents, sizeof(parents));
+	g->containers = containers;
 	g->in_child = false;
 }
 

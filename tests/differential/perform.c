@@ -138,7 +138,11 @@ static void do_close_range(const struct call *call, struct answer *a)
 /* libc closes the descriptor inside fclose(), where no wrapper of close() sees it. */
 static void do_fclose(const struct call *call, struct answer *a)
 {
-	FILE *file = fdopen(call_value(call, 0), "r");
+	static const char *const modes[] = {
+		[O_RDONLY] = "r", [O_WRONLY] = "w", [O_RDWR] = "r+", [O_ACCMODE] = "r",
+	};
+	int fd = call_value(call, 0);
+	FILE *file = fdopen(fd, modes[fcntl(fd, F_GETFL) & O_ACCMODE]);
 
 	answer_result(a, file ? fclose(file) : -1);
 	if (file)
