@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/sys.h"
 #include "iommufd/cdev.h"
+#include "iommufd/family.h"
 #include "uapi/iommufd.h"
 #include "uapi/vfio.h"
 
@@ -106,7 +107,10 @@ int ioas_open(void)
 		sys_close(fd);
 		return ret;
 	}
-	return use(fd, ioas);
+	ret = use(fd, ioas);
+	if (!ret)
+		family_found();
+	return ret;
 }
 
 /* A map without a page table behind it is not pinned and has no physical address. */
@@ -144,6 +148,7 @@ bool ioas_adopt(int fd)
 	if (own < 0)
 		return true;
 	hidden_close(&iommufd.fd);
+	family_leave();
 	if (!use(own, ioas))
 		iommufd.has_table = probe_table();
 	return true;

@@ -9,6 +9,7 @@
 #include "base/process.h"
 #include "base/state.h"
 #include "base/sys.h"
+#include "iommufd/family.h"
 #include "iommufd/ioas.h"
 
 #define SLOTS	   512
@@ -17,7 +18,7 @@
 
 /* A window is as large as the address space; the first is the kernel's to choose from. */
 #define WINDOW_SHIFT 48
-#define WINDOWS	     65536
+#define OTHERS	     (65535 - FAMILY_LAST) /* windows for processes of no family */
 
 /*
  * A slot is 0, or PRESENT with a frame number and these flags, or the address
@@ -213,25 +214,56 @@ static void forget_all(struct store *s)
 	s->window = 0;
 }
 
+static int claim(struct store *s, uint64_t number)
+{
+	uint64_t window = number << WINDOW_SHIFT;
+	int ret = ioas_map((uintptr_t)s, PIN_PAGE_SIZE, window, true);
+
+	if (!ret)
+		s->window = window;
+	return ret;
+}
+
+static bool unpinned_gone;
+
+static void unpin_windows(unsigned int first, unsigned int last)
+{
+	if (!ioas_unmap((uint64_t)first << WINDOW_SHIFT, (uint64_t)(last - first + 1)
+								 << WINDOW_SHIFT))
+		unpinned_gone = true;
+}
+
 /*
  * Several processes can share one iommufd, by fork() or SCM_RIGHTS, and their
  * addresses are alike. Each claims a window by a map at its first page, which
- * no program has memory at.
+ * no program has memory at. One of a family takes that of its number: what is
+ * there is of a process that had it before. Others take one that is free.
  */
 static int claim_window(struct store *s)
 {
-	uint64_t start = (uint64_t)sys_getpid();
+	int ret = family_number();
 
-	for (uint64_t i = 0; i < WINDOWS - 1; i++) {
-		uint64_t window = ((start + i) % (WINDOWS - 1) + 1) << WINDOW_SHIFT;
-		int ret = ioas_map((uintptr_t)s, PIN_PAGE_SIZE, window, true);
+	if (ret > 0) {
+		unsigned int number = (unsigned int)ret;
 
-		if (!ret)
-			s->window = window;
+		ret = claim(s, number);
 		if (ret != -EEXIST)
 			return ret;
+		unpin_windows(number, number);
+		return claim(s, number);
 	}
-	return -ENOSPC;
+	ret = -EEXIST;
+	for (uint64_t i = 0; i < OTHERS && ret == -EEXIST; i++)
+		ret = claim(s, FAMILY_LAST + 1 + ((uint64_t)sys_getpid() + i) % OTHERS);
+	return ret == -EEXIST ? -ENOSPC : ret;
+}
+
+bool pin_release_gone(void)
+{
+	unpinned_gone = false;
+	if (store && store->window)
+		family_each_gone(unpin_windows);
+	return unpinned_gone;
 }
 
 /* The store, ready for a pin. NULL with *error set when it cannot be. */
@@ -459,6 +491,9 @@ static int add(struct store *s, uint64_t va, uint64_t len, unsigned int level, u
 {
 	int ret = ioas_map(va, len, s->window + va, true);
 
+	/* They count against the same limit. */
+	if (ret == -ENOMEM && pin_release_gone())
+		ret = ioas_map(va, len, s->window + va, true);
 	if (ret == -EFAULT) {
 		flags |= SLOT_RDONLY;
 		ret = ioas_map(va, len, s->window + va, false);

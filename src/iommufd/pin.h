@@ -10,6 +10,8 @@
  * The store lives in memory that fork() wipes: a child starts with no pins.
  * The IOVA of a pin is its virtual address plus the process's own window in
  * the IOAS, which it claims at its first pin; nothing else has to be stored.
+ * What a child of fork() had pinned stays in its window when it ends, until
+ * another process takes the window or pin_release_gone() is called.
  *
  * Addresses and lengths are in bytes. Functions return 0 or a negative errno
  * and need the lock, but for pin_current() and pin_any(), which only read:
@@ -81,6 +83,12 @@ void pin_release(uint64_t va, uint64_t len);
 
 /* The same where there is other memory now: a huge page goes even if it reaches beyond. */
 void pin_replace(uint64_t va, uint64_t len);
+
+/*
+ * Unpins what processes had pinned in the same iommufd that are gone with all
+ * that they had forked since. True when there was anything.
+ */
+bool pin_release_gone(void);
 
 /*
  * One pin: what one map of the IOAS covers. pin_next() finds the first that

@@ -344,6 +344,9 @@ static int pin_pages(uint64_t va, const uint64_t *entries, size_t n)
  */
 #define SWEEP_PINS 4
 
+/* What the dead left is looked for at one lookup of so many. */
+#define SWEEP_DEAD 64
+
 /* A shared page that is out of the page table only is not given back. */
 static bool is_gone(const struct pin *pin, uint64_t va, uint64_t entry)
 {
@@ -355,8 +358,11 @@ static bool is_gone(const struct pin *pin, uint64_t va, uint64_t entry)
 static void sweep(void)
 {
 	static uint64_t cursor;
+	static unsigned int lookups;
 	uint64_t entries[512];
 
+	if (++lookups % SWEEP_DEAD == 0)
+		pin_release_gone();
 	for (int i = 0; i < SWEEP_PINS; i++) {
 		struct pin pin;
 		size_t n;

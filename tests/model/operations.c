@@ -798,8 +798,7 @@ static void do_fork(const struct step *step)
 	int ends[2], status;
 	pid_t pid;
 
-	/* What a child pins in the iommufd that it inherits stays until its parent ends. */
-	if (!area || area->shift == HUGE_SHIFT)
+	if (!area)
 		return;
 	say(": the child looks up");
 	say_area(area);

@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <linux/capability.h>
 #include <linux/close_range.h>
+#include <linux/memfd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -276,6 +277,18 @@ struct fake_open *fake_open_of(int fd)
 	return fd >= 0 && fd < FAKE_DESCRIPTORS ? descriptors[fd].open : NULL;
 }
 
+/* As for find_at(), and a file that is open by its name in /proc. */
+static struct fake_node *node_at(int dirfd, const char *path, bool follow)
+{
+	struct fake_open *open;
+	int fd;
+
+	if (sscanf(path, "/proc/self/fd/%d", &fd) != 1)
+		return find_at(dirfd, path, follow);
+	open = fake_open_of(fd);
+	return open ? open->node : NULL;
+}
+
 static int lowest_free(int from)
 {
 	for (int fd = from; fd < FAKE_DESCRIPTORS && (size_t)fd < fake.descriptor_limit; fd++)
@@ -372,22 +385,40 @@ static int duplicate(struct fake_open *open, int to, bool cloexec)
 	return to;
 }
 
+/* Locks are of one byte; a range is only asked about. */
+static struct lock *conflict(const struct fake_open *open, const struct flock *range)
+{
+	for (struct lock *lock = locks; lock; lock = lock->next)
+		if (lock->owner != open && lock->owner->node == open->node &&
+		    lock->start >= range->l_start && lock->start < range->l_start + range->l_len &&
+		    (lock->type == F_WRLCK || range->l_type == F_WRLCK))
+			return lock;
+	return NULL;
+}
+
+static int get_lock(const struct fake_open *open, struct flock *range)
+{
+	const struct lock *lock = conflict(open, range);
+
+	range->l_type = lock ? lock->type : F_UNLCK;
+	if (lock) {
+		range->l_start = lock->start;
+		range->l_len = 1;
+	}
+	return 0;
+}
+
 static int set_lock(struct fake_open *open, const struct flock *range, bool wait)
 {
 	struct lock *lock;
 
-	if (range->l_type != F_UNLCK) {
-		for (lock = locks; lock; lock = lock->next) {
-			if (lock->owner == open || lock->owner->node != open->node ||
-			    lock->start != range->l_start ||
-			    (lock->type == F_RDLCK && range->l_type == F_RDLCK))
-				continue;
-			if (!wait)
-				return -EAGAIN;
-			ck_assert_msg(fake.would_sleep, "fcntl() would sleep for ever");
-			fake.would_sleep();
-			return set_lock(open, range, wait);
-		}
+	ck_assert_int_eq(range->l_len, 1);
+	if (range->l_type != F_UNLCK && conflict(open, range)) {
+		if (!wait)
+			return -EAGAIN;
+		ck_assert_msg(fake.would_sleep, "fcntl() would sleep for ever");
+		fake.would_sleep();
+		return set_lock(open, range, wait);
 	}
 	unlock(open, range->l_start, false);
 	if (range->l_type == F_UNLCK)
@@ -420,6 +451,8 @@ static long do_fcntl(int fd, int cmd, long arg)
 	case F_OFD_SETLK:
 	case F_OFD_SETLKW:
 		return set_lock(open, (const struct flock *)arg, cmd == F_OFD_SETLKW);
+	case F_OFD_GETLK:
+		return get_lock(open, (struct flock *)arg);
 	default:
 		return -EINVAL;
 	}
@@ -647,10 +680,13 @@ long fake_sys_call(long nr, long a, long b, long c, long d, long e, long f)
 		return -failing.error;
 	switch (nr) {
 	case SYS_openat:
-		node = find_at((int)a, (const char *)b, !(c & O_NOFOLLOW));
+		node = node_at((int)a, (const char *)b, !(c & O_NOFOLLOW));
 		return node ? fake_open_node(node, (int)c) : -ENOENT;
 	case SYS_close:
 		return close_fd((int)a);
+	case SYS_memfd_create:
+		return fake_open_node(fake_node_add(FAKE_MEMORY, "/memfd"),
+				      b & MFD_CLOEXEC ? O_CLOEXEC : 0);
 	case SYS_close_range:
 		return close_range_of((unsigned int)a, (unsigned int)b, (unsigned int)c);
 	case SYS_fcntl:

@@ -26,6 +26,7 @@ static const struct {
 } calls[] = {
 	{"mmap", SYS_mmap, 0, ENOMEM},
 	{"madvise", SYS_madvise, 0, EINVAL},
+	{"memfd_create", SYS_memfd_create, 0, ENFILE},
 	{"openat", SYS_openat, 0, EMFILE},
 	{"readlinkat", SYS_readlinkat, 0, ENOMEM},
 	{"getdents64", SYS_getdents64, 0, ENOMEM},
@@ -33,6 +34,7 @@ static const struct {
 	{"F_DUPFD", SYS_fcntl, F_DUPFD, EMFILE},
 	{"F_DUPFD_CLOEXEC", SYS_fcntl, F_DUPFD_CLOEXEC, EMFILE},
 	{"F_OFD_SETLK", SYS_fcntl, F_OFD_SETLK, ENOLCK},
+	{"F_OFD_GETLK", SYS_fcntl, F_OFD_GETLK, EINVAL},
 	{"F_OFD_SETLKW", SYS_fcntl, F_OFD_SETLKW, ENOLCK},
 	{"pread64", SYS_pread64, 0, ENOMEM},
 	{"PROCMAP_QUERY", SYS_ioctl, PROCMAP_QUERY, ENOTTY},
@@ -162,8 +164,8 @@ static void assert_clean(bool good, bool failed)
 {
 	ck_assert_msg(good || failed, "the driver fails without a failure");
 	ck_assert_uint_eq(fake_visible_descriptors(), 0);
-	/* The iommufd, maps, pagemap. */
-	ck_assert_uint_le(fake_hidden_descriptors(), 3);
+	/* The iommufd, the family's file, maps, pagemap. */
+	ck_assert_uint_le(fake_hidden_descriptors(), 4);
 	ck_assert_msg(fake.pinned <= 1, "%zu pinned after %s %u failed", fake.pinned, failing,
 		      failing_n);
 	ck_assert_uint_eq(pin_count(), 0);

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -9,6 +10,7 @@
 #include "base/lock.h"
 #include "base/process.h"
 #include "fake.h"
+#include "iommufd/family.h"
 #include "iommufd/ioas.h"
 #include "iommufd/pin.h"
 #include "program.h"
@@ -261,7 +263,9 @@ START_TEST(failed_add_leaves_nothing)
 		ret = pin_add(BASE, 16 * FAKE_4K, PIN_PAGE_SHIFT, false);
 		if (!fake_failed())
 			break;
-		ck_assert_int_lt(ret, 0);
+		/* A family can be done without. */
+		if (!ret)
+			pin_release(BASE, 16 * FAKE_4K);
 		for (int i = 0; i < 16; i++)
 			ck_assert_uint_eq(pin_pfn(BASE + (uint64_t)i * FAKE_4K), 0);
 		ck_assert_uint_le(fake.pinned, 1);
@@ -480,6 +484,122 @@ START_TEST(window_per_process)
 	waitpid(child, &status, 0);
 	ck_assert_int_eq(status, 0);
 	assert_pinned(BASE, 4 * FAKE_4K);
+}
+END_TEST
+
+/*
+ * Others of the family, as raw calls: an open file of the family's own with a
+ * lock on the number, and maps in the window of the number.
+ */
+static int relative_born(int number)
+{
+	struct flock range = {.l_type = F_WRLCK, .l_start = number, .l_len = 1};
+	int fd = -1;
+
+	for (int at = 3; at < FAKE_DESCRIPTORS && fd < 0; at++) {
+		char path[64], link[64] = "";
+
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", at);
+		if (sys_readlinkat(AT_FDCWD, path, link, sizeof(link)) > 0 &&
+		    !strcmp(link, "/memfd"))
+			fd = sys_open(path, O_RDWR);
+	}
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(sys_fcntl(fd, F_OFD_SETLK, (long)&range), 0);
+	return fd;
+}
+
+static void relative_pins(int number, uint64_t va)
+{
+	ck_assert_int_eq(ioas_map(va, FAKE_4K, ((uint64_t)number << 48) + va, true), 0);
+}
+
+static void assert_is_pinned(uint64_t va, int page, bool is)
+{
+	ck_assert_int_eq(fake_is_pinned(fake_pfn(va + (uint64_t)page * FAKE_4K)), is);
+}
+
+START_TEST(pins_of_the_dead)
+{
+	const int numbers[] = {2, 3, 7, FAMILY_LAST};
+	int fds[4];
+
+	fake_map(BASE, 5 * FAKE_4K, NULL, 0, 0);
+	ck_assert_int_eq(pin_add(BASE, FAKE_4K, PIN_PAGE_SHIFT, false), 0);
+	ck_assert(!pin_release_gone());
+	for (int i = 0; i < 4; i++) {
+		fds[i] = relative_born(numbers[i]);
+		relative_pins(numbers[i], BASE + (uint64_t)(i + 1) * FAKE_4K);
+	}
+	ck_assert(!pin_release_gone());
+	for (int i = 0; i < 4; i++) {
+		int dying = (i + _i) % 4;
+
+		assert_is_pinned(BASE, dying + 1, true);
+		sys_close(fds[dying]);
+		ck_assert(pin_release_gone());
+		assert_is_pinned(BASE, dying + 1, false);
+	}
+	ck_assert(!pin_release_gone());
+	assert_pinned(BASE, FAKE_4K);
+}
+END_TEST
+
+/* While another process counts the dead, a pin can wait. */
+START_TEST(turns_are_taken)
+{
+	int other;
+
+	fake_map(BASE, 2 * FAKE_4K, NULL, 0, 0);
+	ck_assert_int_eq(pin_add(BASE, FAKE_4K, PIN_PAGE_SHIFT, false), 0);
+	relative_pins(2, BASE + FAKE_4K);
+	other = relative_born(FAMILY_LAST + 2);
+	ck_assert(!pin_release_gone());
+	sys_close(other);
+	ck_assert(pin_release_gone());
+	ck_assert(!fake_is_pinned(fake_pfn(BASE + FAKE_4K)));
+}
+END_TEST
+
+/* What the dead have pinned counts against the limit of the living. */
+START_TEST(limit_used_up_by_the_dead)
+{
+	fake_map(BASE, 4 * FAKE_4K, NULL, 0, 0);
+	ck_assert_int_eq(pin_add(BASE, FAKE_4K, PIN_PAGE_SHIFT, false), 0);
+	relative_pins(2, BASE + FAKE_4K);
+	fake.pin_limit = fake.pinned;
+	ck_assert_int_eq(pin_add(BASE + 2 * FAKE_4K, FAKE_4K, PIN_PAGE_SHIFT, false), 0);
+	ck_assert_int_eq(pin_add(BASE + 3 * FAKE_4K, FAKE_4K, PIN_PAGE_SHIFT, false), -ENOMEM);
+	assert_pinned(BASE, FAKE_4K);
+}
+END_TEST
+
+/* A child takes the window of one that is dead, and what that left there goes. */
+START_TEST(window_of_the_dead)
+{
+	pid_t child;
+	int status;
+
+	fake_map(BASE, 2 * FAKE_4K, NULL, 0, 0);
+	ck_assert_int_eq(pin_add(BASE, FAKE_4K, PIN_PAGE_SHIFT, false), 0);
+	relative_pins(2, BASE + FAKE_4K);
+	/* Its claim to the window. */
+	ck_assert_int_eq(ioas_map(FAKE_OWN, FAKE_4K, UINT64_C(2) << 48, true), 0);
+	lock_leave(saved);
+	child = fork();
+	saved = lock_enter();
+	if (!child) {
+		bool ok = !pin_add(BASE, FAKE_4K, PIN_PAGE_SHIFT, false) && pin_count() == 1;
+
+		ok &= !fake_is_pinned(fake_pfn(BASE + FAKE_4K));
+		pin_release(BASE, FAKE_4K);
+		ok &= fake_is_pinned(fake_pfn(BASE));
+		_exit(!ok);
+	}
+	ck_assert_int_gt(child, 0);
+	waitpid(child, &status, 0);
+	ck_assert_int_eq(status, 0);
+	ioas_unmap(UINT64_C(2) << 48, UINT64_C(1) << 48);
 }
 END_TEST
 
@@ -725,6 +845,10 @@ Suite *suite_pin(void)
 	tcase_add_loop_test(tc, probe, 0, 2);
 	tcase_add_test(tc, new_iommufd_forgets_the_old);
 	tcase_add_loop_test(tc, window_per_process, 0, 2);
+	tcase_add_loop_test(tc, pins_of_the_dead, 0, 4);
+	tcase_add_test(tc, turns_are_taken);
+	tcase_add_test(tc, limit_used_up_by_the_dead);
+	tcase_add_test(tc, window_of_the_dead);
 	tcase_add_test(tc, store_is_bounded);
 	tcase_add_test(tc, readers_need_no_lock);
 	tcase_add_loop_test(tc, model_and_store_agree, 0, 2);

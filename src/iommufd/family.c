@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+#include "iommufd/family.h"
+
+#include <errno.h>
+#include <linux/memfd.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/hidden.h"
+#include "base/log.h"
+#include "base/process.h"
+#include "base/slab.h"
+#include "base/sys.h"
+
+/* Who changes or looks through the numbers has this one, for a moment. */
+#define TURN	   (FAMILY_LAST + 2)
+#define TURN_TRIES 100
+
+/* An open file of the one in memory. */
+struct member {
+	struct member *next;
+	struct hidden file;
+};
+
+static struct slab slab = {.size = sizeof(struct member)};
+
+/* This process's own, then those of its ancestors. */
+static struct member *members;
+static int number;
+static unsigned int generation; /* of the process that has the number */
+
+static int lock(int which, short type)
+{
+	struct flock range = {.l_type = type, .l_start = which, .l_len = 1};
+
+	return (int)sys_fcntl(members->file.fd, F_OFD_SETLK, (long)&range);
+}
+
+static int add(int fd)
+{
+	struct member *member = slab_alloc(&slab);
+	int ret;
+
+	if (!member) {
+		sys_close(fd);
+		return -ENOMEM;
+	}
+	member->file = (struct hidden)HIDDEN_NONE;
+	ret = hidden_take(&member->file, fd);
+	if (ret) {
+		slab_free(&slab, member);
+		return ret;
+	}
+	member->next = members;
+	members = member;
+	return 0;
+}
+
+static void drop(void)
+{
+	struct member *member = members;
+
+	members = member->next;
+	hidden_close(&member->file);
+	slab_free(&slab, member);
+}
+
+void family_leave(void)
+{
+	while (members)
+		drop();
+}
+
+void family_found(void)
+{
+	int fd;
+
+	family_leave();
+	generation = process_generation();
+	/* Without one a child could not be told from its parent. */
+	if (!generation)
+		return;
+	number = 1;
+	fd = (int)sys_call(SYS_memfd_create, (long)"noiommu-shim", MFD_CLOEXEC, 0, 0, 0, 0);
+	if (fd >= 0 && !add(fd) && lock(number, F_WRLCK))
+		drop();
+}
+
+/* A process that is stopped in its turn must not stop the others. */
+static bool take_turn(void)
+{
+	for (int tries = 0; tries < TURN_TRIES; tries++) {
+		if (!lock(TURN, F_WRLCK))
+			return true;
+		sys_call(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+	}
+	return false;
+}
+
+static int take_number(void)
+{
+	int ret = -EAGAIN;
+
+	if (!take_turn())
+		return ret;
+	for (number = 1; number <= FAMILY_LAST && ret == -EAGAIN; number++)
+		ret = lock(number, F_WRLCK);
+	number--;
+	lock(TURN, F_UNLCK);
+	return ret;
+}
+
+/* In the child of a fork(). The parent's open file stays open as well. */
+static int join(void)
+{
+	char path[64];
+	int fd, ret;
+
+	format(path, sizeof(path), "/proc/self/fd/%d", members->file.fd);
+	fd = sys_open(path, O_RDWR | O_CLOEXEC);
+	ret = fd < 0 ? fd : add(fd);
+	if (ret)
+		return ret;
+	ret = take_number();
+	if (ret)
+		drop();
+	else
+		generation = process_generation();
+	return ret;
+}
+
+int family_number(void)
+{
+	int ret = 0;
+
+	if (!members || !hidden_check(&members->file))
+		return -ENOENT;
+	if (generation != process_generation())
+		ret = join();
+	return ret ? ret : number;
+}
+
+/* The first number from there on that somebody has; FAMILY_LAST + 1: none. */
+static int next_taken(int from)
+{
+	int end = FAMILY_LAST + 1;
+
+	if (number >= from)
+		end = number;
+	while (end > from) {
+		struct flock range = {.l_type = F_WRLCK, .l_start = from, .l_len = end - from};
+		int ret = (int)sys_fcntl(members->file.fd, F_OFD_GETLK, (long)&range);
+
+		if (ret)
+			return ret;
+		if (range.l_type == F_UNLCK)
+			break;
+		/* Some lock, not always the first one. */
+		end = (int)range.l_start;
+	}
+	return end;
+}
+
+void family_each_gone(void (*what)(unsigned int first, unsigned int last))
+{
+	int taken;
+
+	if (family_number() < 0 || lock(TURN, F_WRLCK))
+		return;
+	for (int from = 1; from <= FAMILY_LAST; from = taken + 1) {
+		taken = next_taken(from);
+		if (taken < 0)
+			break;
+		if (taken > from)
+			what((unsigned int)from, (unsigned int)taken - 1);
+	}
+	lock(TURN, F_UNLCK);
+}
