@@ -42,5 +42,6 @@ int run_main(int argc, char **argv);
 int check_main(int argc, char **argv);
 int ps_main(int argc, char **argv);
 int trace_main(int argc, char **argv);
+int compare_main(int argc, char **argv);
 
 #endif

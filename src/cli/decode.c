@@ -361,7 +361,11 @@ char *decode_question(const struct trace_event *event)
 	const char *object = name_of(names_objects, event->object);
 	struct writer writer;
 
-	if (event->nested || (event->kind != TRACE_OPEN && !is_vfio(event)))
+	if (event->nested)
+		return NULL;
+	if (event->object == TRACE_PAGEMAP)
+		return event->kind == TRACE_CLOSE ? NULL : text("%s pagemap", verb_of(event));
+	if (event->kind != TRACE_OPEN && !is_vfio(event))
 		return NULL;
 	begin(&writer);
 	switch (event->kind) {

@@ -20,6 +20,7 @@ static const struct verb {
 	{"check", "noiommu-shim check", check_main},
 	{"ps", "noiommu-shim ps", ps_main},
 	{"trace", "noiommu-shim trace", trace_main},
+	{"compare", "noiommu-shim compare", compare_main},
 };
 
 /* What messages begin with: the command and, once it is known, the verb. */
@@ -140,10 +141,11 @@ int main(int argc, char **argv)
 		.args_doc = "VERB [OPTION...] [-- PROGRAM [ARG...]]",
 		.doc = "Serves drivers that use VFIO no-IOMMU groups from the kernel's device "
 		       "cdevs, with their memory pinned.\v"
-		       "  run -- PROGRAM [ARG...]    run PROGRAM with the library preloaded\n"
-		       "  check [-- PROGRAM]         tell what is missing, and how to get it\n"
-		       "  trace -- PROGRAM [ARG...]  run PROGRAM and tell what it asks of VFIO\n"
-		       "  ps [PID]                   show the processes that are under it now\n\n"
+		       "  run -- PROGRAM [ARG...]      run PROGRAM with the library preloaded\n"
+		       "  check [-- PROGRAM]           tell what is missing, and how to get it\n"
+		       "  trace -- PROGRAM [ARG...]    run PROGRAM and tell what it asks of VFIO\n"
+		       "  compare -- PROGRAM [ARG...]  run PROGRAM on the group and the cdev path\n"
+		       "  ps [PID]                     show the processes that are under it now\n\n"
 		       "noiommu-shim VERB --help tells more, noiommu-shim(1) and (7) all.",
 	};
 	struct chosen chosen = {0};

@@ -18,6 +18,8 @@
  */
 #define HELD 4096
 
+#define LONGEST_LINE 65536
+
 struct trace {
 	struct session session;
 	const char *mode;
@@ -77,14 +79,20 @@ static double seconds(const struct trace *trace, const struct trace_event *event
 	return (double)(event->time - trace->session.begin) / 1e9;
 }
 
+/* The end of a line. */
+static void put_time(const struct trace *trace, const struct trace_event *event)
+{
+	if (event->took)
+		fprintf(trace->to, " <%s>", duration(event->took));
+	fputc('\n', trace->to);
+}
+
 static void print_nested(const struct trace *trace, const struct trace_event *event)
 {
 	char *call = decode_call(event), *result = decode_result(event);
 
 	fprintf(trace->to, "%*s-> %s = %s", 20, "", call, result);
-	if (event->took)
-		fprintf(trace->to, " <%s>", duration(event->took));
-	fputc('\n', trace->to);
+	put_time(trace, event);
 	free(call);
 	free(result);
 }
@@ -96,8 +104,8 @@ static void print_line(const struct trace *trace, const struct trace_event *even
 
 	snprintf(who, sizeof(who), event->tid == event->pid ? "%d" : "%d/%d", event->pid,
 		 event->tid);
-	fprintf(trace->to, "%11.6f %-7s %s = %s <%s>\n", seconds(trace, event), who, call, result,
-		duration(event->took));
+	fprintf(trace->to, "%11.6f %-7s %s = %s", seconds(trace, event), who, call, result);
+	put_time(trace, event);
 	free(call);
 	free(result);
 }
@@ -240,6 +248,8 @@ int trace_main(int argc, char **argv)
 		return ret;
 	if (trace.file && !(trace.to = fopen(trace.file, "we")))
 		give_up("cannot write to %s: %s", trace.file, strerror(errno));
+	/* Whole lines, among which the program has its own. */
+	setvbuf(trace.to, NULL, _IOLBF, LONGEST_LINE);
 	trace.session.launch = &launch;
 	trace.session.mode = trace.mode;
 	session_run(&trace.session);

@@ -102,7 +102,19 @@ run trace --mode fast -- true
 complained "unknown mode of trace" 2 "'fast'"
 run trace -o "$scratch" -- true
 complained "a trace that cannot be written" 2 "cannot write to"
-for verb in "" run check ps trace; do
+run compare
+complained "compare without a program" 2 "a program is missing"
+for time in 0 -1 1h soon "" s; do
+    run compare --for "$time" -- true
+    complained "'$time' is no time" 2 "'$time'"
+done
+run compare -- "$scratch/none"
+complained "compare of a program that is not there" 2 "not found"
+if [[ ! -d /sys/class/vfio-dev ]]; then
+    run compare -- true
+    complained "compare without a cdev path" 2 "no cdev path"
+fi
+for verb in "" run check ps trace compare; do
     run $verb --help
     is "help of '$verb'" "$status/$err/${out%% *}" "0//Usage:"
     is "help of '$verb' fits 80 columns" "$(grep -cE '.{81}' "$scratch/out")" 0

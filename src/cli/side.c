@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/side.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "cli/decode.h"
+#include "uapi/vfio.h"
+
+#define LOOK_EACH UINT64_C(50000000)
+
+/* One more at the end of an array that has count. */
+static void *grow(void *array, size_t count, size_t size)
+{
+	/* At powers of two there is no room left. */
+	if (!(count & (count - 1)))
+		array = reallocarray(array, count ? 2 * count : 1, size);
+	if (!array)
+		give_up("out of memory");
+	return array;
+}
+
+/* ---- names of what is behind a descriptor ---- */
+
+static const char *name_of(const struct side *side, const struct trace_event *event)
+{
+	const char *name = NULL;
+
+	/* The last process that had one under this number, if not this one itself. */
+	for (size_t i = 0; i < side->name_count; i++) {
+		if (side->names[i].fd != event->fd)
+			continue;
+		name = side->names[i].name;
+		if (side->names[i].pid == event->pid)
+			break;
+	}
+	return name;
+}
+
+static void set_name(struct side *side, const struct trace_event *event, const char *name)
+{
+	struct named_fd *at = side->names;
+	struct named_fd *end = at + side->name_count;
+
+	while (at < end && (at->pid != event->pid || at->fd != event->result))
+		at++;
+	if (at == end) {
+		side->names = grow(side->names, side->name_count, sizeof(*at));
+		at = &side->names[side->name_count++];
+		*at = (struct named_fd){.pid = event->pid, .fd = (int32_t)event->result};
+	}
+	free(at->name);
+	at->name = text("%.*s", (int)strcspn(name, " "), name);
+}
+
+static void note_name(struct side *side, const struct trace_event *event)
+{
+	const char *string = (const char *)event->data;
+	const char *slash;
+
+	if (event->result < 0 || !event->length || event->data[event->length - 1])
+		return;
+	if (event->kind == TRACE_IOCTL && event->args[0] == VFIO_GROUP_GET_DEVICE_FD) {
+		set_name(side, event, string);
+		side->open = event->time + event->took;
+	} else if (event->kind == TRACE_OPEN) {
+		slash = strrchr(string, '/');
+		set_name(side, event, slash ? slash + 1 : string);
+	}
+}
+
+/* ---- operations ---- */
+
+static struct operation *find(const struct side *side, const char *question)
+{
+	for (size_t i = 0; i < side->operation_count; i++)
+		if (!strcmp(side->operations[i].question, question))
+			return &side->operations[i];
+	return NULL;
+}
+
+const struct operation *side_find(const struct side *side, const char *question)
+{
+	return find(side, question);
+}
+
+/* Takes both strings over. */
+static void add(struct side *side, char *question, char *answer)
+{
+	struct operation *operation = find(side, question);
+
+	if (operation) {
+		free(question);
+	} else {
+		side->operations =
+			grow(side->operations, side->operation_count, sizeof(*operation));
+		operation = &side->operations[side->operation_count++];
+		*operation = (struct operation){.question = question};
+	}
+	if (operation->count && !strcmp(operation->answers[operation->count - 1], answer)) {
+		free(answer);
+		return;
+	}
+	operation->answers = grow(operation->answers, operation->count, sizeof(char *));
+	operation->answers[operation->count++] = answer;
+}
+
+/* Of two devices each has its own questions. */
+static char *whole_question(const struct side *side, const struct trace_event *event)
+{
+	char *question = decode_question(event), *whole;
+	const char *name = event->fd >= 0 ? name_of(side, event) : NULL;
+
+	if (!question || !name)
+		return question;
+	whole = text("%s: %s", name, question);
+	free(question);
+	return whole;
+}
+
+static void take_lookup(struct side *side, const struct trace_event *event)
+{
+	/* What does not fit into one event comes in more. */
+	if (event->args[3])
+		return;
+	side->lookups = grow(side->lookups, side->lookup_count, sizeof(*side->lookups));
+	side->lookups[side->lookup_count++] = event->took;
+}
+
+static void note_pid(struct side *side, int32_t pid)
+{
+	for (size_t i = 0; i < side->pid_count; i++)
+		if (side->pids[i] == pid)
+			return;
+	side->pids = grow(side->pids, side->pid_count, sizeof(*side->pids));
+	side->pids[side->pid_count++] = pid;
+}
+
+static void take(struct session *session, const struct trace_event *event)
+{
+	struct side *side = (struct side *)session;
+	char *question = whole_question(side, event);
+
+	note_pid(side, event->pid);
+	addresses_take(&side->addresses, event);
+	if (!question)
+		return;
+	if (!side->asked++)
+		side->first = event->time;
+	if (event->kind == TRACE_LOOKUP)
+		take_lookup(side, event);
+	add(side, question, decode_answer(event));
+	note_name(side, event);
+}
+
+/* ---- what is seen from outside ---- */
+
+/* Bytes that the process has pinned. 0 when it is gone. */
+static uint64_t pinned_by(int32_t pid)
+{
+	char path[64], line[256];
+	uint64_t kib = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	file = fopen(path, "re");
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "VmPin: %" SCNu64, &kib) == 1)
+			break;
+	if (file)
+		fclose(file);
+	return kib * 1024;
+}
+
+static void look(struct session *session)
+{
+	struct side *side = (struct side *)session;
+	uint64_t pinned = 0;
+
+	session_catch_up(session);
+	addresses_look(&side->addresses);
+	for (size_t i = 0; i < side->pid_count; i++)
+		pinned += pinned_by(side->pids[i]);
+	if (pinned > side->pinned)
+		side->pinned = pinned;
+}
+
+/* ---- the run ---- */
+
+static int compare_times(const void *a, const void *b)
+{
+	uint64_t one = *(const uint64_t *)a, other = *(const uint64_t *)b;
+
+	return one < other ? -1 : one > other;
+}
+
+void side_run(struct side *side, const struct launch *launch, const char *mode, uint64_t limit)
+{
+	side->session = (struct session){
+		.launch = launch,
+		.mode = mode,
+		.alone = true,
+		.limit = limit,
+		.look_each = LOOK_EACH,
+		.event = take,
+		.look = look,
+	};
+	session_run(&side->session);
+	side->took = session_now() - side->session.begin;
+	if (side->lookup_count)
+		qsort(side->lookups, side->lookup_count, sizeof(*side->lookups), compare_times);
+	addresses_free(&side->addresses);
+}
+
+uint64_t side_setup(const struct side *side)
+{
+	return side->open > side->first ? side->open - side->first : 0;
+}
+
+uint64_t side_lookup(const struct side *side, unsigned int percent)
+{
+	size_t rank = (side->lookup_count * percent + 99) / 100;
+
+	return rank ? side->lookups[rank - 1] : 0;
+}
