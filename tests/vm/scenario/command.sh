@@ -18,12 +18,13 @@ traces() { # WHY-NOT-TO-COMPARE MODE...
     cat >/tmp/asked <<'END'
 import json, sys
 events = [json.loads(line) for line in open("/tmp/trace")]
+events = [event for event in events if "underneath" in event]
 frames = 0
 for event in events:
     if event["call"] == "lookup":
         frames += sum(run["pages"] for run in event["runs"] if "physical" in run)
     what = event.get("request", event.get("path", ""))
-    if event["call"] not in ("start", "close", "release", "lookup", "end") and \
+    if event["call"] not in ("start", "close", "release", "lookup") and \
             what not in ("/dev/vfio/0", "/proc/self/pagemap"):
         print(what, event.get("error", "ok"), sep="=", end=" ")
 print(frames)
