@@ -352,7 +352,7 @@ int legacy_close_range(unsigned int first, unsigned int last, unsigned int flags
 {
 	struct lock_saved saved = lock_enter();
 	unsigned int from = first;
-	int ret = 0;
+	int ret = first > last ? -EINVAL : 0;
 
 	for (unsigned int fd = first; !ret && fd < FDTAB_LOW && fd <= last; fd++) {
 		if (fdtab_kind((int)fd) != FD_HIDDEN)

@@ -91,7 +91,8 @@ static void enter(DIR *dir, const char *name, bool alone)
 		free(new.entries);
 }
 
-static void leave(DIR *dir)
+/* False: it is none of ours. */
+static bool leave(DIR *dir)
 {
 	struct lock_saved saved = lock_enter();
 	struct listing *listing = listings;
@@ -112,6 +113,7 @@ static void leave(DIR *dir)
 	}
 	lock_leave(saved);
 	free(entries);
+	return listing;
 }
 
 /* By a descriptor: there is one also where the kernel has no such directory. */
@@ -231,12 +233,8 @@ void rewinddir(DIR *dir)
 
 int closedir(DIR *dir)
 {
-	int fd = dirfd(dir);
-
-	if (listings)
-		leave(dir);
-	if (fd >= 0 && fdtab_kind(fd) != FD_NOT_OURS)
-		legacy_replaced(fd);
+	if (listings && leave(dir))
+		legacy_replaced(dirfd(dir));
 	return NEXT(closedir)(dir);
 }
 

@@ -22,10 +22,20 @@ static FILE *our_stream(const char *name, const char *mode)
 	return stream;
 }
 
+/* -1 where a stream has none: it is of no file. errno stays as it was. */
+static int descriptor_of(FILE *stream)
+{
+	int before = errno;
+	int fd = fileno_unlocked(stream);
+
+	errno = before;
+	return fd;
+}
+
 /* libc opened the path: the descriptor may be one of a pagemap, or was once ours. */
 static FILE *opened(const char *path, const char *mode, FILE *stream)
 {
-	int fd = stream ? fileno(stream) : -1;
+	int fd = stream ? descriptor_of(stream) : -1;
 
 	if (fd < 0)
 		return stream;
@@ -69,7 +79,7 @@ FILE *freopen64(const char *path, const char *mode, FILE *stream)
 
 int fclose(FILE *stream)
 {
-	int fd = fileno(stream);
+	int fd = descriptor_of(stream);
 	bool ours = fd >= 0 && fdtab_kind(fd) != FD_NOT_OURS;
 	int ret = NEXT(fclose)(stream);
 
@@ -82,7 +92,7 @@ ALIAS(_IO_fclose, fclose);
 
 static inline bool is_pagemap(FILE *stream)
 {
-	return fdtab_kind(fileno_unlocked(stream)) == FD_PAGEMAP;
+	return fdtab_kind(descriptor_of(stream)) == FD_PAGEMAP;
 }
 
 /*
