@@ -165,7 +165,7 @@ static void check_iommufd(struct check *c)
 	} else {
 		MISSING(c, name, "cannot be opened: %s", strerror(error));
 		MEND(c, "run as root, or give your user the node:");
-		MEND(c, "setfacl -m u:%u:rw /dev/iommu", (unsigned int)getuid());
+		MEND(c, "chown %u /dev/iommu", (unsigned int)getuid());
 	}
 }
 
@@ -245,9 +245,14 @@ static const char *state_of(const struct device *device)
 		return device->holder_count ? "has no cdev, held by" : "has no cdev";
 	if (device->holder_count)
 		return "held by";
-	if (device->error)
-		return strerror(device->error);
-	return "free";
+	switch (device->error) {
+	case 0:
+		return "free";
+	case ENOENT:
+		return "no node here";
+	default:
+		return "may not be opened";
+	}
 }
 
 static void list_devices(struct check *c)
@@ -300,7 +305,7 @@ static void mend_no_free_device(struct check *c, const struct device *device)
 		MEND(c, "allow it to this container: --device %s", device_node(device));
 	} else {
 		MEND(c, "run as root, or give your user the node:");
-		MEND(c, "setfacl -m u:%u:rw %s", (unsigned int)getuid(), device_node(device));
+		MEND(c, "chown %u %s", (unsigned int)getuid(), device_node(device));
 	}
 }
 
@@ -387,7 +392,7 @@ static void check_rights(struct check *c)
 		return;
 	}
 	MISSING(c, "CAP_SYS_RAWIO", "this process does not have it");
-	MEND(c, "run as root, or with AmbientCapabilities=CAP_SYS_RAWIO in a unit file");
+	MEND(c, "run as root; in a unit file: AmbientCapabilities=CAP_SYS_RAWIO");
 }
 
 static void check_hugepages(struct check *c)

@@ -272,6 +272,21 @@ is "check writes no control characters" "$(tr -d '\n\040-\176' <"$scratch/out" |
 is "check fits 80 columns" "$(grep -v "$library" "$scratch/out" | grep -cE '.{81}')" 0
 ready=$status
 
+if type -P script >/dev/null; then
+    on_terminal() { # VARIABLE=VALUE: how many colours there are
+        TERM=xterm SHELL=/bin/sh command script -qec "stty cols 80; env $1 '$command' check" /dev/null \
+            >"$scratch/out" </dev/null || true
+        grep -c $'\033' "$scratch/out" || true
+    }
+    is "check on a terminal has colours" "$(($(on_terminal NONE=1) > 5))" 1
+    sed -i $'s/\033\\[[0-9;]*m//g; s/\r//' "$scratch/out"
+    is "... and fits 80 columns" "$(grep -v "$library" "$scratch/out" | grep -cE '.{81}')" 0
+    is "... and has none with NO_COLOR" "$(on_terminal NO_COLOR=1)" 0
+    is "... nor on a dumb terminal" "$(on_terminal TERM=dumb)" 0
+else
+    skip "check on a terminal" "there is no script(1)"
+fi
+
 run check -- no-such-program-in-path
 is "check of a program that is nowhere" "$status" 1
 run check -- "$scratch/narrow"
