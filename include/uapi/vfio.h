@@ -10,6 +10,11 @@
 #include <assert.h>
 #include <linux/vfio.h>
 
+/* since 5.12 */
+#ifndef VFIO_UNMAP_ALL
+#define VFIO_UNMAP_ALL 9
+#endif
+
 #ifndef HAVE_STRUCT_VFIO_DEVICE_BIND_IOMMUFD
 #define VFIO_DEVICE_BIND_IOMMUFD _IO(VFIO_TYPE, VFIO_BASE + 18)
 

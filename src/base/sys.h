@@ -16,9 +16,10 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+
+#include "uapi/syscall.h"
 
 typedef long sys_call_fn(long nr, long a, long b, long c, long d, long e, long f);
 

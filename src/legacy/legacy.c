@@ -3,7 +3,6 @@
 #include "legacy/legacy.h"
 
 #include <errno.h>
-#include <linux/close_range.h>
 #include <linux/fs.h>
 #include <pthread.h>
 #include <stdlib.h>

@@ -2,16 +2,12 @@
 /* Descriptors: open, close, dup, and their kin. */
 #include <fcntl.h>
 #include <stdarg.h>
-#include <sys/syscall.h>
 #include <unistd.h>
-
-#ifdef SYS_openat2
-#include <linux/openat2.h>
-#endif
 
 #include "base/user.h"
 #include "legacy/legacy.h"
 #include "preload/next.h"
+#include "base/sys.h"
 
 /* O_TMPFILE contains O_DIRECTORY: all its bits must be there. */
 #define MODE(flags)                                                                                \
@@ -137,11 +133,10 @@ int __openat64_2(int dirfd, const char *path, int flags)
 	return OPENED(dirfd, path, flags, NEXT(__openat64_2)(dirfd, path, flags));
 }
 
-#ifdef SYS_openat2
 /* It has no function of its own in libc. A form of it that is longer we do not know. */
-long preload_openat2(int dirfd, const char *path, const struct open_how *how, size_t size)
+long preload_openat2(int dirfd, const char *path, const struct uapi_open_how *how, size_t size)
 {
-	struct open_how own;
+	struct uapi_open_how own;
 	int flags;
 
 	if (size != sizeof(own) || user_read(&own, how, sizeof(own)))
@@ -151,7 +146,6 @@ long preload_openat2(int dirfd, const char *path, const struct open_how *how, si
 		      (own.flags = (own.flags & ~UINT64_C(0xffffffff)) | (unsigned int)flags,
 		       (int)NEXT(syscall)(SYS_openat2, dirfd, path, &own, size)));
 }
-#endif
 
 int close(int fd)
 {

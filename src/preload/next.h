@@ -69,8 +69,8 @@ void next_find(void);
 #define NEXT(name) (__builtin_expect(!next.name, 0) ? (next_find(), next.name) : next.name)
 
 /* openat2() as syscall() has it: libc has no function of that name. */
-struct open_how;
-long preload_openat2(int dirfd, const char *path, const struct open_how *how, size_t size);
+struct uapi_open_how;
+long preload_openat2(int dirfd, const char *path, const struct uapi_open_how *how, size_t size);
 
 /* What a handler returned, as a libc function returns it. */
 static inline long result(long ret)

@@ -8,10 +8,10 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/shm.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "preload/next.h"
+#include "base/sys.h"
 
 #define FD   ((int)a[0])
 #define PATH ((const char *)a[0])
@@ -36,14 +36,10 @@ static long call(long nr, const long a[6])
 	case SYS_creat:
 		return creat64(PATH, (mode_t)a[1]);
 #endif
-#ifdef SYS_openat2
 	case SYS_openat2:
-		return preload_openat2(FD, AT, (const struct open_how *)a[2], (size_t)a[3]);
-#endif
-#ifdef SYS_faccessat2
+		return preload_openat2(FD, AT, (const struct uapi_open_how *)a[2], (size_t)a[3]);
 	case SYS_faccessat2:
 		return faccessat(FD, AT, (int)a[2], (int)a[3]);
-#endif
 	case SYS_openat:
 		return openat64(FD, AT, (int)a[2], (mode_t)a[3]);
 	case SYS_readlinkat:

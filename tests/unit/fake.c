@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/capability.h>
-#include <linux/close_range.h>
 #include <linux/memfd.h>
 #include <stdio.h>
 #include <stdlib.h>

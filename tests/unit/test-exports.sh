@@ -26,3 +26,16 @@ if [ -n "$newest" ] && [ "$(printf '%s\n' "$newest" 2.17 | sort -V | tail -n 1)"
 	${READELF:-readelf} -W --dyn-syms "$library" | grep "@GLIBC_$newest"
 	exit 1
 fi
+
+# glibc before 2.36 gives the oldest version of a symbol to whom asks for the
+# next one, so the list names the version of each that has several.
+libc=$(${CC:-cc} -print-file-name=libc.so.6)
+if [ -e "$libc" ] && ${NM:-nm} -D --defined-only "$libc" | grep -q '@@GLIBC_'; then
+	${NM:-nm} -D --defined-only "$libc" | awk '{ print $NF }' > "$scratch/versions"
+	sed -n 's/\([^@]*\)@GLIBC_[0-9.]*$/\1/p' "$scratch/versions" | sort -u |
+		comm -12 - "$scratch/listed" |
+		while read -r name; do grep "^$name@@" "$scratch/versions" || true; done |
+		sort > "$scratch/several"
+	sed -n 's/^NEWEST(\(.*\), "\(.*\)")$/\1@@\2/p' "$srcdir/src/preload/symbols.def" |
+		sort | diff -u "$scratch/several" -
+fi

@@ -91,3 +91,14 @@ vm_checks() { # [OPTION...] -- FUNCTION [ARG...]
             "exit status $status"$'\n'"$err"
     fi
 }
+
+# In $out is what guest/testpmd printed. The number behind a word of it:
+value() { # WORD
+    sed -En "s/(.* )?$1 ([0-9]+).*/\2/p" <<<"$out"
+}
+
+forwards() { # WHERE
+    ok "$1: 100,000 packets are forwarded" test "$(value forwarded)" -ge 100000
+    is "$1: without an error" "$(value errors)" 0
+    is "$1: exit status 0" "$(value status)" 0
+}

@@ -22,16 +22,6 @@ testpmd() { # [OPTION...] -- ARG...
     ((status == 0)) || fails "testpmd $2 in a guest (${options[*]})" "$out"$'\n'"$err"
 }
 
-value() { # WORD: the number behind it in testpmd's output
-    sed -En "s/(.* )?$1 ([0-9]+).*/\2/p" <<<"$out"
-}
-
-forwards() { # WHERE
-    ok "$1: 100,000 packets are forwarded" test "$(value forwarded)" -ge 100000
-    is "$1: without an error" "$(value errors)" 0
-    is "$1: exit status 0" "$(value status)" 0
-}
-
 complaints() {
     grep '^noiommu-shim' <<<"$err" || true
 }
