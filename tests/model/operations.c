@@ -773,6 +773,9 @@ static void child(int parent, const struct area *area, size_t pages)
 	uint64_t entries[MAX_SMALL];
 	char byte;
 
+	/* Of shared memory a child has the page tables to make anew. */
+	for (size_t i = 0; i < pages && i < area_backed(area); i++)
+		touch(area, i, false);
 	look_up(OPEN_SEEK_READ, area->va, pages, entries);
 	if (send(parent, entries, pages * sizeof(*entries), 0) > 0)
 		while (recv(parent, &byte, 1, 0) > 0)
