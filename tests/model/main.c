@@ -6,7 +6,9 @@
 #define _GNU_SOURCE
 #include "model.h"
 
+#include <errno.h>
 #include <getopt.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,6 +16,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -26,6 +29,7 @@ static const char usage[] =
 "  --count N       so many sequences from there (1)\n"
 "  --only I,J,...  of each, only the steps with these numbers\n"
 "  --verbose       print the steps\n"
+"  --unprivileged  without CAP_SYS_ADMIN: the kernel's entries have no frames\n"
 "  --long LOOKUPS  look up and give back in a large address space, and say what\n"
 "                  that costs; 0: 10 million look-ups\n";
 
@@ -67,10 +71,27 @@ uint64_t random_bits(uint64_t *state)
 
 /* ---- the process that may die ------------------------------------------- */
 
+static void give_up_admin(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+	if (syscall(SYS_capget, &header, data) < 0)
+		fail("capget: %s", strerror(errno));
+	for (int i = 0; i < _LINUX_CAPABILITY_U32S_3; i++)
+		data[i].inheritable = 0;
+	data[CAP_TO_INDEX(CAP_SYS_ADMIN)].effective &= ~CAP_TO_MASK(CAP_SYS_ADMIN);
+	data[CAP_TO_INDEX(CAP_SYS_ADMIN)].permitted &= ~CAP_TO_MASK(CAP_SYS_ADMIN);
+	if (syscall(SYS_capset, &header, data) < 0)
+		fail("capset: %s", strerror(errno));
+}
+
 static void work(const struct options *options)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	observer_start();
+	if (options->unprivileged)
+		give_up_admin();
 	sequence_prepare(progress);
 	for (uint64_t i = 0; i < options->count; i++)
 		sequence_perform(options->seed + i, options->only, options->verbose);
@@ -196,6 +217,7 @@ int main(int argc, char **argv)
 		{ "count", required_argument, NULL, 'c' },
 		{ "only", required_argument, NULL, 'o' },
 		{ "verbose", no_argument, NULL, 'v' },
+		{ "unprivileged", no_argument, NULL, 'u' },
 		{ "long", required_argument, NULL, 'l' },
 		{ "observe", required_argument, NULL, 'O' },
 		{ "help", no_argument, NULL, 'h' },
@@ -219,6 +241,9 @@ int main(int argc, char **argv)
 			break;
 		case 'v':
 			options.verbose = true;
+			break;
+		case 'u':
+			options.unprivileged = true;
 			break;
 		case 'l':
 			long_mode = true;

@@ -31,7 +31,7 @@
 
 struct options {
 	uint64_t seed, count, only;
-	bool verbose;
+	bool verbose, unprivileged;
 };
 
 /* Where the process that performs sequences is: its parent takes it from there. */
@@ -169,7 +169,7 @@ struct operation {
 	void (*perform)(const struct step *step);
 };
 
-#define OPERATIONS 14
+#define OPERATIONS 15
 extern const struct operation operations[OPERATIONS];
 
 /* Says in a few words what the step does. */

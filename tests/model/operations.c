@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <malloc.h>
+#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -21,6 +22,18 @@
 
 #ifndef MREMAP_DONTUNMAP
 #define MREMAP_DONTUNMAP 4
+#endif
+
+/* Missing in older headers. */
+#ifndef MADV_DONTNEED_LOCKED
+#define MADV_DONTNEED_LOCKED 24
+#endif
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102
+#define MADV_GUARD_REMOVE 103
 #endif
 
 #define RW (PROT_READ | PROT_WRITE)
@@ -553,6 +566,8 @@ static void do_advise(const struct step *step)
 	} advices[] = {
 		{ "DONTNEED", MADV_DONTNEED }, { "DONTNEED", MADV_DONTNEED },
 		{ "FREE", MADV_FREE }, { "REMOVE", MADV_REMOVE },
+		{ "DONTNEED_LOCKED", MADV_DONTNEED_LOCKED }, { "guard", MADV_GUARD_INSTALL },
+		{ "PAGEOUT", MADV_PAGEOUT }, { "COLLAPSE", MADV_COLLAPSE },
 	};
 	struct area *area = pick(step->slot);
 	int advice = advices[step->how % ARRAY_SIZE(advices)].advice;
@@ -572,8 +587,10 @@ static void do_advise(const struct step *step)
 		say(" refused");
 	else if (advice == MADV_REMOVE)
 		object_discarded(area->object, area->offset + from, pages, false);
-	else
+	else if (advice != MADV_PAGEOUT && advice != MADV_COLLAPSE)
 		area_discarded(area, from, pages, quiet);
+	if (advice == MADV_GUARD_INSTALL)
+		madvise(area->va + (from << area->shift), pages << area->shift, MADV_GUARD_REMOVE);
 }
 
 static void do_punch(const struct step *step)
@@ -826,6 +843,29 @@ static void do_fork(const struct step *step)
 		fail("the child ends with status %x", status);
 }
 
+/* A child that runs in this process's memory, and closes what it likes. */
+static void do_spawn(const struct step *step)
+{
+	char *args[] = { "nothing", NULL };
+	int status;
+	pid_t pid;
+
+	if (step->whole) {
+		say(" by posix_spawn");
+		if (posix_spawn(&pid, "/dev/null", NULL, NULL, args, args) == 0)
+			fail("/dev/null is a program");
+		return;
+	}
+	say(" by vfork");
+	pid = vfork();
+	if (pid == 0) {
+		closefrom(3);
+		_exit(0);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || status)
+		fail("vfork: %s, status %x", strerror(errno), status);
+}
+
 static void do_move(const struct step *step)
 {
 	(void)step;
@@ -847,6 +887,7 @@ const struct operation operations[OPERATIONS] = {
 	{ "shmdt", 15, do_detach },
 	{ "close", 15, do_close },
 	{ "fork", 6, do_fork },
+	{ "spawn", 6, do_spawn },
 	{ "move", 35, do_move },
 };
 

@@ -10,17 +10,20 @@ build=$(cd "$vm_dir/../.." && pwd)/build
 model=(env "LD_PRELOAD=$build/.libs/libnoiommu-shim.so" "$build/tests/model/model")
 guest=(--device edu --numa 2 --hugepages 64 --timeout 1200)
 
-agrees() { # KERNEL FIRST COUNT
-    vm --kernel "$1" "${guest[@]}" -- "${model[@]}" --seed "$2" --count "$3"
+agrees() { # KERNEL FIRST COUNT [OPTION...]
+    local name="$1: $3 sequences without a difference${4:+, $4}"
+
+    vm --kernel "$1" "${guest[@]}" -- "${model[@]}" --seed "$2" --count "$3" "${@:4}"
     if [[ $status == 0 && -z $out$err ]]; then
-        passes "$1: $3 sequences without a difference"
+        passes "$name"
     else
-        fails "$1: $3 sequences without a difference" "status $status"$'\n'"$out"$'\n'"$err"
+        fails "$name" "status $status"$'\n'"$out"$'\n'"$err"
     fi
 }
 
 agrees cdev 1 10000
-agrees both 10001 1000
+agrees cdev 10001 1000 --unprivileged
+agrees both 11001 1000
 
 vm --kernel cdev "${guest[@]}" -- "${model[@]}" --long 500000
 is "a long life" "$status:$err" 0:

@@ -41,9 +41,20 @@ rights() {
         "${shim[@]}" prlimit --memlock=65536 "${no_ipc_lock[@]}" \
         steps "$VM_DEVICES" container group join noiommu device lookup
     says "RLIMIT_MEMLOCK is used up"
+    comes_to "RLIMIT_MEMLOCK too small, and to fall back" "lookup 64 pages" \
+        "${shim[@]}" NOIOMMU_SHIM_UNPINNED=fallback prlimit --memlock=65536 \
+        "${no_ipc_lock[@]}" steps "$VM_DEVICES" lookup
+    says "RLIMIT_MEMLOCK is used up"
     comes_to "RLIMIT_MEMLOCK large enough" "lookup 64 pages" \
         "${shim[@]}" prlimit --memlock=8388608 "${no_ipc_lock[@]}" \
         steps "$VM_DEVICES" lookup
+    says ""
+
+    comes_to "who looks at everything pins nothing" "pinned 0" \
+        "${shim[@]}" steps "$VM_DEVICES" scan pagescan pinned
+    says ""
+    comes_to "pages under PROT_NONE are the kernel's" "barred 64 pages" \
+        "${shim[@]}" steps "$VM_DEVICES" barred
     says ""
 }
 
