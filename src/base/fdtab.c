@@ -71,22 +71,35 @@ static void set_kind(int fd, enum fd_kind kind)
 		atomic_fetch_add(&fdtab_high, kind ? 1U : -1U);
 }
 
+static struct entry *new_entry(int fd)
+{
+	struct entry *entry = slab_alloc(&entries);
+
+	if (!entry)
+		return NULL;
+	entry->fd = fd;
+	entry->next = buckets[(unsigned int)fd % BUCKETS];
+	buckets[(unsigned int)fd % BUCKETS] = entry;
+	return entry;
+}
+
 int fdtab_install(int fd, struct object *object)
 {
-	struct entry *entry;
+	struct entry *entry = *find(fd);
+	struct object *before = entry ? entry->object : NULL;
 
 	object_hold(object);
-	fdtab_drop(fd);
-	entry = slab_alloc(&entries);
+	if (!entry)
+		entry = new_entry(fd);
 	if (!entry) {
 		object_release(object);
 		return -ENOMEM;
 	}
-	entry->fd = fd;
 	entry->object = object;
-	entry->next = buckets[(unsigned int)fd % BUCKETS];
-	buckets[(unsigned int)fd % BUCKETS] = entry;
-	set_kind(fd, object->kind);
+	if (!before || fd < FDTAB_LOW)
+		set_kind(fd, object->kind);
+	/* Last, for what it does then counts fd among those of the new object. */
+	object_release(before);
 	return 0;
 }
 

@@ -101,7 +101,7 @@ bool cdev_is_locked(unsigned int index, enum cdev_lock which)
 	bool locked;
 
 	if (fd < 0)
-		return false;
+		return fd == -EPERM || fd == -EACCES;
 	locked = !sys_fcntl(fd, F_OFD_GETLK, (long)&range) && range.l_type != F_UNLCK;
 	sys_close(fd);
 	return locked;
@@ -120,10 +120,10 @@ static unsigned long number_before(const char **end)
  * proc(5), fdinfo: "lock:\t1: OFDLCK ADVISORY WRITE -1 00:05:88 FIRST LAST".
  * Neighbouring locks are one.
  */
-bool cdev_holds(int fd, enum cdev_lock which)
+unsigned int cdev_locks_of(int fd)
 {
 	char path[64], text[1024];
-	unsigned long first, last;
+	unsigned int locks = 0;
 	ssize_t len = 0;
 	int info;
 
@@ -136,15 +136,17 @@ bool cdev_holds(int fd, enum cdev_lock which)
 	text[len > 0 ? len : 0] = '\0';
 	for (const char *line = strstr(text, "\nlock:"); line; line = strstr(line + 1, "\nlock:")) {
 		const char *end = strchr(line + 1, '\n');
+		unsigned long first, last;
 
 		if (!end)
 			break;
 		last = number_before(&end);
 		first = number_before(&end);
-		if (first <= which && which <= last)
-			return true;
+		for (unsigned long which = first; which <= last && which <= CDEV_LOCK_DEVICE;
+		     which++)
+			locks |= CDEV_BIT(which);
 	}
-	return false;
+	return locks;
 }
 
 void cdev_wait_lending(unsigned int index)

@@ -49,11 +49,18 @@ enum cdev_hold { CDEV_FREE, CDEV_SHARED, CDEV_EXCLUSIVE };
 /* 0, or -EAGAIN when another open file has it. */
 int cdev_lock(int fd, enum cdev_lock which, enum cdev_hold hold);
 
-/* True when somebody, this process or another, has it. */
+/*
+ * True when somebody, this process or another, has it; also where that cannot
+ * be told, for lack of the right to open the device.
+ */
 bool cdev_is_locked(unsigned int index, enum cdev_lock which);
 
-/* True when the open file under fd has it. Takes no right to open the device. */
-bool cdev_holds(int fd, enum cdev_lock which);
+/*
+ * The locks that the open file under fd has, a bit for each. Takes no right to
+ * open the device. 0 also where it cannot be told.
+ */
+#define CDEV_BIT(which) (1U << (which))
+unsigned int cdev_locks_of(int fd);
 
 /* Returns when nobody lends the device. */
 void cdev_wait_lending(unsigned int index);

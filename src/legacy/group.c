@@ -202,22 +202,26 @@ static bool is_bound(int fd)
 	return !sys_ioctl(fd, VFIO_DEVICE_GET_INFO, &info);
 }
 
-/* What the locks of the open file tell goes into the shared state. False: it is no group's. */
-static bool note(int fd, struct cdev *cdev)
+/*
+ * What the locks of the open file tell goes into the shared state: a process
+ * that got it by exec() or SCM_RIGHTS, or one that is related to such a
+ * process, does not share that. Returns the locks; 0: it is no group's.
+ */
+static unsigned int note(int fd, unsigned int index)
 {
-	struct shared_group *shared;
+	struct shared_group *shared = shared_group(index);
+	unsigned int locks = cdev_locks_of(fd);
 
-	if (!view_is_cdev(fd, cdev) || !cdev_holds(fd, CDEV_LOCK_GROUP))
-		return false;
-	shared = shared_group(cdev->index);
-	if (!shared)
-		return false;
-	if (!shared->container && cdev_holds(fd, CDEV_LOCK_CONTAINER)) {
+	if (!shared || !(locks & CDEV_BIT(CDEV_LOCK_GROUP)))
+		return 0;
+	if (shared->container && !(locks & CDEV_BIT(CDEV_LOCK_CONTAINER)))
+		detach(shared);
+	if (!shared->container && locks & CDEV_BIT(CDEV_LOCK_CONTAINER)) {
 		shared->container = container_adopted();
-		if (cdev_holds(fd, CDEV_LOCK_IOMMU))
+		if (locks & CDEV_BIT(CDEV_LOCK_IOMMU))
 			*shared_iommu_set(shared->container) = true;
 	}
-	return true;
+	return locks;
 }
 
 static bool settle(struct group *group);
@@ -250,9 +254,11 @@ struct object *group_adopt(int fd)
 	struct group *group;
 	struct object *object;
 	struct cdev cdev;
+	unsigned int locks;
 	int ret;
 
-	if (!note(fd, &cdev))
+	locks = view_is_cdev(fd, &cdev) ? note(fd, cdev.index) : 0;
+	if (!locks)
 		return NULL;
 	group = find_group(cdev.index);
 	if (!group)
@@ -261,8 +267,8 @@ struct object *group_adopt(int fd)
 		return NULL;
 	object_hold(&group->object);
 	object_identify(&group->object, fd);
-	object = cdev_holds(fd, CDEV_LOCK_DEVICE) ? (struct object *)received_of(group)
-						  : &group->object;
+	object = locks & CDEV_BIT(CDEV_LOCK_DEVICE) ? (struct object *)received_of(group)
+						    : &group->object;
 	ret = object ? fdtab_install(fd, object) : -ENOMEM;
 	object_release(&group->object);
 	return ret ? NULL : object;
@@ -306,7 +312,7 @@ bool group_has_mark(unsigned int container)
 {
 	for (struct group *group = all_groups; group; group = group->next)
 		if (group->shared->container == container &&
-		    cdev_holds(fd_of(group), CDEV_LOCK_IOMMU))
+		    cdev_locks_of(fd_of(group)) & CDEV_BIT(CDEV_LOCK_IOMMU))
 			return true;
 	return false;
 }
@@ -656,6 +662,7 @@ void group_after_fork_in_child(void)
 
 long group_ioctl(struct group *group, int fd, unsigned int cmd, unsigned long arg)
 {
+	note(fd, group->cdev.index);
 	switch (cmd) {
 	case VFIO_GROUP_GET_STATUS:
 		return get_status(group, (void *)arg);

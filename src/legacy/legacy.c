@@ -43,6 +43,8 @@ static void after_fork_in_parent(void)
 
 static void after_fork_in_child(void)
 {
+	/* Before it has a vfork() child of its own, which would be taken for it. */
+	process_generation();
 	group_after_fork_in_child();
 	lock_leave(at_fork);
 }
@@ -235,14 +237,13 @@ static bool is_of_every_file(unsigned int cmd)
 	       cmd == FIOQSIZE || cmd == FIGETBSZ;
 }
 
-/* All containers of a process are one open file, which must not change. */
-static long container_set_nonblock(struct object *container, const void *arg)
+static long set_nonblock(struct object *object, const void *arg)
 {
 	int on;
 
 	if (user_read(&on, arg, sizeof(on)))
 		return -EFAULT;
-	container->flags = (container->flags & ~O_NONBLOCK) | (on ? O_NONBLOCK : 0);
+	object->flags = (object->flags & ~O_NONBLOCK) | (on ? O_NONBLOCK : 0);
 	return 0;
 }
 
@@ -251,8 +252,8 @@ static long dispatch(int fd, struct object *object, unsigned int cmd, unsigned l
 	*ours = true;
 	if (object->kind == FD_HIDDEN)
 		return -EBADF;
-	if (object->kind == FD_CONTAINER && cmd == FIONBIO)
-		return container_set_nonblock(object, (const void *)arg);
+	if (names_keep_flags(object) && cmd == FIONBIO)
+		return set_nonblock(object, (const void *)arg);
 	if (is_of_every_file(cmd)) {
 		*ours = false;
 		return 0;
@@ -265,6 +266,12 @@ static long dispatch(int fd, struct object *object, unsigned int cmd, unsigned l
 		return hotreset_get_info(fd, (void *)arg);
 	if (object->kind == FD_DEVICE && cmd == VFIO_DEVICE_PCI_HOT_RESET)
 		return hotreset_reset(fd, (void *)arg);
+	/* These are for a device that was opened by its cdev: vfio_device_fops_unl_ioctl() */
+	if (object->kind == FD_DEVICE && cmd == VFIO_DEVICE_BIND_IOMMUFD)
+		return -EINVAL;
+	if (object->kind == FD_DEVICE &&
+	    (cmd == VFIO_DEVICE_ATTACH_IOMMUFD_PT || cmd == VFIO_DEVICE_DETACH_IOMMUFD_PT))
+		return -ENOTTY;
 	*ours = false;
 	return 0;
 }

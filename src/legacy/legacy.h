@@ -138,8 +138,8 @@ int legacy_fstat(int fd, struct stat *st);
 /* The flags of fcntl(F_GETFL) on a descriptor of ours, from what the kernel says. */
 int legacy_file_flags(int fd, int flags);
 
-/* fcntl(F_SETFL): true when it was done here. */
-bool legacy_set_file_flags(int fd, int flags);
+/* fcntl(F_SETFL): its result when it was done here, or 1. */
+int legacy_set_file_flags(int fd, int flags);
 
 /* What stands under fd by its own proof, whatever fdtab_kind() has kept of it. */
 enum fd_kind legacy_kind(int fd);

@@ -221,28 +221,35 @@ int legacy_fstat(int fd, struct stat *st)
 /* What F_SETFL can change: SETFL_MASK in fs/fcntl.c. */
 #define SETTABLE (O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME | O_ASYNC)
 
+bool names_keep_flags(const struct object *object)
+{
+	return object->kind == FD_CONTAINER || is_device(object);
+}
+
 int legacy_file_flags(int fd, int flags)
 {
 	struct lock_saved saved = lock_enter();
 	struct object *object = fdtab_get(fd);
 
-	if (object && object->kind == FD_CONTAINER)
+	if (object && names_keep_flags(object))
 		flags = object->flags;
-	else if (object && (object->kind == FD_GROUP || is_device(object)))
+	else if (object && object->kind == FD_GROUP)
 		flags = (flags & SETTABLE) | (object->flags & ~SETTABLE);
 	lock_leave(saved);
 	return flags;
 }
 
-/* All containers of a process are one open file, which must not change. */
-bool legacy_set_file_flags(int fd, int flags)
+int legacy_set_file_flags(int fd, int flags)
 {
 	struct lock_saved saved = lock_enter();
 	struct object *object = fdtab_get(fd);
-	bool ours = object && object->kind == FD_CONTAINER;
+	int ret = 1;
 
-	if (ours)
-		object->flags = (object->flags & ~SETTABLE) | (flags & SETTABLE);
+	if (object && names_keep_flags(object)) {
+		ret = flags & O_DIRECT ? -EINVAL : 0;
+		if (!ret)
+			object->flags = (object->flags & ~SETTABLE) | (flags & SETTABLE);
+	}
 	lock_leave(saved);
-	return ours;
+	return ret;
 }

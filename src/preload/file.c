@@ -223,18 +223,22 @@ static int controlled(int fd, int cmd, int ret)
 	return ret;
 }
 
-static inline bool set_here(int fd, int cmd, long arg)
+/* Of what fcntl() was asked; 1: nothing was done. */
+static inline int set_here(int fd, int cmd, long arg)
 {
-	return cmd == F_SETFL && fdtab_kind(fd) == FD_CONTAINER &&
-	       legacy_set_file_flags(fd, (int)arg);
+	if (cmd != F_SETFL || fdtab_kind(fd) == FD_NOT_OURS)
+		return 1;
+	return legacy_set_file_flags(fd, (int)arg);
 }
 
 int fcntl(int fd, int cmd, ...)
 {
 	long arg = ARG(cmd);
 
-	if (set_here(fd, cmd, arg))
-		return 0;
+	int set = set_here(fd, cmd, arg);
+
+	if (set <= 0)
+		return (int)result(set);
 	return controlled(fd, cmd, NEXT(fcntl)(fd, cmd, arg));
 }
 
@@ -244,7 +248,9 @@ int fcntl64(int fd, int cmd, ...)
 {
 	long arg = ARG(cmd);
 
-	if (set_here(fd, cmd, arg))
-		return 0;
+	int set = set_here(fd, cmd, arg);
+
+	if (set <= 0)
+		return (int)result(set);
 	return controlled(fd, cmd, NEXT(fcntl64)(fd, cmd, arg));
 }

@@ -16,6 +16,7 @@ enum fake_type {
 	FAKE_DIRECTORY,
 	FAKE_LINK,
 	FAKE_TEXT,
+	FAKE_FDINFO,
 	FAKE_PAGEMAP,
 	FAKE_MAPS,
 	FAKE_MEMORY,
@@ -31,6 +32,7 @@ struct fake_node {
 	char path[128];
 	char target[128]; /* of a link */
 	unsigned int device;
+	const struct fake_open *about; /* of fdinfo */
 	dev_t dev, rdev;
 	ino_t ino;
 };

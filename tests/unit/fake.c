@@ -228,10 +228,26 @@ static struct fake_node *find(const char *path, bool follow)
 	return NULL;
 }
 
+static struct fake_node *fdinfo(int fd)
+{
+	struct fake_node *node;
+
+	if (!fake_open_of(fd))
+		return NULL;
+	node = fake_alloc(sizeof(*node));
+	node->type = FAKE_FDINFO;
+	node->about = fake_open_of(fd);
+	return node;
+}
+
 static struct fake_node *find_at(int dirfd, const char *path, bool follow)
 {
 	struct fake_open *dir = fake_open_of(dirfd);
 	char full[PATH_MAX];
+	int fd;
+
+	if (sscanf(path, "/proc/self/fdinfo/%d", &fd) == 1)
+		return fdinfo(fd);
 
 	if (*path == '/' || !dir)
 		return find(path, follow);
@@ -492,9 +508,26 @@ static int fill_stat(const struct fake_node *node, struct stat *st)
 	return 0;
 }
 
+/* show_fd_locks() in fs/locks.c; neighbouring locks are one there. */
+static ssize_t read_fdinfo(const struct fake_open *about, char *buf, size_t size)
+{
+	int len = snprintf(buf, size, "pos:\t0\nflags:\t02\n");
+
+	for (const struct lock *lock = locks; lock; lock = lock->next)
+		if (lock->owner == about)
+			len += snprintf(buf + len, size - (size_t)len,
+					"lock:\t1: OFDLCK  ADVISORY  %s -1 00:05:88 %ld %ld\n",
+					lock->type == F_RDLCK ? "READ" : "WRITE", (long)lock->start,
+					(long)lock->start);
+	return len;
+}
+
 static ssize_t do_read(const struct fake_open *open, void *buf, size_t len, off_t pos)
 {
 	char text[2] = {fake.noiommu_enabled ? 'Y' : 'N', '\n'};
+
+	if (open->node->type == FAKE_FDINFO)
+		return pos ? 0 : read_fdinfo(open->node->about, buf, len);
 
 	if (open->node->type == FAKE_PAGEMAP)
 		return fake_pagemap_read(buf, len, pos);
