@@ -189,14 +189,16 @@ void devices_read(struct devices *devices)
 		devices->all_processes_seen = false;
 }
 
+static bool is_free(const struct device *device)
+{
+	return device->noiommu && !device->error && !device->holder_count;
+}
+
 const struct device *devices_free_one(const struct devices *devices)
 {
-	for (size_t i = 0; i < devices->count; i++) {
-		const struct device *device = &devices->list[i];
-
-		if (device->noiommu && !device->error && !device->holder_count)
-			return device;
-	}
+	for (size_t i = 0; i < devices->count; i++)
+		if (is_free(&devices->list[i]))
+			return &devices->list[i];
 	return NULL;
 }
 
@@ -212,14 +214,14 @@ json_t *devices_json(const struct devices *devices)
 			json_array_append_new(holders,
 					      json_pack("{s:i, s:s}", "pid", device->holders[h].pid,
 							"comm", device->holders[h].comm));
-		json_array_append_new(array, json_pack("{s:s, s:s?, s:s, s:s, s:s, s:s, s:s?, s:o}",
-						       "name", device->name, "node",
-						       device->noiommu ? device_node(device) : NULL,
-						       "address", device->address, "vendor",
-						       device->vendor, "device", device->product,
-						       "driver", device->driver, "group",
-						       device->group[0] ? device->group : NULL,
-						       "holders", holders));
+		json_array_append_new(
+			array, json_pack("{s:s, s:s?, s:s, s:s, s:s, s:s, s:s?, s:b, s:o}", "name",
+					 device->name, "node",
+					 device->noiommu ? device_node(device) : NULL, "address",
+					 device->address, "vendor", device->vendor, "device",
+					 device->product, "driver", device->driver, "group",
+					 device->group[0] ? device->group : NULL, "free",
+					 is_free(device), "holders", holders));
 	}
 	return array;
 }

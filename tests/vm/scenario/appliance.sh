@@ -58,7 +58,8 @@ appliance() { # KERNEL
         says '^ok +program +/usr/bin/dpdk-testpmd can be preloaded'
         says '^Ready\.$'
         run 0 check --json
-        json "${devices[*]}" '*(d["address"] for d in j["devices"])'
+        json "${devices[*]} [True, True]" \
+            '*(d["address"] for d in j["devices"]), [d["free"] for d in j["devices"]]'
     fi
     says_of_held() {
         "${shim[@]}" steps "${driver[@]}" while "${plain[@]}" "$command" check >/tmp/out || true
