@@ -2,8 +2,10 @@
 #include "preload/next.h"
 
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <unistd.h>
 
+#include "base/sys.h"
 #include "legacy/legacy.h"
 
 /*
@@ -21,30 +23,130 @@ __asm__(".symver dlvsym, dlvsym@GLIBC_2.17");
 
 struct next next;
 
-void next_find(void)
+/*
+ * What a younger libc has and this one may not. Programs that are built for
+ * this one do not call these by name; but syscall() leads to them, glob() is
+ * given one, and we call some.
+ */
+static int stat_at(int dirfd, const char *path, struct stat *st, int flags)
 {
-	int saved = errno;
-
-#define SYM(type, name, params) *(void **)&next.name = dlsym(RTLD_NEXT, #name);
-#include "preload/symbols.def"
-#undef SYM
-#ifdef __GLIBC__
-	/* Before glibc 2.36 the above finds the oldest version. */
-#define SYM(type, name, params)
-#define NEWEST(name, version)                                                                      \
-	*(void **)&next.name = dlvsym(RTLD_NEXT, #name, version) ?: *(void **)&next.name;
-#include "preload/symbols.def"
-#undef SYM
-#endif
-	errno = saved;
+	return (int)result(sys_fstatat(dirfd, path, st, flags));
 }
 
-/*
- * The order of start-up: the next functions first, for a constructor before
- * ours may have needed them already; then the environment.
- */
+static int stat_name(const char *path, struct stat *st)
+{
+	return stat_at(AT_FDCWD, path, st, 0);
+}
+
+static int stat_link(const char *path, struct stat *st)
+{
+	return stat_at(AT_FDCWD, path, st, AT_SYMLINK_NOFOLLOW);
+}
+
+static int stat_descriptor(int fd, struct stat *st)
+{
+	return (int)result(sys_fstat(fd, st));
+}
+
+static int stat_extended(int dirfd, const char *path, int flags, unsigned int mask,
+			 struct statx *st)
+{
+	return (int)result(sys_call(SYS_statx, dirfd, (long)path, flags, mask, (long)st, 0));
+}
+
+static ssize_t get_entries(int fd, void *buf, size_t size)
+{
+	return result(sys_getdents(fd, buf, size));
+}
+
+/* The kernel takes the position in two halves, of which the first is all of it here. */
+static ssize_t read_vectors(int fd, const struct iovec *iov, int count, off_t pos, int flags)
+{
+	return result(sys_call(SYS_preadv2, fd, (long)iov, count, pos, 0, flags));
+}
+
+static ssize_t write_vectors(int fd, const struct iovec *iov, int count, off_t pos, int flags)
+{
+	return result(sys_call(SYS_pwritev2, fd, (long)iov, count, pos, 0, flags));
+}
+
+static int get_descriptor(int pidfd, int fd, unsigned int flags)
+{
+	return (int)result(sys_call(SYS_pidfd_getfd, pidfd, fd, flags, 0, 0, 0));
+}
+
+static const struct {
+	const void *slot;
+	void *function;
+} gaps[] = {
+	{&next.stat, stat_name},
+	{&next.stat64, stat_name},
+	{&next.lstat, stat_link},
+	{&next.lstat64, stat_link},
+	{&next.fstat, stat_descriptor},
+	{&next.fstat64, stat_descriptor},
+	{&next.fstatat, stat_at},
+	{&next.fstatat64, stat_at},
+	{&next.statx, stat_extended},
+	{&next.getdents64, get_entries},
+	{&next.preadv2, read_vectors},
+	{&next.preadv64v2, read_vectors},
+	{&next.pwritev2, write_vectors},
+	{&next.pwritev64v2, write_vectors},
+	{&next.pidfd_getfd, get_descriptor},
+};
+
+/* Where there are several versions of a function: dlsym() of glibc before 2.36 finds the oldest. */
+#ifdef __GLIBC__
+static void *find_newest(const void *slot, const char *name)
+{
+	static const struct {
+		const void *slot;
+		const char *version;
+	} newest[] = {
+#define SYM(type, name, params)
+#define NEWEST(name, version) {&next.name, version},
+#include "preload/symbols.def"
+#undef SYM
+	};
+
+	for (size_t i = 0; i < sizeof(newest) / sizeof(newest[0]); i++)
+		if (newest[i].slot == slot)
+			return dlvsym(RTLD_NEXT, name, newest[i].version);
+	return NULL;
+}
+#else
+static void *find_newest(const void *slot, const char *name)
+{
+	(void)slot;
+	(void)name;
+	return NULL;
+}
+#endif
+
+/* The gap is filled first: if the look allocates, the allocator may come back for the same. */
+void *next_find(void *slot, const char *name)
+{
+	int saved = errno;
+	void **function = slot, *found;
+
+	for (size_t i = 0; i < sizeof(gaps) / sizeof(gaps[0]); i++)
+		if (gaps[i].slot == slot)
+			*function = gaps[i].function;
+	found = find_newest(slot, name);
+	if (!found)
+		found = dlsym(RTLD_NEXT, name);
+	if (found)
+		*function = found;
+	errno = saved;
+	return *function;
+}
+
+/* The order of start-up: what is to be looked up is, then the environment is read. */
 __attribute__((constructor)) static void start(void)
 {
-	next_find();
+#define SYM(type, name, params) next_find(&next.name, #name);
+#include "preload/symbols.def"
+#undef SYM
 	legacy_init(environ);
 }

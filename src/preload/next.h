@@ -3,8 +3,8 @@
  * The functions behind ours: the next definition of each symbol, which is
  * libc's own or that of another preloaded library.
  *
- * NEXT(read) is a pointer to it. A call can come before our constructor ran,
- * so the first use looks all of them up. Async-signal-safe after that.
+ * NEXT(read) is a pointer to it. A call can come before our constructor ran;
+ * its first use then looks it up. Async-signal-safe after the constructor.
  */
 #ifndef PRELOAD_NEXT_H
 #define PRELOAD_NEXT_H
@@ -61,12 +61,16 @@ struct next {
 extern struct next next;
 
 /*
- * Looks up every symbol; one that this libc has not stays NULL, and no program
- * for this libc calls it.
+ * Looks up one symbol and returns it. One that this libc has not is made by a
+ * system call, or stays NULL where no program for this libc calls it. Only
+ * what is needed is looked up before the constructor: a look in vain allocates
+ * in old libcs, and the allocator may be what called us.
  */
-void next_find(void);
+void *next_find(void *slot, const char *name);
 
-#define NEXT(name) (__builtin_expect(!next.name, 0) ? (next_find(), next.name) : next.name)
+#define NEXT(name)                                                                                 \
+	(__builtin_expect(!next.name, 0) ? (__typeof__(next.name))next_find(&next.name, #name)     \
+					 : next.name)
 
 /* openat2() as syscall() has it: libc has no function of that name. */
 struct uapi_open_how;

@@ -95,10 +95,8 @@ static long call(long nr, const long a[6])
 	case SYS_recvmmsg:
 		return recvmmsg(FD, (struct mmsghdr *)a[1], (unsigned int)a[2], (int)a[3],
 				(struct timespec *)a[4]);
-#ifdef SYS_pidfd_getfd
 	case SYS_pidfd_getfd:
 		return pidfd_getfd(FD, (int)a[1], (unsigned int)a[2]);
-#endif
 	case SYS_mmap:
 		return (long)mmap64((void *)a[0], (size_t)a[1], (int)a[2], (int)a[3], (int)a[4],
 				    a[5]);

@@ -337,8 +337,10 @@ CASE(chdir)
 {
 	for (const char *const *path = paths; *path; path++) {
 		tell("%s", shown(*path));
-		if (!CALL(the.chdir(*path)) && strcmp(*path, "."))
-			tell_here(), CALL(the.chdir(".."));
+		if (CALL(the.chdir(*path)) || !strcmp(*path, "."))
+			continue;
+		tell_here();
+		CALL(the.chdir(".."));
 	}
 	tell_here();
 }
