@@ -7,7 +7,7 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)
 # Copies, because some programs here are not root and may not see a source tree.
 mkdir /tmp/shim
 cp "$top/build/.libs/libnoiommu-shim.so" "$top/tests/vm/guest/steps" \
-    "$top"/build/tests/drivers/{patterns,edu-dma,nvme-io} /tmp/shim
+    "$top"/build/tests/drivers/{patterns,processes,edu-dma,nvme-io} /tmp/shim
 PATH=/tmp/shim:$PATH
 
 # Before a command: with the library, and without it in a program that has it.
@@ -45,4 +45,18 @@ says() { # PART
         fails "... and the log ${1:+says: }${1:-is empty}" \
             "$(printf '%s\n' "the log is:" "${lines[@]}")"
     fi
+}
+
+# Has a driver that has ended left anything?
+nothing_is_left() {
+    local pinned
+
+    is "... nobody has a device open" \
+        "$(find /proc/[0-9]*/fd -lname '/dev/vfio/*' -o -lname /dev/iommu 2>/dev/null)" ""
+    echo 1 >/proc/sys/vm/stat_refresh # each processor counts for itself
+    pinned=$(awk '/^nr_foll_pin_acquired / { n += $2 } /^nr_foll_pin_released / { n -= $2 }
+        END { print n }' /proc/vmstat)
+    is "... nothing is pinned" "$pinned" 0
+    is "... all huge pages are free" "$(awk '/^HugePages_Free/ { print $2 }' /proc/meminfo)" \
+        "$(awk '/^HugePages_Total/ { print $2 }' /proc/meminfo)"
 }

@@ -1,0 +1,581 @@
+/*
+ * processes [--moved] NAME BDF, processes list
+ * processes kill TIMES BDF
+ *
+ * A driver that consists of several processes: they inherit, send each other
+ * and outlive each other's containers, groups and devices, and each looks up
+ * memory of its own. NAME says how the descriptors come to the second process.
+ * What every process demands is what the kernel's group path gives it; with
+ * --moved, also what that does not give: the kernel is asked to move the memory
+ * to another NUMA node, and its addresses stay as they are.
+ *
+ * "kill" starts a small driver again and again and kills it, with its child,
+ * at a random moment, until TIMES were killed before their end. Each must find
+ * the device free.
+ *
+ * Exit status: 0, or 1 after a line that says what was not as demanded.
+ */
+#define _GNU_SOURCE
+#include "legacy.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/pci_regs.h>
+#include <linux/vfio.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PAGES 16
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+static char *bdf;
+static const char *role = "first";
+static bool moved;
+
+static void need(bool ok, const char *what)
+{
+	if (ok)
+		return;
+	fprintf(stderr, "processes: the %s process: %s failed (errno: %s)\n", role, what,
+		strerror(errno));
+	exit(1);
+}
+
+/* ---- what each process does with what it has --------------------------- */
+
+static void *map_memory(size_t size, int flags)
+{
+	void *va = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | flags, -1, 0);
+
+	need(va != MAP_FAILED, "mmap");
+	memset(va, 1, size);
+	return va;
+}
+
+static void move_to(int node, char *va)
+{
+	void *pages[PAGES];
+	int nodes[PAGES], status[PAGES];
+
+	for (int i = 0; i < PAGES; i++) {
+		pages[i] = va + i * PAGE_SIZE;
+		nodes[i] = node;
+	}
+	need(syscall(SYS_move_pages, 0, PAGES, pages, nodes, status, 0) >= 0, "move_pages");
+}
+
+/* Different pages have different addresses, of which none changes. */
+static void look_up(void *va)
+{
+	uint64_t first[PAGES], again[PAGES];
+
+	need(legacy_virt_to_phys_bulk(va, PAGES, first) == 0, "looking up memory");
+	for (int node = 0; moved && node < 2; node++)
+		move_to(node, va);
+	need(legacy_virt_to_phys_bulk(va, PAGES, again) == 0, "looking it up again");
+	need(memcmp(first, again, sizeof(first)) == 0, "the same addresses as before");
+	for (size_t i = 1; i < PAGES; i++)
+		need(first[i] != first[i - 1], "another address for another page");
+}
+
+static void look_up_own_memory(void)
+{
+	look_up(map_memory(PAGES * PAGE_SIZE, MAP_PRIVATE));
+}
+
+static uint64_t config_offset(int device)
+{
+	struct vfio_region_info info = {
+		.argsz = sizeof(info),
+		.index = VFIO_PCI_CONFIG_REGION_INDEX,
+	};
+
+	need(ioctl(device, VFIO_DEVICE_GET_REGION_INFO, &info) == 0, "GET_REGION_INFO");
+	return info.offset;
+}
+
+static bool is_bus_master(int device)
+{
+	uint16_t command;
+
+	need(pread(device, &command, sizeof(command), config_offset(device) + PCI_COMMAND) ==
+		     sizeof(command),
+	     "reading the command register");
+	return command & PCI_COMMAND_MASTER;
+}
+
+/* Over addresses that were reserved before, as a DPDK secondary does it. */
+static void map_bar(int device)
+{
+	struct vfio_region_info info = {.argsz = sizeof(info)};
+	void *where, *va;
+
+	while (!info.size || !(info.flags & VFIO_REGION_INFO_FLAG_MMAP)) {
+		need(ioctl(device, VFIO_DEVICE_GET_REGION_INFO, &info) == 0, "GET_REGION_INFO");
+		if (!(info.flags & VFIO_REGION_INFO_FLAG_MMAP))
+			info.index++;
+		need(info.index <= VFIO_PCI_BAR5_REGION_INDEX, "finding a BAR to map");
+	}
+	where = mmap(NULL, info.size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	need(where != MAP_FAILED, "reserving addresses");
+	va = mmap(where, info.size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, device,
+		  info.offset);
+	need(va == where, "mapping a BAR at a fixed address");
+	need(*(volatile uint32_t *)va != 0xffffffff, "reading a register");
+	munmap(va, info.size);
+}
+
+/* The device keeps what was set in it, so nobody's close has reset it. */
+static void use_device(int device)
+{
+	need(is_bus_master(device), "the device as it was left");
+	map_bar(device);
+}
+
+static void use_group(int group)
+{
+	struct vfio_group_status status = {.argsz = sizeof(status)};
+	int device;
+
+	need(ioctl(group, VFIO_GROUP_GET_STATUS, &status) == 0, "GET_STATUS");
+	need(status.flags == (VFIO_GROUP_FLAGS_VIABLE | VFIO_GROUP_FLAGS_CONTAINER_SET),
+	     "a viable group with its container set");
+	device = ioctl(group, VFIO_GROUP_GET_DEVICE_FD, bdf);
+	need(device >= 0, "GET_DEVICE_FD");
+	use_device(device);
+	close(device);
+}
+
+static void use_container(int container)
+{
+	need(ioctl(container, VFIO_GET_API_VERSION) == VFIO_API_VERSION, "GET_API_VERSION");
+	need(ioctl(container, VFIO_CHECK_EXTENSION, VFIO_NOIOMMU_IOMMU) == 1, "CHECK_EXTENSION");
+	need(ioctl(container, VFIO_CHECK_EXTENSION, VFIO_TYPE1_IOMMU) == 0,
+	     "CHECK_EXTENSION of a container in use");
+	need(ioctl(container, VFIO_SET_IOMMU, VFIO_NOIOMMU_IOMMU) < 0 && errno == EINVAL,
+	     "refusal of a second SET_IOMMU");
+}
+
+static void use_all(const struct legacy_device *dev)
+{
+	use_container(dev->container);
+	use_group(dev->group);
+	use_device(dev->fd);
+	look_up_own_memory();
+}
+
+static struct legacy_device open_all(void)
+{
+	struct legacy_device dev;
+
+	need(legacy_open(&dev, bdf) == 0, "opening the device");
+	need(legacy_enable_bus_master(&dev) == 0, "enabling the bus master");
+	return dev;
+}
+
+/* Once nobody has it any more. */
+static void open_anew(void)
+{
+	struct legacy_device dev = open_all();
+
+	use_all(&dev);
+	legacy_close(&dev);
+}
+
+static void need_busy(void)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/dev/vfio/noiommu-%d", legacy_group_number(bdf));
+	need(open(path, O_RDWR) < 0 && errno == EBUSY, "refusal of the group that is open");
+}
+
+/* ---- processes --------------------------------------------------------- */
+
+static pid_t start(void)
+{
+	pid_t pid = fork();
+
+	need(pid >= 0, "fork");
+	if (pid == 0)
+		role = "second";
+	return pid;
+}
+
+static void need_success(pid_t pid)
+{
+	int status;
+
+	need(waitpid(pid, &status, 0) == pid && status == 0, "success of the second process");
+}
+
+/* One waits here until the other, or what it became, has exited. */
+static void wait_for_end(int end)
+{
+	char byte;
+
+	need(read(end, &byte, 1) == 0, "waiting for the other's end");
+}
+
+/* ---- fork -------------------------------------------------------------- */
+
+/* The child's end, and all that it closes, leaves its parent's device alone. */
+static void forked(void)
+{
+	struct legacy_device dev = open_all();
+	void *memory = map_memory(PAGES * PAGE_SIZE, MAP_PRIVATE);
+	pid_t pid;
+
+	look_up(memory);
+	pid = start();
+	if (pid == 0) {
+		use_all(&dev);
+		memset(memory, 2, PAGES * PAGE_SIZE); /* copied on this write */
+		look_up(memory);
+		exit(0);
+	}
+	look_up_own_memory();
+	look_up(memory);
+	need_success(pid);
+	use_all(&dev);
+	legacy_close(&dev);
+	open_anew();
+}
+
+/* As qatlib: in another process than it was opened in, all is opened anew. */
+static void reopened(void)
+{
+	struct legacy_device dev = open_all();
+	pid_t pid = start();
+
+	if (pid == 0) {
+		legacy_close(&dev);
+		need_busy();
+		dev.container = open("/dev/vfio/vfio", O_RDWR);
+		need(dev.container >= 0, "a container of its own");
+		look_up_own_memory();
+		exit(0);
+	}
+	need_success(pid);
+	use_all(&dev);
+	legacy_close(&dev);
+	pid = start();
+	if (pid == 0) {
+		open_anew();
+		exit(0);
+	}
+	need_success(pid);
+	open_anew();
+}
+
+/* A daemon: what was opened in the foreground is used in the background. */
+static void orphaned(void)
+{
+	int alive[2], verdict[2];
+	pid_t pid;
+	char ok = 0;
+
+	need(pipe(alive) == 0 && pipe(verdict) == 0, "pipe");
+	pid = start();
+	if (pid == 0) {
+		struct legacy_device dev = open_all();
+
+		look_up_own_memory();
+		if (fork() > 0)
+			_exit(0);
+		role = "orphaned";
+		close(alive[1]);
+		wait_for_end(alive[0]);
+		use_all(&dev);
+		need_busy();
+		legacy_close(&dev);
+		open_anew();
+		need(write(verdict[1], "1", 1) == 1, "saying so");
+		exit(0);
+	}
+	need_success(pid);
+	close(alive[1]);
+	close(verdict[1]);
+	need(read(verdict[0], &ok, 1) == 1, "success of the orphaned process");
+	wait_for_end(verdict[0]);
+	open_anew();
+}
+
+/* ---- exec -------------------------------------------------------------- */
+
+static void keep_open(int fd)
+{
+	need(fcntl(fd, F_SETFD, 0) == 0, "F_SETFD");
+}
+
+static void executed(void)
+{
+	struct legacy_device dev = open_all();
+	int pagemap = open("/proc/self/pagemap", O_RDONLY);
+	char container[16], group[16], device[16], old[16];
+	char *args[] = {"processes", "--moved", "after-exec", bdf, container,
+			group,	     device,	old,	      NULL};
+
+	look_up_own_memory();
+	keep_open(dev.container);
+	keep_open(dev.group);
+	keep_open(dev.fd);
+	keep_open(pagemap);
+	snprintf(container, sizeof(container), "%d", dev.container);
+	snprintf(group, sizeof(group), "%d", dev.group);
+	snprintf(device, sizeof(device), "%d", dev.fd);
+	snprintf(old, sizeof(old), "%d", pagemap);
+	/* An option less is an argument less; the name does not matter. */
+	execv("/proc/self/exe", moved ? args : args + 1);
+	need(false, "exec");
+}
+
+static int after_exec(char **fds)
+{
+	struct legacy_device dev = {
+		.container = atoi(fds[0]),
+		.group = atoi(fds[1]),
+		.fd = atoi(fds[2]),
+	};
+	uint64_t entry;
+	int pagemap = atoi(fds[3]);
+
+	role = "executed";
+	/* The memory that it is about is gone. */
+	need(pread(pagemap, &entry, sizeof(entry), (uintptr_t)fds / PAGE_SIZE * sizeof(entry)) == 0,
+	     "the end of an old pagemap");
+	use_all(&dev);
+	need_busy();
+	legacy_close(&dev);
+	open_anew();
+	return 0;
+}
+
+/* ---- SCM_RIGHTS -------------------------------------------------------- */
+
+union control {
+	struct cmsghdr align;
+	char space[CMSG_SPACE(sizeof(struct legacy_device))];
+};
+
+static struct msghdr message(struct iovec *data, union control *control)
+{
+	return (struct msghdr){
+		.msg_iov = data,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(*control),
+	};
+}
+
+static void send_all(int socket, const struct legacy_device *dev)
+{
+	char byte = 0;
+	struct iovec data = {.iov_base = &byte, .iov_len = 1};
+	union control control = {0};
+	struct msghdr msg = message(&data, &control);
+	struct cmsghdr *header = CMSG_FIRSTHDR(&msg);
+
+	header->cmsg_level = SOL_SOCKET;
+	header->cmsg_type = SCM_RIGHTS;
+	header->cmsg_len = CMSG_LEN(sizeof(*dev));
+	memcpy(CMSG_DATA(header), dev, sizeof(*dev));
+	need(sendmsg(socket, &msg, 0) == 1, "sending descriptors");
+}
+
+static struct legacy_device receive_all(int socket, bool several)
+{
+	char byte;
+	struct iovec data = {.iov_base = &byte, .iov_len = 1};
+	union control control = {0};
+	struct mmsghdr msg = {.msg_hdr = message(&data, &control)};
+	struct legacy_device dev;
+	int received;
+
+	received = several ? recvmmsg(socket, &msg, 1, 0, NULL)
+			   : (int)recvmsg(socket, &msg.msg_hdr, 0);
+	need(received == 1 && CMSG_FIRSTHDR(&msg.msg_hdr), "receiving descriptors");
+	memcpy(&dev, CMSG_DATA(CMSG_FIRSTHDR(&msg.msg_hdr)), sizeof(dev));
+	return dev;
+}
+
+/* Both processes use what the first has opened. */
+static void sent(void)
+{
+	struct legacy_device dev;
+	int ends[2];
+	pid_t pid;
+
+	need(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends) == 0, "socketpair");
+	pid = start();
+	if (pid == 0) {
+		dev = receive_all(ends[1], false);
+		use_all(&dev);
+		exit(0);
+	}
+	dev = open_all();
+	send_all(ends[0], &dev);
+	look_up_own_memory();
+	need_success(pid);
+	use_all(&dev);
+	legacy_close(&dev);
+	open_anew();
+}
+
+/* The sender is gone before the receiver begins. */
+static void left(void)
+{
+	struct legacy_device dev;
+	int ends[2], alive[2];
+	pid_t pid;
+
+	need(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends) == 0 && pipe(alive) == 0, "socketpair");
+	pid = start();
+	if (pid == 0) {
+		dev = open_all();
+		look_up_own_memory();
+		send_all(ends[1], &dev);
+		exit(0);
+	}
+	need_success(pid);
+	dev = receive_all(ends[0], true);
+	use_all(&dev);
+	need_busy();
+	legacy_close(&dev);
+	open_anew();
+}
+
+/* ---- kill -------------------------------------------------------------- */
+
+/* All that a driver does and that a kill can interrupt. */
+static void live(void)
+{
+	struct legacy_device dev;
+	void *huge = map_memory(HUGE_SIZE, MAP_SHARED | MAP_HUGETLB);
+	pid_t pid;
+
+	look_up(huge);
+	dev = open_all();
+	pid = start();
+	if (pid == 0) {
+		use_device(dev.fd);
+		look_up_own_memory();
+		exit(0);
+	}
+	look_up_own_memory();
+	need_success(pid);
+	munmap(huge, HUGE_SIZE);
+	use_all(&dev);
+	legacy_close(&dev);
+}
+
+static pid_t start_driver(void)
+{
+	pid_t pid = fork();
+
+	need(pid >= 0, "fork");
+	if (pid == 0) {
+		setpgid(0, 0);
+		execl("/proc/self/exe", "processes", "live", bdf, NULL);
+		need(false, "exec");
+	}
+	setpgid(pid, pid); /* whichever of the two comes first */
+	return pid;
+}
+
+static long now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000L + now.tv_nsec;
+}
+
+/* True when it was killed; its failure ends this program. */
+static bool kill_after(long ns)
+{
+	struct timespec delay = {ns / 1000000000, ns % 1000000000};
+	bool killed = false;
+	pid_t driver = start_driver();
+	int status;
+
+	nanosleep(&delay, NULL);
+	kill(-driver, SIGKILL);
+	/* Its child is ours now. */
+	while (wait(&status) > 0) {
+		if (WIFSIGNALED(status))
+			killed = true;
+		else
+			need(status == 0, "the driver after one that was killed");
+	}
+	return killed;
+}
+
+static int kill_often(int times)
+{
+	unsigned int seed = (unsigned int)now_ns();
+	int runs = 0, killed = 0, status;
+	long begin, life;
+
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	fprintf(stderr, "processes: seed %u\n", seed);
+	srandom(seed);
+	begin = now_ns();
+	need(waitpid(start_driver(), &status, 0) > 0 && status == 0, "the driver's whole life");
+	life = now_ns() - begin;
+	for (; killed < times; runs++)
+		killed += kill_after((long)((double)random() / RAND_MAX * life));
+	need(waitpid(start_driver(), &status, 0) > 0 && status == 0, "the last driver's life");
+	printf("%d killed of %d\n", killed, runs);
+	return 0;
+}
+
+/* ---- the command line -------------------------------------------------- */
+
+static const struct {
+	const char *name;
+	void (*run)(void);
+} ways[] = {
+	{"forked", forked}, {"reopened", reopened}, {"orphaned", orphaned}, {"executed", executed},
+	{"sent", sent},	    {"left", left},	    {"live", live},
+};
+
+int main(int argc, char **argv)
+{
+	moved = argc > 1 && !strcmp(argv[1], "--moved");
+	argc -= moved;
+	argv += moved;
+	bdf = argv[argc - 1];
+	if (argc == 2 && !strcmp(bdf, "list")) {
+		for (size_t i = 0; i < ARRAY_SIZE(ways); i++)
+			puts(ways[i].name);
+		return 0;
+	}
+	if (argc == 7 && !strcmp(argv[1], "after-exec")) {
+		bdf = argv[2];
+		return after_exec(argv + 3);
+	}
+	if (argc == 4 && !strcmp(argv[1], "kill"))
+		return kill_often(atoi(argv[2]));
+	for (size_t i = 0; argc == 3 && i < ARRAY_SIZE(ways); i++) {
+		if (strcmp(argv[1], ways[i].name) != 0)
+			continue;
+		ways[i].run();
+		return 0;
+	}
+	fprintf(stderr,
+		"usage: processes [--moved] NAME BDF | processes list | processes kill TIMES BDF\n");
+	return 2;
+}

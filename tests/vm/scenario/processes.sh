@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+#
+# Drivers of several processes: what one has opened comes to another by fork(),
+# exec() or a socket, outlives it, and serves it as it does with the kernel's
+# groups. Processes on both paths side by side. Nothing is left by them.
+
+# shellcheck source=SCRIPTDIR/../lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
+
+# shellcheck disable=SC2317 # runs in a guest
+several_processes() { # HOW...
+    # shellcheck source=SCRIPTDIR/../guest/shim.sh
+    . "$vm_dir/guest/shim.sh"
+    local how name device other moved
+    read -r device other <<<"$VM_DEVICES"
+
+    for how in "$@"; do
+        declare -n path=$how
+        moved=
+        [[ $how == plain ]] || moved=--moved
+        for name in $(processes list); do
+            ok "$how: $name" timeout 60 "${path[@]}" processes $moved "$name" "$device"
+            nothing_is_left
+        done
+        steps=("${path[@]}" steps "$device" container group join noiommu device)
+        comes_to "$how: a device for each of two processes" "identity 8086:10d3" \
+            "${steps[@]}" while "${path[@]}" steps "$other" container group join noiommu device \
+            lookup identity
+        comes_to "$how: one device for two" "group EBUSY" \
+            "${steps[@]}" while "${path[@]}" steps "$device" container group
+    done
+
+    (($# > 1)) || return 0
+    comes_to "the library beside the kernel's groups" "identity 8086:10d3" \
+        "${plain[@]}" steps "$device" container group join noiommu device \
+        while "${shim[@]}" steps "$other" container group join noiommu device lookup identity
+    comes_to "the kernel's groups beside the library" "identity 8086:10d3" \
+        "${shim[@]}" steps "$device" container group join noiommu device lookup \
+        while "${plain[@]}" steps "$other" container group join noiommu device lookup identity
+    comes_to "the library on a device that a kernel's group has" "group EBUSY" \
+        "${plain[@]}" steps "$device" container group join noiommu device \
+        while "${shim[@]}" steps "$device" container group
+    comes_to "a kernel's group for a device that the library has" "group EBUSY" \
+        "${shim[@]}" steps "$device" container group join noiommu device \
+        while "${plain[@]}" steps "$device" container group
+    nothing_is_left
+}
+
+machine=(--device edu --device e1000e --numa 2 --hugepages 16)
+vm_checks --kernel both "${machine[@]}" -- several_processes plain shim
+vm_checks --kernel cdev "${machine[@]}" -- several_processes shim
