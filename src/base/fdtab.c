@@ -106,8 +106,12 @@ int fdtab_install(int fd, struct object *object)
 static bool is_current(int fd, const struct object *object)
 {
 	struct stat st;
+	int ret = sys_fstat(fd, &st);
 
-	return !sys_fstat(fd, &st) && st.st_dev == object->dev && st.st_ino == object->ino;
+	/* Where that cannot be told, it is what it was. */
+	if (ret)
+		return ret != -EBADF;
+	return st.st_dev == object->dev && st.st_ino == object->ino;
 }
 
 struct object *fdtab_get(int fd)

@@ -43,8 +43,9 @@ int hidden_take(struct hidden *hidden, int fd)
 	hidden->object.refs = 0;
 	hidden->object.release = forget;
 	hidden->fd = up;
-	object_identify(&hidden->object, up);
-	ret = fdtab_install(up, &hidden->object);
+	ret = object_identify(&hidden->object, up);
+	if (!ret)
+		ret = fdtab_install(up, &hidden->object);
 	if (ret) {
 		sys_close(up);
 		hidden->fd = -1;
