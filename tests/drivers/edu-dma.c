@@ -304,6 +304,25 @@ static uint8_t *make_private_file(size_t size)
 	return va;
 }
 
+/* Of its code the program reads what the linker has put there. */
+static uint8_t *make_code(size_t size)
+{
+	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	uint8_t *va = fd < 0 ? NULL : map(size, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd);
+
+	if (fd >= 0)
+		close(fd);
+	return va;
+}
+
+/* As qatlib has it: no child ever shares it. */
+static uint8_t *make_unforked(size_t size)
+{
+	uint8_t *va = make_private(size);
+
+	return va && madvise(va, size, MADV_DONTFORK) < 0 ? NULL : va;
+}
+
 /* Reading it so far has given it a page that it does not own. */
 static void then_write(uint8_t *va, size_t size)
 {
@@ -321,6 +340,13 @@ static void then_fork(uint8_t *va, size_t size)
 	memset(va, 0x33, size);
 }
 
+/* All pages hold the same: the kernel makes one of them, and then more when they are written. */
+static void then_merge(uint8_t *va, size_t size)
+{
+	if (madvise(va, size, MADV_MERGEABLE) < 0)
+		legacy_error("MADV_MERGEABLE");
+}
+
 static const struct kind kinds[] = {
 	{ "private-anonymous", 0, make_private, 0, NULL },
 	{ "shared-anonymous", 0, make_shared, 0, NULL },
@@ -336,8 +362,11 @@ static const struct kind kinds[] = {
 	{ "read-only", OUT_ONLY, make_read_only, 0, NULL },
 	{ "zero-page", OUT_ONLY, make_private, 0, NULL },
 	{ "private-file", OUT_ONLY, make_private_file, 0, NULL },
+	{ "code", OUT_ONLY, make_code, 0, NULL },
+	{ "unforked", 0, make_unforked, 0, then_fork },
 	{ "zero-page-written", UNWRITTEN | NEEDS_PIN, make_private, 0, then_write },
 	{ "private-file-written", UNWRITTEN | NEEDS_PIN, make_private_file, 0, then_write },
+	{ "merged", NEEDS_PIN, make_private, 0, then_merge },
 	{ "forked", NEEDS_PIN, make_private, 0, then_fork },
 };
 

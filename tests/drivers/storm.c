@@ -47,8 +47,21 @@ static void find_nodes(void)
 		fclose(file);
 }
 
+static void write_to(const char *path, const char *value)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	if (write(fd, value, strlen(value)) < 0)
+		legacy_error("%s", path);
+	close(fd);
+}
+
 int storm_prepare(void)
 {
+	/* What is MADV_MERGEABLE and alike becomes one page. */
+	write_to("/sys/kernel/mm/ksm/run", "1");
 	find_nodes();
 	if (node_count < 2) {
 		errno = ENODEV;
@@ -57,17 +70,6 @@ int storm_prepare(void)
 	if (syscall(SYS_move_pages, 0L, 0L, NULL, NULL, NULL, MPOL_MF_MOVE_ALL) < 0)
 		return legacy_error("move_pages");
 	return 0;
-}
-
-static void compact(void)
-{
-	int fd = open("/proc/sys/vm/compact_memory", O_WRONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return;
-	if (write(fd, "1", 1) < 0)
-		legacy_error("compact_memory");
-	close(fd);
 }
 
 /* Of `count` pages from `va` on, those present go to the node. */
@@ -139,7 +141,7 @@ long storm_round(pid_t pid)
 
 	moved = move_all(pid, nodes[round % node_count]);
 	if (++round % ROUNDS_PER_COMPACTION == 0)
-		compact();
+		write_to("/proc/sys/vm/compact_memory", "1");
 	usleep(PAUSE_US);
 	return moved;
 }

@@ -1,8 +1,8 @@
 /*
  * storm.h - moves all memory of a process to and fro between NUMA nodes
  *
- * What the kernel may do at any time, for compaction, balancing or memory
- * hotplug, happens here all the time, so that a driver which relies on an
+ * What the kernel may do at any time, for compaction, balancing, merging or
+ * memory hotplug, happens here all the time, so that a driver which relies on an
  * address of memory that is not pinned is found out in seconds.
  */
 #ifndef STORM_H

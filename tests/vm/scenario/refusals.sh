@@ -92,6 +92,36 @@ busy() { # KERNEL
     says ""
 }
 
+# Looked up while another process has the only device, and opened after that.
+# shellcheck disable=SC2317 # runs in a guest
+looked_up_too_early() {
+    # shellcheck source=SCRIPTDIR/../guest/shim.sh
+    . "$vm_dir/guest/shim.sh"
+    local open=(container group join noiommu device)
+
+    early() { # COMMAND, to be run before the device is free; %: the process
+        local holder pid
+
+        "${shim[@]}" steps "$VM_DEVICES" "${open[@]}" while sleep 600 >/tmp/holder &
+        holder=$!
+        until grep -q 'device ok' /tmp/holder; do sleep 0.1; done
+        "${shim[@]}" steps "$VM_DEVICES" lookup stop "${open[@]}" &
+        pid=$!
+        until grep -q '^State:.T' "/proc/$pid/status"; do sleep 0.1; done
+        "${@//%/$pid}"
+        pkill -P "$holder" sleep
+        wait "$holder" || true
+        kill -CONT "$pid"
+        wait "$pid"
+    }
+    comes_to "looked up too early, and it stayed" "device ok" early true
+    says ""
+    comes_to "looked up too early, and it moved" "device EFAULT" \
+        early "$top/build/tests/drivers/storm" % --rounds 1
+    contains "... and the log says why" "$(cat "$NOIOMMU_SHIM_LOG_FILE")" \
+        "moved before it could be pinned"
+}
+
 # shellcheck disable=SC2317 # runs in a guest
 settings() { # KERNEL
     # shellcheck source=SCRIPTDIR/../guest/shim.sh
@@ -126,6 +156,7 @@ for kernel in both cdev; do
     vm_checks --kernel "$kernel" --device e1000e -- rights
     vm_checks --kernel "$kernel" --device e1000e -- busy "$kernel"
 done
+vm_checks --kernel cdev --device e1000e --numa 2 -- looked_up_too_early
 for kernel in both group; do
     vm_checks --kernel "$kernel" --device e1000e -- settings "$kernel"
 done
