@@ -32,8 +32,11 @@ static size_t find(const struct addresses *addresses, int32_t pid, uint64_t page
 /* Moves what is in the list from one place on to another place. */
 static void shift(struct addresses *addresses, size_t from, size_t to)
 {
-	memmove(&addresses->list[to], &addresses->list[from],
-		(addresses->count - from) * sizeof(*addresses->list));
+	size_t count = addresses->count - from;
+
+	if (count)
+		memmove(&addresses->list[to], &addresses->list[from],
+			count * sizeof(*addresses->list));
 	addresses->count += to - from;
 }
 

@@ -68,9 +68,11 @@ static struct object *adopt(int fd)
 
 static int adopt_inherited(const char *name, void *arg)
 {
+	int fd = (int)strtol(name, NULL, 10);
+
 	(void)arg;
-	if (*name != '.')
-		adopt((int)strtol(name, NULL, 10));
+	if (*name != '.' && !adopt(fd))
+		observe_arrived(fd);
 	return 0;
 }
 
@@ -299,7 +301,8 @@ void legacy_received(int fd)
 	struct lock_saved saved = lock_enter();
 
 	fdtab_drop(fd);
-	adopt(fd);
+	if (!adopt(fd))
+		observe_arrived(fd);
 	lock_leave(saved);
 }
 

@@ -81,6 +81,12 @@ static enum trace_object enter(int fd)
 	return what;
 }
 
+void observe_arrived(int fd)
+{
+	if (event_wanted() && !fdtab_get(fd))
+		enter(fd);
+}
+
 /* Fills in what fd is. */
 static void describe(struct trace_event *event, int fd)
 {

@@ -17,6 +17,9 @@
 /* What the object of a descriptor is, NULL included. Needs the lock. */
 enum trace_object observe_what(const struct object *object);
 
+/* fd came by exec() or SCM_RIGHTS and is none of ours: it can be the kernel's. Needs the lock. */
+void observe_arrived(int fd);
+
 void observe_opened(const char *path, int flags, int ret, uint64_t start);
 void observe_closed(int fd, enum trace_object what, int ret, uint64_t start);
 void observe_ioctl(int fd, unsigned int cmd, unsigned long arg, long ret, uint64_t start);

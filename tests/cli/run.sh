@@ -437,6 +437,33 @@ end = events[-1]
 print(len(lookups) + end["lost"] - 24000 in range(20), end["lost"] > 0, len(threads) > 0,
       end["call"], end["status"], lookups[0]["runs"])' "$scratch/trace")" \
         "0/True True True end 0 [{'pages': 1, 'entry': '0x0'}]"
+
+    # A program that writes whatever it likes to where events are told.
+    cat >"$scratch/garbage" <<'END'
+import mmap, os, random, struct, sys
+with open(os.environ["NOIOMMU_SHIM_TRACE"], "r+b") as file:
+    ring = mmap.mmap(file.fileno(), 0)
+random.seed(int(sys.argv[1]))
+for kind in list(range(20)) * 200:
+    head, = struct.unpack_from("Q", ring, 64)
+    event = bytearray(random.randbytes(248))
+    event[70] = kind
+    event[68:70] = struct.pack("H", random.choice([0, 1, 4, 8, 24, 167, 168, 169, 65535]))
+    if kind == 3:
+        event[24:32] = struct.pack("Q", random.choice([0x3b64, 0x3b80]) + random.randrange(24))
+    ring[192 + head % 16384 * 256 + 8:192 + head % 16384 * 256 + 256] = bytes(event)
+    struct.pack_into("Q", ring, 192 + head % 16384 * 256, head + 1)
+    struct.pack_into("Q", ring, 64, head + 1)
+END
+    run trace -o "$scratch/trace" -- python3 "$scratch/garbage" 1
+    is "trace: garbage does not harm it" \
+        "$status/$(tr -d '\n\040-\176' <"$scratch/trace" | wc -c)/$(grep -c unknown "$scratch/trace")" \
+        "0/0/1200"
+    run trace --json -o "$scratch/trace" -- python3 "$scratch/garbage" 2
+    is "trace --json: garbage does not harm it" \
+        "$status/$(python3 -c '
+import json, sys
+print(len({json.loads(line)["call"] for line in open(sys.argv[1])}))' "$scratch/trace")" 0/15
 fi
 
 export NOIOMMU_SHIM_TRACE=$scratch/none
