@@ -338,6 +338,7 @@ END
     cp "$library" "$scratch/libnoiommu-shim.so"
     strip "$scratch/libnoiommu-shim.so" 2>/dev/null || true
     mkfifo "$scratch/end"
+    : >"$scratch/children"
     NOIOMMU_SHIM_MODE=group LD_PRELOAD=$scratch/libnoiommu-shim.so \
         python3 "$scratch/driver" <"$scratch/end" >"$scratch/children" 2>/dev/null &
     driver=$!
