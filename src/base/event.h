@@ -17,7 +17,7 @@
 #include "base/state.h"
 #include "shim/trace.h"
 
-extern struct trace_ring *_Atomic event_ring;
+extern struct trace_ring *_Atomic event_ring __attribute__((visibility("hidden")));
 
 /* True while a trace is written. */
 static inline bool event_wanted(void)

@@ -8,8 +8,7 @@
 #include "base/slab.h"
 #include "base/sys.h"
 
-_Atomic(unsigned char) fdtab_low[FDTAB_LOW];
-_Atomic(unsigned int) fdtab_high;
+_Atomic(unsigned char) fdtab_kinds[FDTAB_LOW];
 
 struct entry {
 	struct entry *next;
@@ -63,12 +62,18 @@ static struct entry **find(int fd)
 	return at;
 }
 
-static void set_kind(int fd, enum fd_kind kind)
+/* All numbers that share a place stand in one bucket. */
+static void update_kind(int fd)
 {
-	if ((unsigned int)fd < FDTAB_LOW)
-		atomic_store(&fdtab_low[fd], (unsigned char)kind);
-	else
-		atomic_fetch_add(&fdtab_high, kind ? 1U : -1U);
+	unsigned int place = (unsigned int)fd % FDTAB_LOW;
+	unsigned char kind = FD_NOT_OURS;
+
+	for (struct entry *entry = buckets[place % BUCKETS]; entry; entry = entry->next)
+		if ((unsigned int)entry->fd == place)
+			kind |= (unsigned char)entry->object->kind;
+		else if ((unsigned int)entry->fd % FDTAB_LOW == place)
+			kind |= FDTAB_SHARED;
+	atomic_store(&fdtab_kinds[place], kind);
 }
 
 static struct entry *new_entry(int fd)
@@ -96,8 +101,7 @@ int fdtab_install(int fd, struct object *object)
 		return -ENOMEM;
 	}
 	entry->object = object;
-	if (!before || fd < FDTAB_LOW)
-		set_kind(fd, object->kind);
+	update_kind(fd);
 	/* Last, for what it does then counts fd among those of the new object. */
 	object_release(before);
 	return 0;
@@ -138,7 +142,7 @@ void fdtab_drop(int fd)
 		return;
 	object = entry->object;
 	*at = entry->next;
-	set_kind(fd, FD_NOT_OURS);
+	update_kind(fd);
 	slab_free(&entries, entry);
 	object_release(object);
 }

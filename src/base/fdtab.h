@@ -40,15 +40,30 @@ struct object {
 
 #define FDTAB_LOW 65536
 
-extern _Atomic(unsigned char) fdtab_low[FDTAB_LOW];
-extern _Atomic(unsigned int) fdtab_high;
+/*
+ * The kinds of the numbers below FDTAB_LOW. Higher ones share their places, of
+ * which each says whether one is of ours.
+ */
+#define FDTAB_SHARED 0x80
+extern _Atomic(unsigned char) fdtab_kinds[FDTAB_LOW] __attribute__((visibility("hidden")));
+
+/* 0: neither the number nor one that shares its place is ours. */
+static inline unsigned char fdtab_place(int fd)
+{
+	return atomic_load_explicit(&fdtab_kinds[(unsigned int)fd % FDTAB_LOW],
+				    memory_order_relaxed);
+}
 
 /* The kind that the number had when last seen. Above FDTAB_LOW: any of ours. */
 static inline enum fd_kind fdtab_kind(int fd)
 {
+	unsigned char kind = fdtab_place(fd);
+
+	if (__builtin_expect(!kind, 1))
+		return FD_NOT_OURS;
 	if ((unsigned int)fd < FDTAB_LOW)
-		return (enum fd_kind)atomic_load_explicit(&fdtab_low[fd], memory_order_relaxed);
-	return atomic_load_explicit(&fdtab_high, memory_order_relaxed) ? FD_PAGEMAP : FD_NOT_OURS;
+		return (enum fd_kind)(kind & ~FDTAB_SHARED);
+	return kind & FDTAB_SHARED ? FD_PAGEMAP : FD_NOT_OURS;
 }
 
 /* Sets the identity of object from the open file under fd. 0 or a negative errno. */

@@ -42,7 +42,7 @@ struct store {
 	void *free_tables;
 };
 
-static struct store *_Atomic store;
+struct store *_Atomic pin_store;
 
 static inline uint64_t load(slot_t *slot)
 {
@@ -191,11 +191,11 @@ static void count(struct store *s, int change)
 
 static struct store *get_store(void)
 {
-	struct store *s = store;
+	struct store *s = pin_store;
 
 	if (!s) {
 		s = process_memory((sizeof(*s) + PIN_PAGE_SIZE - 1) & ~(PIN_PAGE_SIZE - 1));
-		store = s;
+		pin_store = s;
 	}
 	return s;
 }
@@ -261,7 +261,7 @@ static int claim_window(struct store *s)
 bool pin_release_gone(void)
 {
 	unpinned_gone = false;
-	if (store && store->window)
+	if (pin_store && pin_store->window)
 		family_each_gone(unpin_windows);
 	return unpinned_gone;
 }
@@ -323,7 +323,7 @@ static size_t absent(const uint64_t *entries, size_t n)
 
 size_t pin_current(uint64_t va, const uint64_t *entries, size_t n)
 {
-	struct store *s = store;
+	struct store *s = pin_store;
 	size_t done = 0;
 
 	if (!s)
@@ -358,47 +358,51 @@ size_t pin_current(uint64_t va, const uint64_t *entries, size_t n)
 
 size_t pin_count(void)
 {
-	return store ? atomic_load_explicit(&store->count, memory_order_relaxed) : 0;
+	return pin_store ? atomic_load_explicit(&pin_store->count, memory_order_relaxed) : 0;
 }
 
 size_t pin_store_size(void)
 {
-	return store ? store->size : 0;
+	return pin_store ? pin_store->size : 0;
 }
 
-/* The first page slot at or after *va. */
-static slot_t *next_page(struct store *s, uint64_t *va, unsigned int *level)
+/* The first page slot that covers *va or begins behind it, before end. */
+static slot_t *next_page(struct store *s, uint64_t *va, uint64_t end, unsigned int *level)
 {
-	while (*va < PIN_VA_LIMIT) {
+	while (*va < end) {
 		slot_t *slot = find(s, *va, level);
+		uint64_t size = size_of(*level);
 
 		if (is_page(load(slot))) {
-			*va &= ~(size_of(*level) - 1);
+			*va &= ~(size - 1);
 			return slot;
 		}
-		*va = (*va | (size_of(*level) - 1)) + 1;
+		/* Where the next one in the table is empty too, there is no other way to it. */
+		do
+			*va = (*va | (size - 1)) + 1;
+		while (*va < end && *va & (size_of(*level + 1) - 1) && !load(++slot));
 	}
 	return NULL;
 }
 
-bool pin_any(uint64_t va, uint64_t len)
+bool pin_any_stored(uint64_t va, uint64_t len)
 {
-	uint64_t end = len < UINT64_MAX - va ? va + len : UINT64_MAX;
+	uint64_t end = va < PIN_VA_LIMIT && len < PIN_VA_LIMIT - va ? va + len : PIN_VA_LIMIT;
 	unsigned int level;
 
-	return pin_count() && next_page(store, &va, &level) && va < end;
+	return next_page(pin_store, &va, end, &level);
 }
 
 bool pin_next(uint64_t from, struct pin *pin)
 {
-	struct store *s = store;
+	struct store *s = pin_store;
 	unsigned int level;
 	slot_t *slot;
 	uint64_t value;
 
 	if (!s || from >= PIN_VA_LIMIT)
 		return false;
-	slot = next_page(s, &from, &level);
+	slot = next_page(s, &from, PIN_VA_LIMIT, &level);
 	if (!slot)
 		return false;
 	/* Maps do not cross the border of a leaf, so the head is in the same one. */
@@ -427,9 +431,9 @@ uint64_t pin_pfn(uint64_t va)
 	unsigned int level;
 	uint64_t value;
 
-	if (!store || va >= PIN_VA_LIMIT)
+	if (!pin_store || va >= PIN_VA_LIMIT)
 		return 0;
-	value = load(find(store, va, &level));
+	value = load(find(pin_store, va, &level));
 	if (!is_page(value))
 		return 0;
 	return (value & PAGEMAP_PFN) + ((va & (size_of(level) - 1)) >> PIN_PAGE_SHIFT);
@@ -607,7 +611,7 @@ void pin_release(uint64_t va, uint64_t len)
 	struct pin pin;
 
 	while (va < end && pin_next(va, &pin) && pin.va < end) {
-		release(store, &pin, va, end);
+		release(pin_store, &pin, va, end);
 		va = pin.va + pin.len;
 	}
 }
@@ -619,9 +623,9 @@ void pin_replace(uint64_t va, uint64_t len)
 
 	while (va < end && pin_next(va, &pin) && pin.va < end) {
 		if (pin.shift == PIN_PAGE_SHIFT)
-			release(store, &pin, va, end);
+			release(pin_store, &pin, va, end);
 		else
-			release(store, &pin, pin.va, pin.va + pin.len);
+			release(pin_store, &pin, pin.va, pin.va + pin.len);
 		va = pin.va + pin.len;
 	}
 }

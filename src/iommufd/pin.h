@@ -56,8 +56,15 @@ static inline bool pagemap_is_moving(uint64_t entry)
  */
 size_t pin_current(uint64_t va, const uint64_t *entries, size_t n);
 
+/* The store, which is there from the first pin on. */
+extern struct store *_Atomic pin_store __attribute__((visibility("hidden")));
+
 /* True when something in the range is pinned. */
-bool pin_any(uint64_t va, uint64_t len);
+bool pin_any_stored(uint64_t va, uint64_t len);
+static inline bool pin_any(uint64_t va, uint64_t len)
+{
+	return __builtin_expect(pin_store != NULL, 0) && pin_any_stored(va, len);
+}
 
 /* How many separate pins there are. */
 size_t pin_count(void);

@@ -30,8 +30,15 @@ void legacy_init(char **envp);
  */
 static inline bool legacy_may_name(const char *path)
 {
-	const char *base = strrchr(path, '/');
+	size_t len = strlen(path);
+	const char *base;
+	char last;
 
+	/* Mostly it ends in another letter than they do. */
+	last = len ? path[len - 1] : '\0';
+	if (last != 'o' && last != 'p' && (last < '0' || last > '9'))
+		return false;
+	base = strrchr(path, '/');
 	base = base ? base + 1 : path;
 	switch (*base) {
 	case 'v':
@@ -84,7 +91,7 @@ enum legacy_name legacy_name(int dirfd, const char *path, bool follow, struct le
 bool legacy_begins_in_ours(int dirfd, const char *path);
 
 /* The current directory may be of ours. */
-extern _Atomic(bool) legacy_in_ours;
+extern _Atomic(bool) legacy_in_ours __attribute__((visibility("hidden")));
 
 static inline bool legacy_begins_below(int dirfd, const char *path)
 {
@@ -182,7 +189,7 @@ bool legacy_ioctl(int fd, unsigned int cmd, unsigned long arg, long *ret);
 /* True for an ioctl that a container or group of ours may answer. */
 static inline bool legacy_may_ioctl(int fd, unsigned int cmd)
 {
-	return fdtab_kind(fd) != FD_NOT_OURS || (cmd & 0xffff) - 0x3b64U < 7;
+	return cmd - 0x3b64U < 7 || fdtab_kind(fd) != FD_NOT_OURS;
 }
 
 /* A descriptor arrived by SCM_RIGHTS. */

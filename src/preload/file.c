@@ -1,26 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Descriptors: open, close, dup, and their kin. */
 #include <fcntl.h>
-#include <stdarg.h>
 #include <unistd.h>
 
 #include "base/user.h"
 #include "legacy/legacy.h"
 #include "preload/next.h"
 #include "base/sys.h"
-
-/* O_TMPFILE contains O_DIRECTORY: all its bits must be there. */
-#define MODE(flags)                                                                                \
-	({                                                                                         \
-		mode_t mode_ = 0;                                                                  \
-		if ((flags)&O_CREAT || ((flags)&O_TMPFILE) == O_TMPFILE) {                         \
-			va_list args_;                                                             \
-			va_start(args_, flags);                                                    \
-			mode_ = va_arg(args_, mode_t);                                             \
-			va_end(args_);                                                             \
-		}                                                                                  \
-		mode_;                                                                             \
-	})
 
 /* The kernel's refusals that may not be the last word, or not the right one. */
 static bool may_open(int error)
@@ -42,15 +28,13 @@ static bool may_open(int error)
  * has a node of that name its answer counts. errno_before is put back when we
  * make a success of its ENOENT.
  */
-static int opened(int dirfd, const char *path, int flags, int fd, int errno_before, uint64_t start,
-		  bool below)
+ELSEWHERE int opened(int dirfd, const char *path, int flags, int fd, int errno_before,
+		     uint64_t start, bool below)
 {
 	int ret;
 
 	if (fd >= 0 && fdtab_kind(fd) != FD_NOT_OURS)
 		legacy_replaced(fd);
-	if (fd >= 0 && flags & O_TRUNC)
-		legacy_truncated(fd, 0);
 	if (fd < 0 && !may_open(errno))
 		return fd;
 	if (!below && (fd < 0 && errno == ENOENT ? !legacy_may_add(path) : !legacy_may_name(path)))
@@ -60,7 +44,7 @@ static int opened(int dirfd, const char *path, int flags, int fd, int errno_befo
 	return (int)result(ret);
 }
 
-#define OPENED(dirfd, path, flags, call)                                                           \
+#define OPENED_CAREFULLY(dirfd, path, flags, call)                                                 \
 	({                                                                                         \
 		int before_ = errno;                                                               \
 		uint64_t start_ = event_start();                                                   \
@@ -75,22 +59,46 @@ static int opened(int dirfd, const char *path, int flags, int fd, int errno_befo
 		opened(dirfd, path, flags, fd_, before_, start_, below_);                          \
 	})
 
-int open(const char *path, int flags, ...)
+ELSEWHERE int open_carefully(int dirfd, const char *path, int flags, mode_t mode)
 {
-	mode_t mode = MODE(flags);
-
-	return OPENED(AT_FDCWD, path, flags, NEXT(open)(path, flags, mode));
+	return OPENED_CAREFULLY(dirfd, path, flags, NEXT(openat64)(dirfd, path, flags, mode));
 }
 
-int open64(const char *path, int flags, ...)
+/* Something is to be looked at before the kernel is asked. */
+static inline bool looks_first(int dirfd, int flags)
 {
-	mode_t mode = MODE(flags);
-
-	return OPENED(AT_FDCWD, path, flags, NEXT(open64)(path, flags, mode));
+	return flags & O_CREAT || legacy_in_ours || event_wanted() ||
+	       (dirfd != AT_FDCWD && fdtab_kind(dirfd) != FD_NOT_OURS);
 }
 
-ALIAS(__open, open);
-ALIAS(__open64, open64);
+#define OPEN(dirfd, path, flags, mode, call)                                                       \
+	({                                                                                         \
+		int fd_;                                                                           \
+		if (__builtin_expect(looks_first(dirfd, flags), 0)) {                              \
+			fd_ = open_carefully(dirfd, path, flags, mode);                            \
+		} else {                                                                           \
+			int errno_ = errno;                                                        \
+			fd_ = (call);                                                              \
+			if (fd_ < 0 || fdtab_place(fd_) || legacy_may_name(path))                  \
+				fd_ = opened(dirfd, path, flags, fd_, errno_, 0, false);           \
+		}                                                                                  \
+		fd_;                                                                               \
+	})
+
+int any_open(const char *path, int flags, mode_t mode) IS(open);
+int any_open(const char *path, int flags, mode_t mode)
+{
+	return OPEN(AT_FDCWD, path, flags, mode, NEXT(open)(path, flags, mode));
+}
+
+int any_open64(const char *path, int flags, mode_t mode) IS(open64);
+int any_open64(const char *path, int flags, mode_t mode)
+{
+	return OPEN(AT_FDCWD, path, flags, mode, NEXT(open64)(path, flags, mode));
+}
+
+ANY_ALIAS(__open, open);
+ANY_ALIAS(__open64, open64);
 
 int creat(const char *path, mode_t mode)
 {
@@ -99,38 +107,44 @@ int creat(const char *path, mode_t mode)
 
 ALIAS(creat64, creat);
 
-int openat(int dirfd, const char *path, int flags, ...)
+int any_openat(int dirfd, const char *path, int flags, mode_t mode) IS(openat);
+int any_openat(int dirfd, const char *path, int flags, mode_t mode)
 {
-	mode_t mode = MODE(flags);
-
-	return OPENED(dirfd, path, flags, NEXT(openat)(dirfd, path, flags, mode));
+	return OPEN(dirfd, path, flags, mode, NEXT(openat)(dirfd, path, flags, mode));
 }
 
-int openat64(int dirfd, const char *path, int flags, ...)
+int any_openat64(int dirfd, const char *path, int flags, mode_t mode) IS(openat64);
+int any_openat64(int dirfd, const char *path, int flags, mode_t mode)
 {
-	mode_t mode = MODE(flags);
+	return OPEN(dirfd, path, flags, mode, NEXT(openat64)(dirfd, path, flags, mode));
+}
 
-	return OPENED(dirfd, path, flags, NEXT(openat64)(dirfd, path, flags, mode));
+/* Where a mode is needed, and is not there, libc ends the program. */
+static inline bool lacks_mode(int flags)
+{
+	return flags & O_CREAT || (flags & O_TMPFILE) == O_TMPFILE;
 }
 
 int __open_2(const char *path, int flags)
 {
-	return OPENED(AT_FDCWD, path, flags, NEXT(__open_2)(path, flags));
+	return lacks_mode(flags) ? NEXT(__open_2)(path, flags) : open(path, flags);
 }
 
 int __open64_2(const char *path, int flags)
 {
-	return OPENED(AT_FDCWD, path, flags, NEXT(__open64_2)(path, flags));
+	return lacks_mode(flags) ? NEXT(__open64_2)(path, flags) : open64(path, flags);
 }
 
 int __openat_2(int dirfd, const char *path, int flags)
 {
-	return OPENED(dirfd, path, flags, NEXT(__openat_2)(dirfd, path, flags));
+	return lacks_mode(flags) ? NEXT(__openat_2)(dirfd, path, flags)
+				 : openat(dirfd, path, flags);
 }
 
 int __openat64_2(int dirfd, const char *path, int flags)
 {
-	return OPENED(dirfd, path, flags, NEXT(__openat64_2)(dirfd, path, flags));
+	return lacks_mode(flags) ? NEXT(__openat64_2)(dirfd, path, flags)
+				 : openat64(dirfd, path, flags);
 }
 
 /* It has no function of its own in libc. A form of it that is longer we do not know. */
@@ -142,18 +156,22 @@ long preload_openat2(int dirfd, const char *path, const struct uapi_open_how *ho
 	if (size != sizeof(own) || user_read(&own, how, sizeof(own)))
 		return NEXT(syscall)(SYS_openat2, dirfd, path, how, size);
 	flags = (int)own.flags;
-	return OPENED(dirfd, path, flags,
-		      (own.flags = (own.flags & ~UINT64_C(0xffffffff)) | (unsigned int)flags,
-		       (int)NEXT(syscall)(SYS_openat2, dirfd, path, &own, size)));
+	return OPENED_CAREFULLY(
+		dirfd, path, flags,
+		(own.flags = (own.flags & ~UINT64_C(0xffffffff)) | (unsigned int)flags,
+		 (int)NEXT(syscall)(SYS_openat2, dirfd, path, &own, size)));
+}
+
+ELSEWHERE int close_ours(int fd)
+{
+	int ret;
+
+	return legacy_close(fd, &ret) ? (int)result(ret) : NEXT(close)(fd);
 }
 
 int close(int fd)
 {
-	int ret;
-
-	if (fdtab_kind(fd) == FD_NOT_OURS || !legacy_close(fd, &ret))
-		return NEXT(close)(fd);
-	return (int)result(ret);
+	return fdtab_kind(fd) == FD_NOT_OURS ? NEXT(close)(fd) : close_ours(fd);
 }
 
 ALIAS(__close, close);
@@ -168,11 +186,16 @@ void closefrom(int first)
 	legacy_close_range(first < 0 ? 0 : (unsigned int)first, ~0U, 0);
 }
 
-static int duplicated(int oldfd, int newfd)
+ELSEWHERE int duplicated_ours(int oldfd, int newfd)
 {
-	if (newfd >= 0 && (fdtab_kind(oldfd) != FD_NOT_OURS || fdtab_kind(newfd) != FD_NOT_OURS))
+	if (newfd >= 0)
 		legacy_duplicated(oldfd, newfd);
 	return newfd;
+}
+
+static inline int duplicated(int oldfd, int newfd)
+{
+	return fdtab_place(oldfd) | fdtab_place(newfd) ? duplicated_ours(oldfd, newfd) : newfd;
 }
 
 static void make_way(int newfd)
@@ -203,17 +226,6 @@ int dup3(int oldfd, int newfd, int flags)
 	return duplicated(oldfd, NEXT(dup3)(oldfd, newfd, flags));
 }
 
-/* The third argument of fcntl() is an int, a pointer or not there; any fits a long. */
-#define ARG(last)                                                                                  \
-	({                                                                                         \
-		va_list args_;                                                                     \
-		long arg_;                                                                         \
-		va_start(args_, last);                                                             \
-		arg_ = va_arg(args_, long);                                                        \
-		va_end(args_);                                                                     \
-		arg_;                                                                              \
-	})
-
 static int controlled(int fd, int cmd, int ret)
 {
 	if (cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC)
@@ -231,10 +243,9 @@ static inline int set_here(int fd, int cmd, long arg)
 	return legacy_set_file_flags(fd, (int)arg);
 }
 
-int fcntl(int fd, int cmd, ...)
+int any_fcntl(int fd, int cmd, long arg) IS(fcntl);
+int any_fcntl(int fd, int cmd, long arg)
 {
-	long arg = ARG(cmd);
-
 	int set = set_here(fd, cmd, arg);
 
 	if (set <= 0)
@@ -242,12 +253,11 @@ int fcntl(int fd, int cmd, ...)
 	return controlled(fd, cmd, NEXT(fcntl)(fd, cmd, arg));
 }
 
-ALIAS(__fcntl, fcntl);
+ANY_ALIAS(__fcntl, fcntl);
 
-int fcntl64(int fd, int cmd, ...)
+int any_fcntl64(int fd, int cmd, long arg) IS(fcntl64);
+int any_fcntl64(int fd, int cmd, long arg)
 {
-	long arg = ARG(cmd);
-
 	int set = set_here(fd, cmd, arg);
 
 	if (set <= 0)

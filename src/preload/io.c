@@ -2,7 +2,6 @@
 /* What is done to a descriptor: ioctl, read, receive. */
 #include <fcntl.h>
 #include <aio.h>
-#include <stdarg.h>
 #include <sys/ioctl.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -11,26 +10,26 @@
 #include "legacy/observe.h"
 #include "preload/next.h"
 
-int ioctl(int fd, ioctl_request_t cmd, ...)
+ELSEWHERE long ioctl_ours(int fd, ioctl_request_t cmd, unsigned long arg)
 {
-	va_list args;
-	unsigned long arg;
-	uint64_t start;
+	uint64_t start = event_start();
 	long ret;
 
-	va_start(args, cmd);
-	arg = va_arg(args, unsigned long);
-	va_end(args);
-	/* The kernel looks at 32 bits of the request. */
-	if (!legacy_may_ioctl(fd, (unsigned int)cmd))
-		return NEXT(ioctl)(fd, cmd, arg);
-	start = event_start();
 	if (legacy_ioctl(fd, (unsigned int)cmd, arg, &ret))
 		ret = result(ret);
 	else
 		ret = NEXT(ioctl)(fd, cmd, arg);
 	observe_ioctl(fd, (unsigned int)cmd, arg, ret < 0 ? -errno : ret, start);
-	return (int)ret;
+	return ret;
+}
+
+int any_ioctl(int fd, ioctl_request_t cmd, unsigned long arg) IS(ioctl);
+int any_ioctl(int fd, ioctl_request_t cmd, unsigned long arg)
+{
+	/* The kernel looks at 32 bits of the request. */
+	if (!legacy_may_ioctl(fd, (unsigned int)cmd))
+		return NEXT(ioctl)(fd, cmd, arg);
+	return (int)ioctl_ours(fd, cmd, arg);
 }
 
 /* The kernel has filled the buffer: the entries in it may need our frames. */
@@ -63,9 +62,7 @@ static inline ssize_t refused(int fd, int forbidden)
 #define TRANSFER(done, forbidden, fd, buf, len, pos, call)                                         \
 	({                                                                                         \
 		ssize_t ret_;                                                                      \
-		if (fdtab_kind(fd) == FD_NOT_OURS) {                                               \
-			ret_ = (call);                                                             \
-		} else if (legacy_is_mute(fd)) {                                                   \
+		if (legacy_is_mute(fd)) {                                                          \
 			ret_ = refused(fd, forbidden);                                             \
 		} else {                                                                           \
 			uint64_t start_ = event_start();                                           \
@@ -77,55 +74,85 @@ static inline ssize_t refused(int fd, int forbidden)
 #define READ(fd, buf, len, pos, call)  TRANSFER(was_read, O_WRONLY, fd, buf, len, pos, call)
 #define WRITE(fd, buf, len, pos, call) TRANSFER(was_written, O_RDONLY, fd, buf, len, pos, call)
 
-ssize_t read(int fd, void *buf, size_t len)
+ELSEWHERE ssize_t read_ours(int fd, void *buf, size_t len)
 {
 	return READ(fd, buf, len, -1, NEXT(read)(fd, buf, len));
+}
+
+ELSEWHERE ssize_t pread_ours(int fd, void *buf, size_t len, off_t pos)
+{
+	return READ(fd, buf, len, pos, NEXT(pread64)(fd, buf, len, pos));
+}
+
+ELSEWHERE ssize_t write_ours(int fd, const void *buf, size_t len)
+{
+	return WRITE(fd, buf, len, -1, NEXT(write)(fd, buf, len));
+}
+
+ELSEWHERE ssize_t pwrite_ours(int fd, const void *buf, size_t len, off_t pos)
+{
+	return WRITE(fd, buf, len, pos, NEXT(pwrite64)(fd, buf, len, pos));
+}
+
+static inline bool is_ours(int fd)
+{
+	return fdtab_kind(fd) != FD_NOT_OURS;
+}
+
+ssize_t read(int fd, void *buf, size_t len)
+{
+	return is_ours(fd) ? read_ours(fd, buf, len) : NEXT(read)(fd, buf, len);
 }
 
 ALIAS(__read, read);
 
 ssize_t pread(int fd, void *buf, size_t len, off_t pos)
 {
-	return READ(fd, buf, len, pos, NEXT(pread)(fd, buf, len, pos));
+	return is_ours(fd) ? pread_ours(fd, buf, len, pos) : NEXT(pread)(fd, buf, len, pos);
 }
 
 ssize_t pread64(int fd, void *buf, size_t len, off64_t pos)
 {
-	return READ(fd, buf, len, pos, NEXT(pread64)(fd, buf, len, pos));
+	return is_ours(fd) ? pread_ours(fd, buf, len, pos) : NEXT(pread64)(fd, buf, len, pos);
 }
 
 ALIAS(__pread64, pread64);
 
+/* Where the buffer is too small libc ends the program. */
+
 ssize_t __read_chk(int fd, void *buf, size_t len, size_t buf_size)
 {
-	return READ(fd, buf, len, -1, NEXT(__read_chk)(fd, buf, len, buf_size));
+	return is_ours(fd) && len <= buf_size ? read_ours(fd, buf, len)
+					      : NEXT(__read_chk)(fd, buf, len, buf_size);
 }
 
 ssize_t __pread_chk(int fd, void *buf, size_t len, off_t pos, size_t buf_size)
 {
-	return READ(fd, buf, len, pos, NEXT(__pread_chk)(fd, buf, len, pos, buf_size));
+	return is_ours(fd) && len <= buf_size ? pread_ours(fd, buf, len, pos)
+					      : NEXT(__pread_chk)(fd, buf, len, pos, buf_size);
 }
 
 ssize_t __pread64_chk(int fd, void *buf, size_t len, off64_t pos, size_t buf_size)
 {
-	return READ(fd, buf, len, pos, NEXT(__pread64_chk)(fd, buf, len, pos, buf_size));
+	return is_ours(fd) && len <= buf_size ? pread_ours(fd, buf, len, pos)
+					      : NEXT(__pread64_chk)(fd, buf, len, pos, buf_size);
 }
 
 ssize_t write(int fd, const void *buf, size_t len)
 {
-	return WRITE(fd, buf, len, -1, NEXT(write)(fd, buf, len));
+	return is_ours(fd) ? write_ours(fd, buf, len) : NEXT(write)(fd, buf, len);
 }
 
 ALIAS(__write, write);
 
 ssize_t pwrite(int fd, const void *buf, size_t len, off_t pos)
 {
-	return WRITE(fd, buf, len, pos, NEXT(pwrite)(fd, buf, len, pos));
+	return is_ours(fd) ? pwrite_ours(fd, buf, len, pos) : NEXT(pwrite)(fd, buf, len, pos);
 }
 
 ssize_t pwrite64(int fd, const void *buf, size_t len, off64_t pos)
 {
-	return WRITE(fd, buf, len, pos, NEXT(pwrite64)(fd, buf, len, pos));
+	return is_ours(fd) ? pwrite_ours(fd, buf, len, pos) : NEXT(pwrite64)(fd, buf, len, pos);
 }
 
 ALIAS(__pwrite64, pwrite64);

@@ -22,17 +22,16 @@
 #define TAKING_AWAY(addr, len, failed, call)                                                       \
 	({                                                                                         \
 		__typeof__(call) ret_;                                                             \
-		bool pinned_ = legacy_told(addr, len);                                             \
-		if (pinned_)                                                                       \
+		if (__builtin_expect(legacy_told(addr, len), 0)) {                                 \
 			legacy_leaving((uintptr_t)(addr), len);                                    \
-		ret_ = (call);                                                                     \
-		if (pinned_ && ret_ != (failed))                                                   \
-			legacy_left((uintptr_t)(addr), len);                                       \
+			ret_ = (call);                                                             \
+			if (ret_ != (failed))                                                      \
+				legacy_left((uintptr_t)(addr), len);                               \
+		} else {                                                                           \
+			ret_ = (call);                                                             \
+		}                                                                                  \
 		ret_;                                                                              \
 	})
-
-#define MAP_OVER(addr, len, flags, call)                                                           \
-	((flags)&MAP_FIXED ? TAKING_AWAY(addr, len, MAP_FAILED, call) : (call))
 
 /* A group or container cannot be mapped, whatever stands behind it: do_mmap() in mm/mmap.c */
 static int refused(int fd, int prot, int flags)
@@ -44,32 +43,42 @@ static int refused(int fd, int prot, int flags)
 	return ENODEV;
 }
 
-#define MAP(addr, len, prot, flags, fd, pos, call)                                                 \
-	({                                                                                         \
-		uint64_t start_;                                                                   \
-		void *map_ = MAP_FAILED;                                                           \
-		if ((flags)&MAP_ANONYMOUS || fdtab_kind(fd) == FD_NOT_OURS) {                      \
-			map_ = MAP_OVER(addr, len, flags, call);                                   \
-		} else if (legacy_is_mute(fd)) {                                                   \
-			errno = refused(fd, prot, flags);                                          \
-		} else {                                                                           \
-			start_ = event_start();                                                    \
-			map_ = MAP_OVER(addr, len, flags, call);                                   \
-			observe_mapped(fd, len, prot, pos,                                         \
-				       map_ == MAP_FAILED ? -errno : (intptr_t)map_, start_);      \
-		}                                                                                  \
-		map_;                                                                              \
-	})
-
-void *mmap(void *addr, size_t len, int prot, int flags, int fd, off_t pos)
+/* Mapping over something. */
+ELSEWHERE void *mmap_over(void *addr, size_t len, int prot, int flags, int fd, off_t pos)
 {
-	return MAP(addr, len, prot, flags, fd, pos, NEXT(mmap)(addr, len, prot, flags, fd, pos));
+	return TAKING_AWAY(addr, len, MAP_FAILED, NEXT(mmap64)(addr, len, prot, flags, fd, pos));
 }
 
+static inline void *map(void *addr, size_t len, int prot, int flags, int fd, off_t pos)
+{
+	return flags & MAP_FIXED ? mmap_over(addr, len, prot, flags, fd, pos)
+				 : NEXT(mmap64)(addr, len, prot, flags, fd, pos);
+}
+
+/* fd is one of ours. */
+ELSEWHERE void *mmap_ours(void *addr, size_t len, int prot, int flags, int fd, off_t pos)
+{
+	uint64_t start = event_start();
+	void *ret;
+
+	if (legacy_is_mute(fd)) {
+		errno = refused(fd, prot, flags);
+		return MAP_FAILED;
+	}
+	ret = map(addr, len, prot, flags, fd, pos);
+	observe_mapped(fd, len, prot, pos, ret == MAP_FAILED ? -errno : (intptr_t)ret, start);
+	return ret;
+}
+
+/* On the 64-bit machines that we serve mmap() and mmap64() are one. */
 void *mmap64(void *addr, size_t len, int prot, int flags, int fd, off64_t pos)
 {
-	return MAP(addr, len, prot, flags, fd, pos, NEXT(mmap64)(addr, len, prot, flags, fd, pos));
+	return flags & MAP_ANONYMOUS || fdtab_kind(fd) == FD_NOT_OURS
+		       ? map(addr, len, prot, flags, fd, pos)
+		       : mmap_ours(addr, len, prot, flags, fd, pos);
 }
+
+ALIAS(mmap, mmap64);
 
 int munmap(void *addr, size_t len)
 {

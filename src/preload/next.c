@@ -21,8 +21,6 @@ __asm__(".symver dlsym, dlsym@GLIBC_2.17");
 __asm__(".symver dlvsym, dlvsym@GLIBC_2.17");
 #endif
 
-struct next next;
-
 /*
  * What a younger libc has and this one may not. Programs that are built for
  * this one do not call these by name; but syscall() leads to them, glob() is
@@ -124,28 +122,58 @@ static void *find_newest(const void *slot, const char *name)
 }
 #endif
 
-/* The gap is filled first: if the look allocates, the allocator may come back for the same. */
-void *next_find(void *slot, const char *name)
+static void *find_gap(const void *slot)
 {
-	int saved = errno;
-	void **function = slot, *found;
-
 	for (size_t i = 0; i < sizeof(gaps) / sizeof(gaps[0]); i++)
 		if (gaps[i].slot == slot)
-			*function = gaps[i].function;
+			return gaps[i].function;
+	return NULL;
+}
+
+/*
+ * Looks up one symbol and returns it. One that this libc has not is made by a
+ * system call, or NULL where no program for this libc calls it. Only what is
+ * needed is looked up before the constructor: a look in vain allocates in old
+ * libcs, and the allocator may be what called us. If it comes back for the
+ * same, the gap is filled already.
+ */
+static void *find(void *slot, const char *name)
+{
+	int saved = errno;
+	void **function = slot, *gap = find_gap(slot), *found;
+
+	if (gap)
+		*function = gap;
 	found = find_newest(slot, name);
 	if (!found)
 		found = dlsym(RTLD_NEXT, name);
-	if (found)
-		*function = found;
+	*function = found ? found : gap;
 	errno = saved;
 	return *function;
 }
 
+/* All have at most six arguments, none of which is a floating-point number. */
+typedef long any(long a, long b, long c, long d, long e, long f);
+
+#define SYM(type, name, params)                                                                    \
+	static long first_##name(long a, long b, long c, long d, long e, long f)                   \
+	{                                                                                          \
+		any *function = (any *)find(&next.name, #name);                                    \
+		return function(a, b, c, d, e, f);                                                 \
+	}
+#include "preload/symbols.def"
+#undef SYM
+
+struct next next = {
+#define SYM(type, name, params) .name = (type(*) params)(void (*)(void))first_##name,
+#include "preload/symbols.def"
+#undef SYM
+};
+
 /* The order of start-up: what is to be looked up is, then the environment is read. */
 __attribute__((constructor)) static void start(void)
 {
-#define SYM(type, name, params) next_find(&next.name, #name);
+#define SYM(type, name, params) find(&next.name, #name);
 #include "preload/symbols.def"
 #undef SYM
 	legacy_init(environ);

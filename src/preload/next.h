@@ -4,7 +4,8 @@
  * libc's own or that of another preloaded library.
  *
  * NEXT(read) is a pointer to it. A call can come before our constructor ran;
- * its first use then looks it up. Async-signal-safe after the constructor.
+ * so at first each points to a function that looks it up and goes on to it.
+ * Async-signal-safe after the constructor.
  */
 #ifndef PRELOAD_NEXT_H
 #define PRELOAD_NEXT_H
@@ -58,19 +59,26 @@ struct next {
 /* Another name that libc has for one of its functions. */
 #define ALIAS(name, of) extern __typeof__(of) name __attribute__((alias(#of)))
 
-extern struct next next;
+/*
+ * A function that libc declares with "..." for a last argument which may be
+ * there: an integer or a pointer is passed in the same register either way, in
+ * the ABIs of x86-64 and arm64 Linux, and goes on as it came.
+ *
+ *	int any_ioctl(int fd, ioctl_request_t cmd, unsigned long arg) IS(ioctl);
+ */
+#define IS(name) __asm__(#name)
+#define ANY_ALIAS(name, of)                                                                        \
+	extern __typeof__(any_##of) any_##name IS(name) __attribute__((alias(#of)))
+
+extern struct next next __attribute__((visibility("hidden")));
+
+#define NEXT(name) (next.name)
 
 /*
- * Looks up one symbol and returns it. One that this libc has not is made by a
- * system call, or stays NULL where no program for this libc calls it. Only
- * what is needed is looked up before the constructor: a look in vain allocates
- * in old libcs, and the allocator may be what called us.
+ * Mostly a call has nothing to do with us. What is to be done then stands in
+ * each function itself; the rest is kept out of the way.
  */
-void *next_find(void *slot, const char *name);
-
-#define NEXT(name)                                                                                 \
-	(__builtin_expect(!next.name, 0) ? (__typeof__(next.name))next_find(&next.name, #name)     \
-					 : next.name)
+#define ELSEWHERE static __attribute__((noinline))
 
 /* openat2() as syscall() has it: libc has no function of that name. */
 struct uapi_open_how;

@@ -92,25 +92,33 @@ ALIAS(_IO_fclose, fclose);
 
 static inline bool is_pagemap(FILE *stream)
 {
-	return fdtab_kind(descriptor_of(stream)) == FD_PAGEMAP;
+	return __builtin_expect(fdtab_kind(descriptor_of(stream)) == FD_PAGEMAP, 0);
 }
 
 /*
- * call took items of size bytes out of the stream. A pin that fails reads as
- * an error of the stream, with nothing read.
+ * Items of size bytes were taken out of the stream from pos on. A pin that
+ * fails reads as an error of the stream, with nothing read.
  */
+ELSEWHERE size_t taken(FILE *stream, void *buf, size_t size, size_t items, off_t pos)
+{
+	int ret = items ? legacy_pagemap_patch(fileno_unlocked(stream), buf, items * size, pos) : 0;
+
+	if (!ret)
+		return items;
+	fseeko(stream, pos, SEEK_SET);
+	errno = -ret;
+	return 0;
+}
+
 #define TAKEN(stream, buf, size, call)                                                             \
 	({                                                                                         \
-		bool pagemap_ = is_pagemap(stream);                                                \
-		off_t pos_ = pagemap_ ? ftello(stream) : 0;                                        \
-		size_t items_ = (call);                                                            \
-		int ret_ = pagemap_ && items_ ? legacy_pagemap_patch(fileno_unlocked(stream), buf, \
-								     items_ * (size), pos_)        \
-					      : 0;                                                 \
-		if (ret_) {                                                                        \
-			fseeko(stream, pos_, SEEK_SET);                                            \
-			items_ = 0;                                                                \
-			errno = -ret_;                                                             \
+		size_t items_;                                                                     \
+		if (is_pagemap(stream)) {                                                          \
+			off_t pos_ = ftello(stream);                                               \
+			items_ = (call);                                                           \
+			items_ = taken(stream, buf, size, items_, pos_);                           \
+		} else {                                                                           \
+			items_ = (call);                                                           \
 		}                                                                                  \
 		items_;                                                                            \
 	})
@@ -138,20 +146,21 @@ size_t __fread_unlocked_chk(void *buf, size_t buf_size, size_t size, size_t coun
 		     NEXT(__fread_unlocked_chk)(buf, buf_size, size, count, stream));
 }
 
-static int one_taken(FILE *stream, int next_getc(FILE *))
+ELSEWHERE int one_of_pagemap(FILE *stream, int next_getc(FILE *))
 {
 	unsigned char byte;
-	off_t pos;
-	int c, ret;
+	off_t pos = ftello(stream);
+	int c = next_getc(stream), ret;
 
-	if (!is_pagemap(stream))
-		return next_getc(stream);
-	pos = ftello(stream);
-	c = next_getc(stream);
 	if (c == EOF)
 		return c;
 	ret = legacy_pagemap_patch(fileno_unlocked(stream), &byte, 1, pos);
 	return ret ? (int)result(ret) : byte;
+}
+
+static inline int one_taken(FILE *stream, int next_getc(FILE *))
+{
+	return is_pagemap(stream) ? one_of_pagemap(stream, next_getc) : next_getc(stream);
 }
 
 int fgetc(FILE *stream)
