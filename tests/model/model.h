@@ -25,6 +25,7 @@
 /* Of a pagemap entry */
 #define PRESENT (1ULL << 63)
 #define SWAPPED (1ULL << 62)
+#define EXCLUSIVE (1ULL << 56) /* mapped only once */
 #define PFN ((1ULL << 55) - 1)
 
 /* main.c */
