@@ -32,6 +32,8 @@ const char *world_profile(void);
 void world_expand(const char *text, char *out, size_t size);
 void world_normalise(const char *text, char *out, size_t size);
 int world_device_of_group(uint32_t group);
+void world_group_node(int device, char *path, size_t size);
+void world_cdev_node(int device, char *path, size_t size);
 void world_node(uint64_t rdev, char *out, size_t size);
 
 /* sequence.c: a list of steps */
@@ -125,6 +127,12 @@ void differences_read(const char *path);
 const char *differences_path(void);
 uint64_t differences_hash(void);
 void differences_mask(const char *step, char *result);
+
+/* observer.c: what another process sees of it in the end */
+
+void observer_start(void);
+void observer_look(struct answer *a);
+int observe(int fd);
 
 /* run.c: a whole sequence, with its children, from a clean start to a clean end */
 

@@ -557,13 +557,31 @@ static void device_reset(struct generator *g)
 	STEP(g, "ioctl(%s, DEVICE_RESET, %d)", name_of(DEVICE, i).text, below(g, 2));
 }
 
+/* With a group of each device, as far as there is one: where it can be done, it is. */
+static void hot_reset_all(struct generator *g, struct name d)
+{
+	char fds[32] = "";
+	int nr = 0;
+
+	for (int device = 0; device < g->devices; device++) {
+		for (int i = 0; i < SLOTS_PER_KIND; i++) {
+			if (!g->slot[GROUP][i].open || g->slot[GROUP][i].device != device)
+				continue;
+			sprintf(fds + strlen(fds), " %s", name_of(GROUP, i).text);
+			nr++;
+			break;
+		}
+	}
+	STEP(g, "ioctl(%s, DEVICE_PCI_HOT_RESET, {%d 0 %d%s})", d.text, 12 + 4 * nr, nr, fds);
+}
+
 static void device_hot_reset(struct generator *g)
 {
 	static const char *const infos[] = { "12 0 0", "20 0 0", "28 0 0", "4096 0 0", "8 0 0" };
 	struct name d = pick(g, DEVICE), one = pick(g, GROUP), other = pick(g, GROUP);
 	const char *info = ONE_OF(g, infos);
 
-	switch (below(g, 6)) {
+	switch (below(g, 7)) {
 	case 0:
 	case 1:
 		STEP(g, "ioctl(%s, DEVICE_GET_PCI_HOT_RESET_INFO, {%s}%s)", d.text, info, place(g));
@@ -578,6 +596,9 @@ static void device_hot_reset(struct generator *g)
 	case 4:
 		STEP(g, "ioctl(%s, DEVICE_PCI_HOT_RESET, {20 0 2 %s %s})", d.text, one.text,
 		     other.text);
+		break;
+	case 5:
+		hot_reset_all(g, d);
 		break;
 	default:
 		STEP(g, "ioctl(%s, DEVICE_PCI_HOT_RESET, {16 %d 1 -1})", d.text, below(g, 2));
@@ -946,7 +967,7 @@ void generate(struct sequence *sequence, uint64_t seed, const char *profile)
 
 	sequence->nr = 0;
 	g.devices = strlen(profile) ? strlen(profile) : 1;
-	g.may_be_slow = percent(&g, 6);
+	g.may_be_slow = percent(&g, 6) || !strchr(profile, 'q');
 	while (sequence->nr < steps)
 		any_step(&g);
 	if (percent(&g, 50))

@@ -32,7 +32,7 @@ static const char usage[] =
 static struct {
 	uint64_t seed, count;
 	const char *name, *only, *devices, *profile, *differences, *script, *shrink, *native, *shim;
-	const char *resume;
+	const char *resume, *observe;
 	bool verbose, list, against;
 } options = { .seed = 1, .count = 1 };
 
@@ -59,6 +59,7 @@ static void parse(int argc, char **argv)
 		{ "native", required_argument, NULL, 'n' },
 		{ "shim", required_argument, NULL, 'i' },
 		{ "resume", required_argument, NULL, 'r' },
+		{ "observe", required_argument, NULL, 'O' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
@@ -81,6 +82,7 @@ static void parse(int argc, char **argv)
 		case 'n': options.native = optarg; break;
 		case 'i': options.shim = optarg; break;
 		case 'r': options.resume = optarg; break;
+		case 'O': options.observe = optarg; break;
 		case 'h': fputs(usage, stdout); exit(0);
 		default: fputs(usage, stderr); exit(2);
 		}
@@ -238,8 +240,11 @@ int main(int argc, char **argv)
 	if (!world_devices())
 		errx(2, "no devices: give their addresses with --devices or in VM_DEVICES");
 
+	if (options.observe)
+		return observe(atoi(options.observe));
 	memory_setup();
 	if (options.resume)
 		return resume();
+	observer_start();
 	return options.script ? perform_script() : perform_seeds();
 }

@@ -4,6 +4,7 @@
  * PCI address of the first, $gA the number of its group, because numbers may
  * differ between two machines that behave the same.
  */
+#include <glob.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -200,6 +201,26 @@ int world_device_of_group(uint32_t group)
 		if (strtoul(world.device[i].group, NULL, 10) == group)
 			return i;
 	return -1;
+}
+
+void world_group_node(int i, char *path, size_t size)
+{
+	snprintf(path, size, "/dev/vfio/noiommu-%s", world.device[i].group);
+}
+
+/* "" where the kernel has none. */
+void world_cdev_node(int i, char *path, size_t size)
+{
+	char pattern[96];
+	glob_t found;
+
+	*path = 0;
+	snprintf(pattern, sizeof(pattern), "/sys/bus/pci/devices/%s/vfio-dev/*",
+		 world.device[i].address);
+	if (glob(pattern, 0, NULL, &found))
+		return;
+	snprintf(path, size, "/dev/vfio/devices/%s", strrchr(found.gl_pathv[0], '/') + 1);
+	globfree(&found);
 }
 
 void world_node(uint64_t rdev, char *out, size_t size)
