@@ -51,6 +51,44 @@ END
     contains "... and why not" "$(cat /tmp/err)" "$why"
 }
 
+# A device that comes as a message, and one that stays open across exec().
+# shellcheck disable=SC2317 # runs in a guest
+travels() {
+    # shellcheck source=SCRIPTDIR/../guest/shim.sh
+    . "$vm_dir/guest/shim.sh"
+    unset NOIOMMU_SHIM_LOG_FILE
+    local mode
+
+    cat >/tmp/travel <<'END'
+import array, fcntl, os, socket, struct, sys
+def ask(device):
+    fcntl.ioctl(device, 0x3b6b, bytearray(struct.pack("5I", 20, 0, 0, 0, 0)))
+if sys.argv[1] == "exec":
+    sys.exit(ask(int(sys.argv[2])))
+container = os.open("/dev/vfio/vfio", os.O_RDWR)
+group = os.open("/dev/vfio/noiommu-0", os.O_RDWR)
+fcntl.ioctl(group, 0x3b68, struct.pack("i", container))
+fcntl.ioctl(container, 0x3b66, 8)
+device = fcntl.ioctl(group, 0x3b6a, bytearray(sys.argv[1].encode() + b"\0"))
+here, there = socket.socketpair(socket.AF_UNIX)
+if os.fork() == 0:
+    for fd in (container, group, device):
+        os.close(fd)
+    ask(socket.recv_fds(there, 1, 1)[1][0])
+    os._exit(0)
+socket.send_fds(here, [b"x"], [device])
+os.wait()
+os.set_inheritable(device, True)
+os.execvp("python3", ["python3", sys.argv[0], "exec", str(device)])
+END
+    for mode in cdev group; do
+        "$top/build/noiommu-shim" trace --mode "$mode" -o /tmp/trace -- \
+            python3 /tmp/travel "$VM_DEVICES" && status=0 || status=$?
+        is "trace, $mode: a device that came as a message, and one across exec()" \
+            "$status/$(grep -cE '^ *[0-9.]+ [0-9]+ +ioctl.*DEVICE_GET_INFO.* = 0 ' /tmp/trace)" 0/2
+    done
+}
+
 # The driver's memory is moved by somebody else meanwhile, and with "planted" a
 # device answers otherwise on the cdev path.
 # shellcheck disable=SC2016,SC2317 # runs in a guest
@@ -136,5 +174,6 @@ END
 vm_checks --kernel cdev --device e1000e -- traces "no VFIO groups" auto cdev
 vm_checks --kernel group --device e1000e -- traces "no cdev path" auto group
 vm_checks --kernel both --device e1000e -- traces "" cdev group
+vm_checks --kernel both --device e1000e -- travels
 vm_checks --kernel both --device e1000e --device e1000e --numa 2 --mem 2G --hugepages 256 \
     --timeout 300 -- compares
