@@ -299,9 +299,15 @@ static bool set_container_of_real_group(int group, unsigned long arg, long *ret)
 void legacy_received(int fd)
 {
 	struct lock_saved saved = lock_enter();
+	const struct object *known;
+	struct stat st;
 
 	fdtab_drop(fd);
-	if (!adopt(fd))
+	known = adopt(fd);
+	/* A process can send its pagemap to itself. */
+	if (!known && !sys_fstat(fd, &st) && S_ISREG(st.st_mode) && !st.st_size)
+		pagemap_opened(fd);
+	else if (!known)
 		observe_arrived(fd);
 	lock_leave(saved);
 }

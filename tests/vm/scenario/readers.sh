@@ -27,14 +27,14 @@ readers() { # DIRECTORY
         comes_to "$1" "$2 present, 0 wrong, 0 moved, status 0" "${observe[@]}" "${shim[@]}" "${@:3}"
         says ""
     }
-    reads "C" 195 "$1/plain"
-    reads "C, fortified" 195 "$1/fortified"
+    reads "C" 270 "$1/plain"
+    reads "C, fortified" 270 "$1/fortified"
     reads "C++" 45 "$1/ifstream"
     reads "Python" 105 /usr/bin/python3 "$top/tests/readers/pagemap.py"
     reads "Perl" 48 perl "$top/tests/readers/pagemap.pl"
     reads "Java" 45 java -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -cp "$1" Pagemap
     contains "without the library, pages move" \
-        "$("${observe[@]}" "$1/plain" | tail -n 1)" "195 present, 0 wrong, 195 moved"
+        "$("${observe[@]}" "$1/plain" | tail -n 1)" "270 present, 0 wrong, 270 moved"
 }
 
 for kernel in cdev both; do
