@@ -41,6 +41,9 @@ real_groups() {
         "$real" container group join "$fake" group join
     same "... the other way round" "join EPERM" \
         "$fake" container group join "$real" group join
+    same "a container that is empty again" "device ok" "$real" container group join type1 leave \
+        "$fake" group join noiommu device
+    says ""
     same "a driver of no-IOMMU cdevs" "identity 8086:10d3" "$fake" "${modern[@]}"
     same "a driver of both interfaces" "identity 8086:10d3" \
         "${noiommu[@]}" "$real" "${modern[@]}"

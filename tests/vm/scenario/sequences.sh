@@ -41,7 +41,30 @@ perform() { # NAME COUNT OPTION...
     same "$name, on cdev" "$status" "$report"
 }
 
+# shellcheck disable=SC2317 # runs in a guest
+other_names() {
+    # shellcheck source=SCRIPTDIR/../guest/shim.sh
+    . "$vm_dir/guest/shim.sh"
+    local number driver=(steps "$VM_DEVICES" container group join noiommu device)
+    local n
+
+    for n in 1 2 3 4 5; do
+        "${shim[@]}" steps "$VM_DEVICES" lookup >/dev/null &
+        comes_to "while a device lends its page table ($n)" "device ok" "${shim[@]}" "${driver[@]}"
+        wait
+    done
+    number=$(basename "$(readlink "/sys/bus/pci/devices/$VM_DEVICES/iommu_group")")
+    touch "/dev/vfio/$number"
+    mount --bind "/dev/vfio/noiommu-$number" "/dev/vfio/$number"
+    rm "/dev/vfio/noiommu-$number"
+    comes_to "a node under another name" "device ok" "${plain[@]}" "${driver[@]}"
+    # shellcheck disable=SC2016 # for another shell
+    ok "... is known by what it is: memory is pinned" "${shim[@]}" "${driver[@]}" lookup \
+        while sh -c 'grep "^VmPin:.* 2[56]. kB" /proc/$PPID/status'
+}
+
 perform "three devices" "$count" --device edu --device edu --device edu
 perform "two that can be reset" 300 --device e1000e --device virtio-net
 perform "two ports" 100 --topology ports --device edu --device edu
 perform "two functions" 100 --topology functions --device edu --device edu
+vm_checks --device e1000e -- other_names
