@@ -8,23 +8,25 @@
 
 #define PAGE_SIZE 4096UL
 
-static int copy(long nr, void *ours, const void *theirs, size_t len)
+/* Either side may be the bad one. Checkers of memory know that this call writes to the first. */
+static int copy(void *to, const void *from, size_t len)
 {
-	struct iovec local = {ours, len};
-	struct iovec remote = {(void *)theirs, len};
-	long ret = sys_call(nr, sys_getpid(), (long)&local, 1, (long)&remote, 1, 0);
+	struct iovec local = {to, len};
+	struct iovec remote = {(void *)from, len};
+	long ret =
+		sys_call(SYS_process_vm_readv, sys_getpid(), (long)&local, 1, (long)&remote, 1, 0);
 
 	return ret == (long)len ? 0 : -EFAULT;
 }
 
 int user_read(void *to, const void *from, size_t len)
 {
-	return copy(SYS_process_vm_readv, to, from, len);
+	return copy(to, from, len);
 }
 
 int user_write(void *to, const void *from, size_t len)
 {
-	return copy(SYS_process_vm_writev, (void *)from, to, len);
+	return copy(to, from, len);
 }
 
 int user_read_string(char *to, size_t size, const char *from)

@@ -625,21 +625,24 @@ static long do_capget(struct __user_cap_data_struct *data)
 	return 0;
 }
 
-/* process_vm_readv() and process_vm_writev(): what can be accessed is copied. */
-static ssize_t do_process_vm(const struct iovec *ours, const struct iovec *theirs, bool write)
+/* How much of the program's memory can be accessed from there on? */
+static size_t accessible(const void *from)
 {
-	uintptr_t start = (uintptr_t)user, end = start + sizeof(user);
-	uintptr_t from = (uintptr_t)theirs->iov_base;
-	size_t len = theirs->iov_len;
+	uintptr_t offset = (uintptr_t)from - (uintptr_t)user;
 
-	if (from < start || from >= end)
+	return offset < sizeof(user) ? sizeof(user) - offset : 0;
+}
+
+/* process_vm_readv(), where one side is the program's: what can be accessed is copied. */
+static ssize_t do_process_vm_readv(const struct iovec *to, const struct iovec *from)
+{
+	size_t len = accessible(to->iov_base) + accessible(from->iov_base);
+
+	if (!len)
 		return -EFAULT;
-	if (len > end - from)
-		len = end - from;
-	if (write)
-		memcpy(theirs->iov_base, ours->iov_base, len);
-	else
-		memcpy(ours->iov_base, theirs->iov_base, len);
+	if (len > to->iov_len)
+		len = to->iov_len;
+	memcpy(to->iov_base, from->iov_base, len);
 	return (ssize_t)len;
 }
 
@@ -735,9 +738,7 @@ long fake_sys_call(long nr, long a, long b, long c, long d, long e, long f)
 		((struct rlimit *)d)->rlim_cur = fake.descriptor_limit;
 		return 0;
 	case SYS_process_vm_readv:
-	case SYS_process_vm_writev:
-		return do_process_vm((const struct iovec *)b, (const struct iovec *)d,
-				     nr == SYS_process_vm_writev);
+		return do_process_vm_readv((const struct iovec *)b, (const struct iovec *)d);
 	case SYS_sched_yield:
 		fake.moving -= fake.moving > 0;
 		return 0;
