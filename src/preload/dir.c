@@ -340,10 +340,9 @@ static void free_all(struct dirent64 **entries, size_t count)
 
 static struct dirent64 *copy_of(const struct dirent64 *entry)
 {
-	size_t len = offsetof(struct dirent64, d_name) + strlen(entry->d_name) + 1;
-	struct dirent64 *copy = malloc(len);
+	struct dirent64 *copy = malloc(entry->d_reclen);
 
-	return copy ? memcpy(copy, entry, len) : NULL;
+	return copy ? memcpy(copy, entry, entry->d_reclen) : NULL;
 }
 
 /* The number of entries, or -1. */

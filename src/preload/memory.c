@@ -96,31 +96,31 @@ static void remapped(uintptr_t from, size_t len, uintptr_t to, size_t new_len)
 		legacy_left(from + kept, len - kept);
 }
 
+/* What is remapped may have got pins only by the call, those of what it was moved over. */
+#define REMAP(addr, len, new_len, flags, to, call)                                                 \
+	({                                                                                         \
+		void *new_;                                                                        \
+		if ((new_len) < (len) && legacy_told(addr, len))                                   \
+			legacy_leaving((uintptr_t)(addr) + (new_len), (len) - (new_len));          \
+		new_ = (flags)&MREMAP_FIXED ? TAKING_AWAY(to, new_len, MAP_FAILED, call) : (call); \
+		if (new_ != MAP_FAILED && legacy_told(addr, len))                                  \
+			remapped((uintptr_t)(addr), len, (uintptr_t)new_, new_len);                \
+		new_;                                                                              \
+	})
+
 void *mremap(void *addr, size_t len, size_t new_len, int flags, ...)
 {
-	void *to = NULL, *ret;
+	void *to;
 	va_list args;
 
 	va_start(args, flags);
 	to = va_arg(args, void *);
 	va_end(args);
-	if (new_len < len && legacy_told(addr, len))
-		legacy_leaving((uintptr_t)addr + new_len, len - new_len);
-	if (flags & MREMAP_FIXED)
-		ret = TAKING_AWAY(to, new_len, MAP_FAILED,
-				  NEXT(mremap)(addr, len, new_len, flags, to));
-	else
-		ret = NEXT(mremap)(addr, len, new_len, flags, to);
-	/* It may have got pins only now, those of what it was moved over. */
-	if (ret != MAP_FAILED && legacy_told(addr, len))
-		remapped((uintptr_t)addr, len, (uintptr_t)ret, new_len);
-	return ret;
+	return REMAP(addr, len, new_len, flags, to, NEXT(mremap)(addr, len, new_len, flags, to));
 }
 
-int madvise(void *addr, size_t len, int advice)
+static int advised(void *addr, size_t len, int advice, int ret)
 {
-	int ret = NEXT(madvise)(addr, len, advice);
-
 	/* What goes out of a file goes from its other mappings, too. */
 	if (!ret && advice == MADV_REMOVE && pin_count())
 		legacy_removed((uintptr_t)addr, len);
@@ -137,6 +137,11 @@ int madvise(void *addr, size_t len, int advice)
 	return ret;
 }
 
+int madvise(void *addr, size_t len, int advice)
+{
+	return advised(addr, len, advice, NEXT(madvise)(addr, len, advice));
+}
+
 int brk(void *end)
 {
 	char *old = legacy_told(NULL, SIZE_MAX) ? NEXT(sbrk)(0) : end;
@@ -147,18 +152,21 @@ int brk(void *end)
 	return ret;
 }
 
-void *sbrk(intptr_t more)
+static void *moved_break(char *old, intptr_t more)
 {
-	char *old = NEXT(sbrk)(more);
-
 	if (more < 0 && old != (void *)-1 && legacy_told(old + more, (size_t)-more))
 		legacy_left((uintptr_t)(old + more), (size_t)-more);
 	return old;
 }
 
+void *sbrk(intptr_t more)
+{
+	return moved_break(NEXT(sbrk)(more), more);
+}
+
 void *__sbrk(intptr_t more)
 {
-	return sbrk(more);
+	return moved_break(NEXT(__sbrk)(more), more);
 }
 
 int remap_file_pages(void *addr, size_t len, int prot, size_t page, int flags)
@@ -243,4 +251,48 @@ int truncate(const char *path, off_t len)
 int truncate64(const char *path, off64_t len)
 {
 	return name_truncated(path, len, NEXT(truncate64)(path, len));
+}
+
+/*
+ * The same by number. What comes next is syscall() itself: another preload's
+ * mmap() may have led here, and would again.
+ */
+#define CALL NEXT(syscall)(nr, a[0], a[1], a[2], a[3], a[4], a[5])
+
+static long mmap_by_number(long nr, const long a[6])
+{
+	int prot = (int)a[2], flags = (int)a[3], fd = (int)a[4];
+	bool ours = !(flags & MAP_ANONYMOUS) && fdtab_kind(fd) != FD_NOT_OURS;
+	uint64_t start = event_start();
+	long ret;
+
+	if (ours && legacy_is_mute(fd))
+		return result(-refused(fd, prot, flags));
+	ret = flags & MAP_FIXED ? TAKING_AWAY((void *)a[0], (size_t)a[1], -1, CALL) : CALL;
+	if (ours)
+		observe_mapped(fd, (size_t)a[1], prot, a[5], ret == -1 ? -errno : ret, start);
+	return ret;
+}
+
+bool memory_by_number(long nr, const long a[6], long *ret)
+{
+	void *addr = (void *)a[0];
+	size_t len = (size_t)a[1];
+
+	switch (nr) {
+	case SYS_mmap:
+		*ret = mmap_by_number(nr, a);
+		return true;
+	case SYS_munmap:
+		*ret = TAKING_AWAY(addr, len, -1, CALL);
+		return true;
+	case SYS_mremap:
+		*ret = (long)REMAP(addr, len, (size_t)a[2], (int)a[3], (void *)a[4], (void *)CALL);
+		return true;
+	case SYS_madvise:
+		*ret = advised(addr, len, (int)a[2], (int)CALL);
+		return true;
+	default:
+		return false;
+	}
 }

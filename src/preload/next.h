@@ -18,6 +18,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <glob.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -79,6 +80,9 @@ extern struct next next __attribute__((visibility("hidden")));
  * each function itself; the rest is kept out of the way.
  */
 #define ELSEWHERE static __attribute__((noinline))
+
+/* Those of memory.c, as syscall() has them: a and the result are its own. */
+bool memory_by_number(long nr, const long a[6], long *ret);
 
 /* openat2() as syscall() has it: libc has no function of that name. */
 struct uapi_open_how;

@@ -97,16 +97,6 @@ static long call(long nr, const long a[6])
 				(struct timespec *)a[4]);
 	case SYS_pidfd_getfd:
 		return pidfd_getfd(FD, (int)a[1], (unsigned int)a[2]);
-	case SYS_mmap:
-		return (long)mmap64((void *)a[0], (size_t)a[1], (int)a[2], (int)a[3], (int)a[4],
-				    a[5]);
-	case SYS_munmap:
-		return munmap((void *)a[0], (size_t)a[1]);
-	case SYS_mremap:
-		return (long)mremap((void *)a[0], (size_t)a[1], (size_t)a[2], (int)a[3],
-				    (void *)a[4]);
-	case SYS_madvise:
-		return madvise((void *)a[0], (size_t)a[1], (int)a[2]);
 	case SYS_remap_file_pages:
 		return remap_file_pages((void *)a[0], (size_t)a[1], (int)a[2], (size_t)a[3],
 					(int)a[4]);
@@ -127,12 +117,12 @@ static long call(long nr, const long a[6])
 
 long syscall(long nr, ...)
 {
-	long a[6];
+	long a[6], ret;
 	va_list args;
 
 	va_start(args, nr);
 	for (int i = 0; i < 6; i++)
 		a[i] = va_arg(args, long);
 	va_end(args);
-	return call(nr, a);
+	return memory_by_number(nr, a, &ret) ? ret : call(nr, a);
 }
