@@ -1,0 +1,64 @@
+# shellcheck shell=bash
+#
+# DPDK's programs side by side, for a scenario's part in a guest; to be sourced
+# there, where the array path says how programs are started. Each dpdk-testpmd
+# has a name: it takes commands under it, and its output is /tmp/NAME.log.
+
+trap '' PIPE # a secondary may end by itself, when its primary has ended
+
+declare -A testpmd_in testpmd_pid
+
+# With ${path[@]} in front, on two cores. Each line is to be seen at once.
+start_testpmd() { # NAME TYPE [ARG...]
+    local fd
+
+    rm -f "/tmp/$1.in"
+    mkfifo "/tmp/$1.in"
+    # shellcheck disable=SC2154
+    "${path[@]}" stdbuf -oL dpdk-testpmd -l "0,1" --proc-type="$2" -- --interactive \
+        --total-num-mbufs=8192 --no-lsc-interrupt "${@:3}" \
+        <"/tmp/$1.in" >"/tmp/$1.log" 2>&1 &
+    testpmd_pid[$1]=$!
+    exec {fd}>"/tmp/$1.in"
+    testpmd_in[$1]=$fd
+    does "$1" "" Done || fails "$1 starts" "$(cat "/tmp/$1.log")"
+}
+
+# Gives it a command, and waits for WORDS in what it says after that.
+does() { # NAME COMMAND WORDS
+    local before=0 fd=${testpmd_in[$1]} n
+
+    [[ ! $2 ]] || before=$(wc -c <"/tmp/$1.log")
+    echo "$2" >&"$fd" || return
+    for ((n = 0; n < 300; n++)); do
+        ! tail -c "+$((before + 1))" "/tmp/$1.log" | grep -q "$3" || return 0
+        [[ -e /proc/${testpmd_pid[$1]}/maps ]] || return
+        sleep 0.1
+    done
+    return 1
+}
+
+# Forwards for a second: how many packets it has received, all ports together.
+forward() { # NAME
+    does "$1" "start tx_first" "ports=" && sleep 1 && does "$1" stop '^Done' || return
+    sed -n '/Accumulated/,/++++$/s/.*RX-total: \([0-9]*\).*/\1/p' "/tmp/$1.log" | tail -n 1
+}
+
+forwards() { # WHAT NAME
+    local count
+    count=$(forward "$2") || count=0
+    if ((count >= 1000)); then
+        passes "$1: packets are forwarded"
+    else
+        fails "$1: packets are forwarded" "$count of them"$'\n'"$(tail -n 40 "/tmp/$2.log")"
+    fi
+}
+
+ends() { # WHAT NAME
+    local status=0 fd=${testpmd_in[$2]}
+
+    echo quit >&"$fd" || true
+    exec {fd}>&-
+    wait "${testpmd_pid[$2]}" || status=$?
+    is "$1: ends with status 0" "$status" 0
+}

@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+#
+# Debian's own DPDK programs as primary and secondary processes: they forward
+# packets in turn, end, are killed and start again in either order, count each
+# other's packets, and unplug and plug a device. They do so on the kernel's
+# groups, and under the library on kernels with and without groups.
+
+# shellcheck source=SCRIPTDIR/../lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
+
+# shellcheck disable=SC2317 # runs in a guest
+primary_and_secondary() { # HOW
+    # shellcheck source=SCRIPTDIR/../guest/shim.sh
+    . "$vm_dir/guest/shim.sh"
+    # shellcheck source=SCRIPTDIR/../guest/dpdk.sh
+    . "$vm_dir/guest/dpdk.sh"
+    declare -n path=$1
+    local how=$1 device count
+
+    device=${VM_DEVICES%% *}
+    start_testpmd primary primary
+    start_testpmd secondary secondary
+    forwards "$how, a secondary" secondary
+
+    count=$("${path[@]}" dpdk-proc-info -- -p 1 --stats |
+        sed -n '/RX-packets/{s/.*RX-packets: \([0-9]*\).*/\1/p;q}')
+    ok "$how, dpdk-proc-info: it sees these packets" test "${count:-0}" -ge 1000
+
+    does primary "port stop 0" '^Done' && does primary "port close 0" '^Done' &&
+        ok "$how, a secondary: the primary unplugs a device" \
+            does primary "device detach $device" "is detached"
+    ok "... and plugs it again" does primary "port attach $device" "Now total ports is 2"
+    does primary "port start all" '^Done' || true
+    forwards "... and there" primary
+
+    kill -KILL "${testpmd_pid[secondary]}"
+    wait "${testpmd_pid[secondary]}" 2>/dev/null || true
+    forwards "$how, a secondary was killed: the primary" primary
+    start_testpmd secondary secondary
+    forwards "$how, the second secondary" secondary
+    ends "$how, a secondary before its primary" secondary
+    forwards "$how, a secondary has ended: the primary" primary
+
+    start_testpmd secondary secondary
+    ends "$how, a primary before its secondary" primary
+    ends "$how, a secondary after its primary" secondary
+    start_testpmd primary primary
+    forwards "$how, the second primary" primary
+    ends "$how, the second primary" primary
+
+    rm -f /dev/hugepages/rtemap_* # the memory, which natively stays, too
+    nothing_is_left
+}
+
+nics=(--device e1000e --device e1000e --hugepages 256)
+vm_checks --kernel both "${nics[@]}" -- primary_and_secondary plain
+vm_checks --kernel both "${nics[@]}" -- primary_and_secondary shim
+vm_checks --kernel cdev "${nics[@]}" -- primary_and_secondary shim
