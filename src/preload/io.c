@@ -258,7 +258,8 @@ ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 	return ret;
 }
 
-int recvmmsg(int fd, struct mmsghdr *msgs, unsigned int count, int flags, struct timespec *timeout)
+int recvmmsg(int fd, struct mmsghdr *msgs, unsigned int count, recvmmsg_flags_t flags,
+	     struct timespec *timeout)
 {
 	int ret = NEXT(recvmmsg)(fd, msgs, count, flags, timeout);
 
@@ -320,7 +321,7 @@ int aio_read64(struct aiocb64 *request)
 		pinned_;                                                                           \
 	})
 
-int lio_listio(int mode, struct aiocb *const list[], int count, struct sigevent *event)
+int lio_listio(int mode, aio_list_t list, int count, struct sigevent *event)
 {
 	return PIN_BEFORE_ALL(list, count) ? NEXT(lio_listio)(mode, list, count, event) : -1;
 }

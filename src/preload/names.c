@@ -89,7 +89,9 @@ char *canonicalize_file_name(const char *path)
 /* ---- stat ---- */
 
 /* On the 64-bit machines that we serve the two structs are one. */
+#ifdef __GLIBC__
 _Static_assert(sizeof(struct stat) == sizeof(struct stat64), "struct stat64");
+#endif
 
 static int our_stat(const char *name, void *st)
 {

@@ -17,15 +17,52 @@
 #include <aio.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <glob.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <time.h>
+#include <unistd.h>
+
+/* musl before 1.2.5 has no statx(). */
+#ifndef STATX_BASIC_STATS
+#include <linux/stat.h>
+#endif
+
+/* In musl before 1.2.4 these are macros for the names without 64. */
+#ifndef __GLIBC__
+#undef open64
+#undef openat64
+#undef creat64
+#undef stat64
+#undef lstat64
+#undef fstatat64
+#undef fstat64
+#undef readdir64
+#undef readdir64_r
+#undef getdents64
+#undef scandir64
+#undef glob64
+#undef pread64
+#undef preadv64
+#undef pwrite64
+#undef pwritev64
+#undef aio_read64
+#undef lio_listio64
+#undef fopen64
+#undef freopen64
+#undef mmap64
+#undef fallocate64
+#undef ftruncate64
+#undef truncate64
+struct stat64;
+#endif
 
 /* Functions here, macros in some headers. */
 #undef fread_unlocked
@@ -35,11 +72,15 @@
 #undef getchar
 #undef getchar_unlocked
 
-/* glibc's ioctl() takes an unsigned long, musl's an int. */
+/* Types in which the two libcs differ. */
 #ifdef __GLIBC__
 typedef unsigned long ioctl_request_t;
+typedef int recvmmsg_flags_t;
+typedef struct aiocb *const *aio_list_t;
 #else
 typedef int ioctl_request_t;
+typedef unsigned int recvmmsg_flags_t;
+typedef struct aiocb *restrict const *restrict aio_list_t;
 #endif
 
 typedef int scandir_filter(const struct dirent *entry);

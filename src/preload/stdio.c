@@ -198,6 +198,7 @@ int getchar_unlocked(void)
 	return getc_unlocked(stdin);
 }
 
+#ifdef __GLIBC__
 /* Puts the frames into all that the stream has read ahead. On failure it has read nothing. */
 static int patch_buffer(FILE *stream)
 {
@@ -228,6 +229,13 @@ int __uflow(FILE *stream)
 	ret = patch_buffer(stream);
 	return ret ? (int)result(ret) : (unsigned char)stream->_IO_read_ptr[-1];
 }
+#else
+/* musl inlines nothing of the kind. */
+int __uflow(FILE *stream)
+{
+	return NEXT(__uflow)(stream);
+}
+#endif
 
 int getw(FILE *stream)
 {

@@ -227,7 +227,7 @@ static void globs(int with(const char *pattern, int flags, int (*error)(const ch
 		"*/noiommu-?", "dangl*/x*", "file/*", "loop/*",	  "\\file",	      "",
 		"~",	       "noiommu-7", "vfio/*", "iommu/x*",
 	};
-	static const int flags[] = {0, GLOB_MARK, GLOB_NOCHECK, GLOB_BRACE | GLOB_ERR, GLOB_PERIOD};
+	static const int flags[] = {0, GLOB_MARK, GLOB_NOCHECK, GLOB_ERR, GLOB_PERIOD};
 
 	for (size_t f = 0; f < sizeof(flags) / sizeof(flags[0]); f++)
 		for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++) {

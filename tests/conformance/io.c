@@ -230,7 +230,7 @@ static void tell_message(struct msghdr *msg)
 	struct cmsghdr *part = CMSG_FIRSTHDR(msg);
 	int fds[2];
 
-	tell("flags %x control %zu", (unsigned int)msg->msg_flags, msg->msg_controllen);
+	tell("flags %x control %zu", (unsigned int)msg->msg_flags, (size_t)msg->msg_controllen);
 	if (!part)
 		return;
 	memcpy(fds, CMSG_DATA(part), part->cmsg_len - CMSG_LEN(0));

@@ -144,9 +144,20 @@ static void in_child(const char *name, void (*run)(void))
 		printf("  exit status %d\n", WEXITSTATUS(status));
 }
 
+#ifdef __GLIBC__
+#define LIBC "libc.so.6"
+#else
+#define LIBC "libc.so"
+#endif
+
+/* What this libc has not, no program for it calls. */
 static void find(void)
 {
-#define SYM(type, name, params) *(void **)&the.name = dlsym(RTLD_DEFAULT, #name);
+	void *libc = dlopen(LIBC, RTLD_LAZY);
+
+#define SYM(type, name, params)                                                                    \
+	if (dlsym(libc, #name))                                                                    \
+		*(void **)&the.name = dlsym(RTLD_DEFAULT, #name);
 #include "preload/symbols.def"
 #undef SYM
 }
