@@ -9,6 +9,7 @@
 #include "base/sys.h"
 
 _Atomic(unsigned char) fdtab_kinds[FDTAB_LOW];
+int (*fdtab_prove)(int fd);
 
 struct entry {
 	struct entry *next;
@@ -73,7 +74,12 @@ static void update_kind(int fd)
 			kind |= (unsigned char)entry->object->kind;
 		else if ((unsigned int)entry->fd % FDTAB_LOW == place)
 			kind |= FDTAB_SHARED;
-	atomic_store(&fdtab_kinds[place], kind);
+	if ((unsigned int)fd == place)
+		atomic_store(&fdtab_kinds[place], kind);
+	else if (kind & FDTAB_SHARED)
+		atomic_fetch_or(&fdtab_kinds[place], FDTAB_SHARED);
+	else
+		atomic_fetch_and(&fdtab_kinds[place], (unsigned char)~FDTAB_SHARED);
 }
 
 static struct entry *new_entry(int fd)
@@ -118,12 +124,42 @@ static bool is_current(int fd, const struct object *object)
 	return st.st_dev == object->dev && st.st_ino == object->ino;
 }
 
+bool fdtab_expect(int fd, enum fd_kind kind)
+{
+	unsigned char expected = (unsigned char)kind | FDTAB_EXPECTED;
+	unsigned char place = fdtab_place(fd);
+
+	if ((unsigned int)fd >= FDTAB_LOW)
+		return false;
+	if (place == expected)
+		return true;
+	return (!place || place == (expected | FDTAB_DOUBTED)) &&
+	       atomic_compare_exchange_strong(&fdtab_kinds[fd], &place, expected);
+}
+
+/* Meanwhile the number can be closed and be opened anew: then it is expected again. */
+static struct object *prove(int fd)
+{
+	_Atomic(unsigned char) *place = &fdtab_kinds[fd];
+	unsigned char doubted;
+	int ret;
+
+	/* What the child of a vfork() has there is not what its parent has. */
+	if (process_is_guest())
+		return NULL;
+	doubted = atomic_fetch_or(place, FDTAB_DOUBTED) | FDTAB_DOUBTED;
+	ret = fdtab_prove(fd);
+	if (!ret)
+		atomic_compare_exchange_strong(place, &doubted, doubted & FDTAB_SHARED);
+	return ret > 0 ? (*find(fd))->object : NULL;
+}
+
 struct object *fdtab_get(int fd)
 {
 	struct entry *entry = *find(fd);
 
 	if (!entry)
-		return NULL;
+		return fdtab_is_expected(fd) ? prove(fd) : NULL;
 	if (is_current(fd, entry->object))
 		return entry->object;
 	/* What the child of a vfork() has there is not what its parent has. */
@@ -138,8 +174,11 @@ void fdtab_drop(int fd)
 	struct entry *entry = *at;
 	struct object *object;
 
-	if (!entry)
+	if (!entry) {
+		if (fdtab_is_expected(fd))
+			update_kind(fd);
 		return;
+	}
 	object = entry->object;
 	*at = entry->next;
 	update_kind(fd);

@@ -45,6 +45,12 @@ struct object {
  * which each says whether one is of ours.
  */
 #define FDTAB_SHARED 0x80
+/*
+ * Of a number that was expected to be of its kind when it was opened: nobody
+ * has looked yet. Closing it changes nothing; what is opened there next does.
+ */
+#define FDTAB_EXPECTED 0x40
+#define FDTAB_DOUBTED  0x20 /* somebody looks at this moment */
 extern _Atomic(unsigned char) fdtab_kinds[FDTAB_LOW] __attribute__((visibility("hidden")));
 
 /* 0: neither the number nor one that shares its place is ours. */
@@ -62,9 +68,28 @@ static inline enum fd_kind fdtab_kind(int fd)
 	if (__builtin_expect(!kind, 1))
 		return FD_NOT_OURS;
 	if ((unsigned int)fd < FDTAB_LOW)
-		return (enum fd_kind)(kind & ~FDTAB_SHARED);
+		return (enum fd_kind)(kind & ~(FDTAB_SHARED | FDTAB_EXPECTED | FDTAB_DOUBTED));
 	return kind & FDTAB_SHARED ? FD_PAGEMAP : FD_NOT_OURS;
 }
+
+/* True when nothing but its kind is known of the number. */
+static inline bool fdtab_is_expected(int fd)
+{
+	return fdtab_place(fd) & FDTAB_EXPECTED && (unsigned int)fd < FDTAB_LOW;
+}
+
+/*
+ * fd was opened just now by a name that promises a file of that kind: to be
+ * looked at when something depends on it. False where it cannot be left at
+ * that. Needs no lock.
+ */
+bool fdtab_expect(int fd, enum fd_kind kind);
+
+/*
+ * Looks at a descriptor that was expected to be of ours. 1: it is, and has been
+ * entered; 0: it is not; a negative errno: it cannot be told.
+ */
+extern int (*fdtab_prove)(int fd);
 
 /* Sets the identity of object from the open file under fd. 0 or a negative errno. */
 int object_identify(struct object *object, int fd);
@@ -81,7 +106,8 @@ int fdtab_install(int fd, struct object *object);
 
 /*
  * The object under fd, without a reference, or NULL when fd is none of ours.
- * An entry that is no longer true is dropped.
+ * An entry that is no longer true is dropped. What was expected is proved; NULL
+ * with the expectation still there when that cannot be done.
  */
 struct object *fdtab_get(int fd);
 

@@ -71,6 +71,12 @@ int legacy_creating(int dirfd, const char *path, int flags);
 int legacy_opened(int dirfd, const char *path, int flags, int ret, uint64_t start);
 
 /*
+ * The same where that is all there is to do: a driver opened its pagemap under
+ * fd, as some do for each lookup. Takes no lock.
+ */
+bool legacy_expect_pagemap(const char *path, int flags, int fd);
+
+/*
  * What a name stands for that the kernel has not. A call on such a name either
  * goes to the kernel after all, with another path, or is answered from here.
  */

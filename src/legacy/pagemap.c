@@ -41,7 +41,7 @@ static void release(struct object *object)
  * /proc/PID/pagemap or /proc/PID/task/TID/pagemap, PID being this process: 1.
  * Another file: 0. A negative errno when it cannot be told.
  */
-static int is_own(int fd)
+static int is_named_own(int fd)
 {
 	char self[64], link[128];
 	char *pid;
@@ -62,7 +62,31 @@ static int is_own(int fd)
 	return pid && strtol(pid + 1, NULL, 10) == sys_getpid();
 }
 
-static int enter(int fd, bool native)
+/* The same, with what was found the last time: while a process lives its pagemap is one file. */
+static int is_own(int fd, struct stat *st)
+{
+	static struct {
+		unsigned int generation;
+		dev_t dev;
+		ino_t ino;
+	} own;
+	int ret = sys_fstat(fd, st);
+
+	if (ret)
+		return ret == -EBADF ? 0 : ret;
+	if (own.generation && own.generation == process_generation() && own.dev == st->st_dev &&
+	    own.ino == st->st_ino)
+		return 1;
+	ret = is_named_own(fd);
+	if (ret > 0) {
+		own.generation = process_generation();
+		own.dev = st->st_dev;
+		own.ino = st->st_ino;
+	}
+	return ret;
+}
+
+static int enter(int fd, const struct stat *st, bool native)
 {
 	struct pagemap *pagemap = slab_alloc(&pagemaps);
 	int ret;
@@ -71,28 +95,53 @@ static int enter(int fd, bool native)
 		return -ENOMEM;
 	pagemap->object.kind = FD_PAGEMAP;
 	pagemap->object.release = release;
+	pagemap->object.dev = st->st_dev;
+	pagemap->object.ino = st->st_ino;
 	pagemap->generation = process_generation();
 	pagemap->native = native;
 	if (native && event_wanted())
 		pagemap_tells_unpinned = told_natively = true;
-	ret = object_identify(&pagemap->object, fd);
 	object_hold(&pagemap->object);
-	if (!ret)
-		ret = fdtab_install(fd, &pagemap->object);
+	ret = fdtab_install(fd, &pagemap->object);
 	object_release(&pagemap->object);
 	return ret;
 }
 
+/* As fdtab_prove. */
+static int prove(int fd)
+{
+	struct stat st;
+	int ret = is_own(fd, &st);
+
+	if (ret <= 0)
+		return ret;
+	ret = enter(fd, &st, false);
+	return ret ? ret : 1;
+}
+
+static _Atomic(bool) is_served; /* on the cdev path */
+
 int pagemap_opened(int fd)
 {
-	int ret = is_own(fd);
+	struct stat st;
+	int ret = is_own(fd, &st);
 
 	if (ret <= 0)
 		return ret;
 	ret = path_choose();
 	if (ret > 0 && settings.mode != MODE_GROUP && !event_wanted())
 		return 0;
-	return ret < 0 ? ret : enter(fd, ret);
+	if (!ret) {
+		fdtab_prove = prove;
+		is_served = true;
+	}
+	return ret < 0 ? ret : enter(fd, &st, ret);
+}
+
+bool legacy_expect_pagemap(const char *path, int flags, int fd)
+{
+	return is_served && !event_wanted() && !(flags & O_PATH) &&
+	       !strcmp(path, "/proc/self/pagemap") && fdtab_expect(fd, FD_PAGEMAP);
 }
 
 /* ---- lookups while no page table exists ---- */
@@ -518,6 +567,8 @@ ssize_t legacy_pagemap_read(int fd, void *buf, ssize_t len, off_t pos, uint64_t 
 		if (pagemap && pagemap->object.kind == FD_PAGEMAP && shows_us(pagemap) &&
 		    !pagemap->native)
 			ret = answer(fd, va, entries, n, pos, &changed);
+		else if (!pagemap && fdtab_is_expected(fd))
+			ret = -ENOMEM; /* it cannot be told whose pages these are */
 		if (ret && at_position)
 			sys_lseek(fd, pos, SEEK_SET);
 		lock_leave(saved);

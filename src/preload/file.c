@@ -33,6 +33,8 @@ ELSEWHERE int opened(int dirfd, const char *path, int flags, int fd, int errno_b
 {
 	int ret;
 
+	if (fd >= 0 && legacy_expect_pagemap(path, flags, fd))
+		return fd;
 	if (fd >= 0 && fdtab_kind(fd) != FD_NOT_OURS)
 		legacy_replaced(fd);
 	if (fd < 0 && !may_open(errno))
@@ -166,6 +168,8 @@ ELSEWHERE int close_ours(int fd)
 {
 	int ret;
 
+	if (fdtab_is_expected(fd) && !event_wanted())
+		return NEXT(close)(fd);
 	return legacy_close(fd, &ret) ? (int)result(ret) : NEXT(close)(fd);
 }
 

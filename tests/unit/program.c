@@ -16,6 +16,8 @@ int program_open(const char *path, int flags)
 
 	if (fd < 0 && fd != -ENOENT && fd != -EBUSY)
 		return fd;
+	if (fd >= 0 && legacy_expect_pagemap(path, flags, fd))
+		return fd;
 	return legacy_opened(AT_FDCWD, path, flags, fd, 0);
 }
 
@@ -23,7 +25,7 @@ int program_close(int fd)
 {
 	int ret;
 
-	if (fdtab_kind(fd) == FD_NOT_OURS || !legacy_close(fd, &ret))
+	if (fdtab_kind(fd) == FD_NOT_OURS || fdtab_is_expected(fd) || !legacy_close(fd, &ret))
 		return sys_close(fd);
 	return ret;
 }

@@ -169,6 +169,49 @@ START_TEST(high_numbers)
 }
 END_TEST
 
+static int opens_anew(int fd)
+{
+	ck_assert(fdtab_expect(fd, FD_PAGEMAP));
+	return 0;
+}
+
+static int is_another(int fd)
+{
+	(void)fd;
+	return 0;
+}
+
+/* A number is closed and opened again while what it was is looked at. */
+START_TEST(expected_anew_meanwhile)
+{
+	int (*before)(int fd) = fdtab_prove;
+	int fd = sys_open("/dev/iommu", O_RDWR);
+
+	ck_assert(fdtab_expect(fd, FD_PAGEMAP));
+	fdtab_prove = opens_anew;
+	ck_assert_ptr_null(fdtab_get(fd));
+	ck_assert(fdtab_is_expected(fd));
+	ck_assert_int_eq(fdtab_kind(fd), FD_PAGEMAP);
+	fdtab_prove = is_another;
+	ck_assert_ptr_null(fdtab_get(fd));
+	ck_assert_int_eq(fdtab_kind(fd), FD_NOT_OURS);
+	fdtab_prove = before;
+	sys_close(fd);
+}
+END_TEST
+
+START_TEST(entered_is_not_expected)
+{
+	struct object object;
+	int fd = enter(&object, "/dev/iommu");
+
+	ck_assert(!fdtab_expect(fd, FD_PAGEMAP));
+	ck_assert(!fdtab_expect(FDTAB_LOW + fd, FD_PAGEMAP));
+	ck_assert_ptr_eq(fdtab_get(fd), &object);
+	close_entered(fd);
+}
+END_TEST
+
 START_TEST(no_memory_gives_the_reference_back)
 {
 	static struct object objects[512];
@@ -207,6 +250,8 @@ Suite *suite_fdtab(void)
 	tcase_add_test(tc, entering_replaces);
 	tcase_add_test(tc, range_spares_hidden);
 	tcase_add_test(tc, high_numbers);
+	tcase_add_test(tc, expected_anew_meanwhile);
+	tcase_add_test(tc, entered_is_not_expected);
 	tcase_add_test(tc, no_memory_gives_the_reference_back);
 	suite_add_tcase(suite, tc);
 	return suite;

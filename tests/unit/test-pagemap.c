@@ -216,6 +216,81 @@ START_TEST(known_pages_cost_one_call)
 }
 END_TEST
 
+/* Open, seek, read, close for each: as the kernel's own, but for where it was read. */
+START_TEST(opened_again_costs_one_call)
+{
+	uint64_t entry;
+	unsigned int calls;
+
+	fake_map(BASE, FAKE_4K, NULL, 0, 0);
+	program_frame(pagemap, BASE);
+	calls = fake.calls;
+	for (int i = 0; i < 100; i++) {
+		int fd = program_open("/proc/self/pagemap", O_RDONLY);
+
+		sys_lseek(fd, position(BASE), SEEK_SET);
+		ck_assert_int_eq(program_read(fd, &entry, sizeof(entry)), sizeof(entry));
+		ck_assert_int_eq(program_close(fd), 0);
+	}
+	ck_assert_uint_eq(fake.calls, calls + 5 * 100);
+}
+END_TEST
+
+/* What is pinned there is told by descriptors that nobody had looked at. */
+START_TEST(opened_again_is_ours)
+{
+	int fd = program_open("/proc/self/pagemap", O_RDONLY), copy = program_dup(fd);
+
+	fake_map(BASE, 2 * FAKE_4K, NULL, 0, 0);
+	program_frame(fd, BASE);
+	program_frame(copy, BASE + FAKE_4K);
+	program_close(copy);
+	program_close(fd);
+}
+END_TEST
+
+START_TEST(opened_again_and_replaced_unseen)
+{
+	int fd = program_open("/proc/self/pagemap", O_RDONLY);
+	uint64_t text = ~UINT64_C(0);
+
+	ck_assert(fdtab_is_expected(fd));
+	sys_close(fd);
+	ck_assert_int_eq(sys_open("/proc/self/maps", O_RDONLY), fd);
+	ck_assert_int_eq(legacy_pagemap_read(fd, &text, sizeof(text), 0, 0), sizeof(text));
+	ck_assert_uint_eq(text, ~UINT64_C(0));
+	ck_assert_int_eq(fdtab_kind(fd), FD_NOT_OURS);
+	program_close(fd);
+}
+END_TEST
+
+START_TEST(opened_again_and_replaced)
+{
+	int fd = program_open("/proc/self/pagemap", O_RDONLY);
+
+	program_close(fd);
+	ck_assert_int_eq(program_open("/proc/self/maps", O_RDONLY), fd);
+	legacy_replaced(fd);
+	ck_assert_int_eq(fdtab_kind(fd), FD_NOT_OURS);
+	program_close(fd);
+}
+END_TEST
+
+/* It cannot be told whose pages these are: no answer, until it can. */
+START_TEST(opened_again_and_not_told)
+{
+	int fd = program_open("/proc/self/pagemap", O_RDONLY);
+	uint64_t entry;
+
+	fake_map(BASE, FAKE_4K, NULL, 0, 0);
+	fake_fail(SYS_fstat, 0, 1, ENOMEM);
+	ck_assert_int_eq(program_lookup(fd, BASE, &entry), -ENOMEM);
+	ck_assert(fake_failed());
+	program_frame(fd, BASE);
+	program_close(fd);
+}
+END_TEST
+
 /* free() and a new malloc() at the same address, inside libc. */
 START_TEST(memory_replaced_unseen)
 {
@@ -635,6 +710,11 @@ Suite *suite_pagemap(void)
 	tcase_add_test(tc, position_advances);
 	tcase_add_test(tc, kernel_refusals);
 	tcase_add_test(tc, known_pages_cost_one_call);
+	tcase_add_test(tc, opened_again_costs_one_call);
+	tcase_add_test(tc, opened_again_is_ours);
+	tcase_add_test(tc, opened_again_and_replaced_unseen);
+	tcase_add_test(tc, opened_again_and_replaced);
+	tcase_add_test(tc, opened_again_and_not_told);
 	tcase_add_test(tc, memory_replaced_unseen);
 	tcase_add_test(tc, huge_page_replaced_unseen);
 	tcase_add_test(tc, memory_gone_unseen);
