@@ -356,32 +356,32 @@ bool legacy_close(int fd, int *ret)
 	return object;
 }
 
-static int close_part(unsigned int first, unsigned int last, unsigned int flags)
+static bool is_hidden(unsigned int fd)
 {
-	if (first > last)
-		return 0;
-	return (int)sys_call(SYS_close_range, first, last, flags, 0, 0, 0);
+	return fd < FDTAB_LOW && fdtab_kind((int)fd) == FD_HIDDEN;
 }
 
-int legacy_close_range(unsigned int first, unsigned int last, unsigned int flags)
+bool legacy_stretch(unsigned int *at, unsigned int last, unsigned int *end)
 {
-	struct lock_saved saved = lock_enter();
-	unsigned int from = first;
-	int ret = first > last ? -EINVAL : 0;
+	while (*at < last && is_hidden(*at))
+		++*at;
+	*end = *at;
+	while (*end < last && *end < FDTAB_LOW && !is_hidden(*end + 1))
+		++*end;
+	if (*end >= FDTAB_LOW)
+		*end = last;
+	return !is_hidden(*at);
+}
 
-	for (unsigned int fd = first; !ret && fd < FDTAB_LOW && fd <= last; fd++) {
-		if (fdtab_kind((int)fd) != FD_HIDDEN)
-			continue;
-		if (fd > first)
-			ret = close_part(first, fd - 1, flags);
-		first = fd + 1;
-	}
-	if (!ret)
-		ret = close_part(first, last, flags);
-	if (!ret && !(flags & CLOSE_RANGE_CLOEXEC) && !process_is_guest())
-		fdtab_drop_range(from, last);
+void legacy_range_closed(unsigned int first, unsigned int last)
+{
+	struct lock_saved saved;
+
+	if (process_is_guest())
+		return;
+	saved = lock_enter();
+	fdtab_drop_range(first, last);
 	lock_leave(saved);
-	return ret;
 }
 
 void legacy_replaced(int fd)

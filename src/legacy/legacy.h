@@ -206,8 +206,15 @@ void legacy_received(int fd);
  */
 bool legacy_close(int fd, int *ret);
 
-/* close_range(first, last): closes all but what is hidden. */
-int legacy_close_range(unsigned int first, unsigned int last, unsigned int flags);
+/*
+ * close_range() must not close what is hidden. Finds the first stretch of
+ * *at..last, which is *at..*end then, that has nothing hidden in it. False:
+ * all that is left is hidden.
+ */
+bool legacy_stretch(unsigned int *at, unsigned int last, unsigned int *end);
+
+/* All such stretches of first..last are closed. */
+void legacy_range_closed(unsigned int first, unsigned int last);
 
 /* The kernel gave the host fd: what was entered under that number is gone. */
 void legacy_replaced(int fd);

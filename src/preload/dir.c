@@ -17,6 +17,7 @@
 
 #include "base/lock.h"
 #include "base/slab.h"
+#include "base/sys.h"
 #include "base/user.h"
 #include "legacy/legacy.h"
 #include "preload/next.h"
@@ -285,8 +286,10 @@ static ssize_t list_alone(int fd, const char *name, void *buf, size_t size)
 	return ret;
 }
 
+typedef ssize_t (*getdents_call)(int fd, void *buf, size_t size);
+
 /* Ours come before the kernel's, of which there are always some. */
-static ssize_t list_more(int fd, const char *name, void *buf, size_t size)
+static ssize_t list_more(getdents_call call, int fd, const char *name, void *buf, size_t size)
 {
 	struct packed packed = {0};
 	ssize_t ours, ret;
@@ -296,11 +299,11 @@ static ssize_t list_more(int fd, const char *name, void *buf, size_t size)
 	ours = put_packed(&packed, buf, size);
 	if (ours < 0)
 		return ours;
-	ret = NEXT(getdents64)(fd, (char *)buf + ours, size - (size_t)ours);
+	ret = call(fd, (char *)buf + ours, size - (size_t)ours);
 	return ret < 0 ? ret : ours + ret;
 }
 
-ssize_t getdents64(int fd, void *buf, size_t size)
+static ssize_t entries(getdents_call call, int fd, void *buf, size_t size)
 {
 	int before = errno;
 	off_t pos = lseek(fd, 0, SEEK_CUR);
@@ -313,8 +316,26 @@ ssize_t getdents64(int fd, void *buf, size_t size)
 		return pos ? 0 : list_alone(fd, name, buf, size);
 	}
 	if (pos || !legacy_path_of(fd, name))
-		return NEXT(getdents64)(fd, buf, size);
-	return list_more(fd, name, buf, size);
+		return call(fd, buf, size);
+	return list_more(call, fd, name, buf, size);
+}
+
+ssize_t getdents64(int fd, void *buf, size_t size)
+{
+	return entries(NEXT(getdents64), fd, buf, size);
+}
+
+static ssize_t next_by_number(int fd, void *buf, size_t size)
+{
+	return NEXT(syscall)(SYS_getdents64, fd, buf, size);
+}
+
+bool dir_by_number(long nr, const long a[6], long *ret)
+{
+	if (nr != SYS_getdents64)
+		return false;
+	*ret = entries(next_by_number, (int)a[0], (void *)a[1], (size_t)a[2]);
+	return true;
 }
 
 ssize_t getdirentries(int fd, char *buf, size_t size, off_t *pos)

@@ -3,10 +3,10 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "base/sys.h"
 #include "base/user.h"
 #include "legacy/legacy.h"
 #include "preload/next.h"
-#include "base/sys.h"
 
 /* The kernel's refusals that may not be the last word, or not the right one. */
 static bool may_open(int error)
@@ -61,9 +61,15 @@ ELSEWHERE int opened(int dirfd, const char *path, int flags, int fd, int errno_b
 		opened(dirfd, path, flags, fd_, before_, start_, below_);                          \
 	})
 
-ELSEWHERE int open_carefully(int dirfd, const char *path, int flags, mode_t mode)
+ELSEWHERE int open_carefully(__typeof__(next.open) call, const char *path, int flags, mode_t mode)
 {
-	return OPENED_CAREFULLY(dirfd, path, flags, NEXT(openat64)(dirfd, path, flags, mode));
+	return OPENED_CAREFULLY(AT_FDCWD, path, flags, call(path, flags, mode));
+}
+
+ELSEWHERE int openat_carefully(__typeof__(next.openat) call, int dirfd, const char *path, int flags,
+			       mode_t mode)
+{
+	return OPENED_CAREFULLY(dirfd, path, flags, call(dirfd, path, flags, mode));
 }
 
 /* Something is to be looked at before the kernel is asked. */
@@ -73,11 +79,11 @@ static inline bool looks_first(int dirfd, int flags)
 	       (dirfd != AT_FDCWD && fdtab_kind(dirfd) != FD_NOT_OURS);
 }
 
-#define OPEN(dirfd, path, flags, mode, call)                                                       \
+#define OPENED(dirfd, path, flags, careful, call)                                                  \
 	({                                                                                         \
 		int fd_;                                                                           \
 		if (__builtin_expect(looks_first(dirfd, flags), 0)) {                              \
-			fd_ = open_carefully(dirfd, path, flags, mode);                            \
+			fd_ = (careful);                                                           \
 		} else {                                                                           \
 			int errno_ = errno;                                                        \
 			fd_ = (call);                                                              \
@@ -87,20 +93,48 @@ static inline bool looks_first(int dirfd, int flags)
 		fd_;                                                                               \
 	})
 
+#define OPEN(name, path, flags, mode)                                                              \
+	OPENED(AT_FDCWD, path, flags, open_carefully(NEXT(name), path, flags, mode),               \
+	       NEXT(name)(path, flags, mode))
+#define OPENAT(name, dirfd, path, flags, mode)                                                     \
+	OPENED(dirfd, path, flags, openat_carefully(NEXT(name), dirfd, path, flags, mode),         \
+	       NEXT(name)(dirfd, path, flags, mode))
+
 int any_open(const char *path, int flags, mode_t mode) IS(open);
 int any_open(const char *path, int flags, mode_t mode)
 {
-	return OPEN(AT_FDCWD, path, flags, mode, NEXT(open)(path, flags, mode));
+	return OPEN(open, path, flags, mode);
 }
 
 int any_open64(const char *path, int flags, mode_t mode) IS(open64);
 int any_open64(const char *path, int flags, mode_t mode)
 {
-	return OPEN(AT_FDCWD, path, flags, mode, NEXT(open64)(path, flags, mode));
+	return OPEN(open64, path, flags, mode);
 }
 
-ANY_ALIAS(__open, open);
-ANY_ALIAS(__open64, open64);
+int any___open(const char *path, int flags, mode_t mode) IS(__open);
+int any___open(const char *path, int flags, mode_t mode)
+{
+	return OPEN(__open, path, flags, mode);
+}
+
+int any___open64(const char *path, int flags, mode_t mode) IS(__open64);
+int any___open64(const char *path, int flags, mode_t mode)
+{
+	return OPEN(__open64, path, flags, mode);
+}
+
+int any_openat(int dirfd, const char *path, int flags, mode_t mode) IS(openat);
+int any_openat(int dirfd, const char *path, int flags, mode_t mode)
+{
+	return OPENAT(openat, dirfd, path, flags, mode);
+}
+
+int any_openat64(int dirfd, const char *path, int flags, mode_t mode) IS(openat64);
+int any_openat64(int dirfd, const char *path, int flags, mode_t mode)
+{
+	return OPENAT(openat64, dirfd, path, flags, mode);
+}
 
 int creat(const char *path, mode_t mode)
 {
@@ -108,18 +142,6 @@ int creat(const char *path, mode_t mode)
 }
 
 ALIAS(creat64, creat);
-
-int any_openat(int dirfd, const char *path, int flags, mode_t mode) IS(openat);
-int any_openat(int dirfd, const char *path, int flags, mode_t mode)
-{
-	return OPEN(dirfd, path, flags, mode, NEXT(openat)(dirfd, path, flags, mode));
-}
-
-int any_openat64(int dirfd, const char *path, int flags, mode_t mode) IS(openat64);
-int any_openat64(int dirfd, const char *path, int flags, mode_t mode)
-{
-	return OPEN(dirfd, path, flags, mode, NEXT(openat64)(dirfd, path, flags, mode));
-}
 
 /* Where a mode is needed, and is not there, libc ends the program. */
 static inline bool lacks_mode(int flags)
@@ -149,45 +171,62 @@ int __openat64_2(int dirfd, const char *path, int flags)
 				 : openat64(dirfd, path, flags);
 }
 
-/* It has no function of its own in libc. A form of it that is longer we do not know. */
-long preload_openat2(int dirfd, const char *path, const struct uapi_open_how *how, size_t size)
+#define CLOSE_OURS(fd, call)                                                                       \
+	({                                                                                         \
+		bool unproved_ = fdtab_is_expected(fd) && !event_wanted();                         \
+		int ret_;                                                                          \
+		!unproved_ &&legacy_close(fd, &ret_) ? (int)result(ret_) : (int)(call);            \
+	})
+
+ELSEWHERE int close_ours(__typeof__(next.close) call, int fd)
 {
-	struct uapi_open_how own;
-	int flags;
-
-	if (size != sizeof(own) || user_read(&own, how, sizeof(own)))
-		return NEXT(syscall)(SYS_openat2, dirfd, path, how, size);
-	flags = (int)own.flags;
-	return OPENED_CAREFULLY(
-		dirfd, path, flags,
-		(own.flags = (own.flags & ~UINT64_C(0xffffffff)) | (unsigned int)flags,
-		 (int)NEXT(syscall)(SYS_openat2, dirfd, path, &own, size)));
-}
-
-ELSEWHERE int close_ours(int fd)
-{
-	int ret;
-
-	if (fdtab_is_expected(fd) && !event_wanted())
-		return NEXT(close)(fd);
-	return legacy_close(fd, &ret) ? (int)result(ret) : NEXT(close)(fd);
+	return CLOSE_OURS(fd, call(fd));
 }
 
 int close(int fd)
 {
-	return fdtab_kind(fd) == FD_NOT_OURS ? NEXT(close)(fd) : close_ours(fd);
+	return is_ours(fd) ? close_ours(NEXT(close), fd) : NEXT(close)(fd);
 }
 
-ALIAS(__close, close);
+int __close(int fd)
+{
+	return is_ours(fd) ? close_ours(NEXT(__close), fd) : NEXT(__close)(fd);
+}
+
+/* call closes at..end; between such stretches lies what is hidden. */
+#define CLOSE_STRETCHES(first, last, flags, call)                                                  \
+	({                                                                                         \
+		unsigned int first_ = (first), last_ = (last), at = first_, end = last_;           \
+		int ret_ = 0;                                                                      \
+		if (first_ > last_)                                                                \
+			ret_ = (int)(call);                                                        \
+		while (!ret_ && legacy_stretch(&at, last_, &end)) {                                \
+			ret_ = (int)(call);                                                        \
+			if (end == last_)                                                          \
+				break;                                                             \
+			at = end + 1;                                                              \
+		}                                                                                  \
+		if (!ret_ && !((flags)&CLOSE_RANGE_CLOEXEC))                                       \
+			legacy_range_closed(first_, last_);                                        \
+		ret_;                                                                              \
+	})
 
 int close_range(unsigned int first, unsigned int last, int flags)
 {
-	return (int)result(legacy_close_range(first, last, (unsigned int)flags));
+	return CLOSE_STRETCHES(first, last, flags, NEXT(close_range)(at, end, flags));
+}
+
+static int close_stretch(unsigned int first, unsigned int last)
+{
+	if (last != ~0U)
+		return NEXT(close_range)(first, last, 0);
+	NEXT(closefrom)((int)first);
+	return 0;
 }
 
 void closefrom(int first)
 {
-	legacy_close_range(first < 0 ? 0 : (unsigned int)first, ~0U, 0);
+	CLOSE_STRETCHES(first < 0 ? 0 : (unsigned int)first, ~0U, 0, close_stretch(at, end));
 }
 
 ELSEWHERE int duplicated_ours(int oldfd, int newfd)
@@ -221,7 +260,8 @@ int dup2(int oldfd, int newfd)
 
 int __dup2(int oldfd, int newfd)
 {
-	return dup2(oldfd, newfd);
+	make_way(newfd);
+	return duplicated(oldfd, NEXT(__dup2)(oldfd, newfd));
 }
 
 int dup3(int oldfd, int newfd, int flags)
@@ -234,7 +274,7 @@ static int controlled(int fd, int cmd, int ret)
 {
 	if (cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC)
 		return duplicated(fd, ret);
-	if (cmd == F_GETFL && ret >= 0 && fdtab_kind(fd) != FD_NOT_OURS)
+	if (cmd == F_GETFL && ret >= 0 && is_ours(fd))
 		return legacy_file_flags(fd, ret);
 	return ret;
 }
@@ -242,29 +282,104 @@ static int controlled(int fd, int cmd, int ret)
 /* Of what fcntl() was asked; 1: nothing was done. */
 static inline int set_here(int fd, int cmd, long arg)
 {
-	if (cmd != F_SETFL || fdtab_kind(fd) == FD_NOT_OURS)
+	if (cmd != F_SETFL || !is_ours(fd))
 		return 1;
 	return legacy_set_file_flags(fd, (int)arg);
 }
 
+#define FCNTL(fd, cmd, arg, call)                                                                  \
+	({                                                                                         \
+		int set_ = set_here(fd, cmd, arg);                                                 \
+		set_ <= 0 ? (int)result(set_) : controlled(fd, cmd, (int)(call));                  \
+	})
+
 int any_fcntl(int fd, int cmd, long arg) IS(fcntl);
 int any_fcntl(int fd, int cmd, long arg)
 {
-	int set = set_here(fd, cmd, arg);
-
-	if (set <= 0)
-		return (int)result(set);
-	return controlled(fd, cmd, NEXT(fcntl)(fd, cmd, arg));
+	return FCNTL(fd, cmd, arg, NEXT(fcntl)(fd, cmd, arg));
 }
 
-ANY_ALIAS(__fcntl, fcntl);
+int any___fcntl(int fd, int cmd, long arg) IS(__fcntl);
+int any___fcntl(int fd, int cmd, long arg)
+{
+	return FCNTL(fd, cmd, arg, NEXT(__fcntl)(fd, cmd, arg));
+}
 
 int any_fcntl64(int fd, int cmd, long arg) IS(fcntl64);
 int any_fcntl64(int fd, int cmd, long arg)
 {
-	int set = set_here(fd, cmd, arg);
+	return FCNTL(fd, cmd, arg, NEXT(fcntl64)(fd, cmd, arg));
+}
 
-	if (set <= 0)
-		return (int)result(set);
-	return controlled(fd, cmd, NEXT(fcntl64)(fd, cmd, arg));
+/* ---- by number ---- */
+
+/* A form of it that is longer we do not know. */
+static int openat2_by_number(const long a[6])
+{
+	int dirfd = (int)a[0], flags;
+	const char *path = (const char *)a[1];
+	struct uapi_open_how how;
+
+	if (a[3] != sizeof(how) || user_read(&how, (const void *)a[2], sizeof(how)))
+		return (int)BY_NUMBER(SYS_openat2, a);
+	flags = (int)how.flags;
+	return OPENED_CAREFULLY(
+		dirfd, path, flags,
+		(how.flags = (how.flags & ~UINT64_C(0xffffffff)) | (unsigned int)flags,
+		 (int)NEXT(syscall)(SYS_openat2, dirfd, path, &how, sizeof(how))));
+}
+
+static int openat_by_number(int dirfd, const char *path, int flags, mode_t mode)
+{
+	return OPENED_CAREFULLY(dirfd, path, flags,
+				(int)NEXT(syscall)(SYS_openat, dirfd, path, flags, mode));
+}
+
+#define FD   ((int)a[0])
+#define CALL BY_NUMBER(nr, a)
+
+static int dup_by_number(long nr, const long a[6])
+{
+	make_way((int)a[1]);
+	return duplicated(FD, (int)CALL);
+}
+
+bool file_by_number(long nr, const long a[6], long *ret)
+{
+	switch (nr) {
+#ifdef SYS_open
+	case SYS_open:
+		*ret = openat_by_number(AT_FDCWD, (const char *)a[0], (int)a[1], (mode_t)a[2]);
+		return true;
+	case SYS_creat:
+		*ret = openat_by_number(AT_FDCWD, (const char *)a[0], O_CREAT | O_WRONLY | O_TRUNC,
+					(mode_t)a[1]);
+		return true;
+	case SYS_dup2:
+#endif
+	case SYS_dup3:
+		*ret = dup_by_number(nr, a);
+		return true;
+	case SYS_openat:
+		*ret = openat_by_number(FD, (const char *)a[1], (int)a[2], (mode_t)a[3]);
+		return true;
+	case SYS_openat2:
+		*ret = openat2_by_number(a);
+		return true;
+	case SYS_close:
+		*ret = is_ours(FD) ? CLOSE_OURS(FD, CALL) : CALL;
+		return true;
+	case SYS_close_range:
+		*ret = CLOSE_STRETCHES((unsigned int)a[0], (unsigned int)a[1], (int)a[2],
+				       NEXT(syscall)(nr, at, end, a[2]));
+		return true;
+	case SYS_dup:
+		*ret = duplicated(FD, (int)CALL);
+		return true;
+	case SYS_fcntl:
+		*ret = FCNTL(FD, (int)a[1], a[2], CALL);
+		return true;
+	default:
+		return false;
+	}
 }

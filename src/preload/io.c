@@ -8,19 +8,24 @@
 
 #include "legacy/legacy.h"
 #include "legacy/observe.h"
+#include "base/sys.h"
 #include "preload/next.h"
+
+#define IOCTL(fd, cmd, arg, call)                                                                  \
+	({                                                                                         \
+		uint64_t start_ = event_start();                                                   \
+		long ret_;                                                                         \
+		if (legacy_ioctl(fd, (unsigned int)(cmd), arg, &ret_))                             \
+			ret_ = result(ret_);                                                       \
+		else                                                                               \
+			ret_ = (call);                                                             \
+		observe_ioctl(fd, (unsigned int)(cmd), arg, ret_ < 0 ? -errno : ret_, start_);     \
+		ret_;                                                                              \
+	})
 
 ELSEWHERE long ioctl_ours(int fd, ioctl_request_t cmd, unsigned long arg)
 {
-	uint64_t start = event_start();
-	long ret;
-
-	if (legacy_ioctl(fd, (unsigned int)cmd, arg, &ret))
-		ret = result(ret);
-	else
-		ret = NEXT(ioctl)(fd, cmd, arg);
-	observe_ioctl(fd, (unsigned int)cmd, arg, ret < 0 ? -errno : ret, start);
-	return ret;
+	return IOCTL(fd, cmd, arg, NEXT(ioctl)(fd, cmd, arg));
 }
 
 int any_ioctl(int fd, ioctl_request_t cmd, unsigned long arg) IS(ioctl);
@@ -74,88 +79,102 @@ static inline ssize_t refused(int fd, int forbidden)
 #define READ(fd, buf, len, pos, call)  TRANSFER(was_read, O_WRONLY, fd, buf, len, pos, call)
 #define WRITE(fd, buf, len, pos, call) TRANSFER(was_written, O_RDONLY, fd, buf, len, pos, call)
 
-ELSEWHERE ssize_t read_ours(int fd, void *buf, size_t len)
+ELSEWHERE ssize_t read_ours(__typeof__(next.read) call, int fd, void *buf, size_t len)
 {
-	return READ(fd, buf, len, -1, NEXT(read)(fd, buf, len));
+	return READ(fd, buf, len, -1, call(fd, buf, len));
 }
 
-ELSEWHERE ssize_t pread_ours(int fd, void *buf, size_t len, off_t pos)
+ELSEWHERE ssize_t pread_ours(__typeof__(next.pread) call, int fd, void *buf, size_t len, off_t pos)
 {
-	return READ(fd, buf, len, pos, NEXT(pread64)(fd, buf, len, pos));
+	return READ(fd, buf, len, pos, call(fd, buf, len, pos));
 }
 
-ELSEWHERE ssize_t write_ours(int fd, const void *buf, size_t len)
+ELSEWHERE ssize_t write_ours(__typeof__(next.write) call, int fd, const void *buf, size_t len)
 {
-	return WRITE(fd, buf, len, -1, NEXT(write)(fd, buf, len));
+	return WRITE(fd, buf, len, -1, call(fd, buf, len));
 }
 
-ELSEWHERE ssize_t pwrite_ours(int fd, const void *buf, size_t len, off_t pos)
+ELSEWHERE ssize_t pwrite_ours(__typeof__(next.pwrite) call, int fd, const void *buf, size_t len,
+			      off_t pos)
 {
-	return WRITE(fd, buf, len, pos, NEXT(pwrite64)(fd, buf, len, pos));
-}
-
-static inline bool is_ours(int fd)
-{
-	return fdtab_kind(fd) != FD_NOT_OURS;
+	return WRITE(fd, buf, len, pos, call(fd, buf, len, pos));
 }
 
 ssize_t read(int fd, void *buf, size_t len)
 {
-	return is_ours(fd) ? read_ours(fd, buf, len) : NEXT(read)(fd, buf, len);
+	return is_ours(fd) ? read_ours(NEXT(read), fd, buf, len) : NEXT(read)(fd, buf, len);
 }
 
-ALIAS(__read, read);
+ssize_t __read(int fd, void *buf, size_t len)
+{
+	return is_ours(fd) ? read_ours(NEXT(__read), fd, buf, len) : NEXT(__read)(fd, buf, len);
+}
 
 ssize_t pread(int fd, void *buf, size_t len, off_t pos)
 {
-	return is_ours(fd) ? pread_ours(fd, buf, len, pos) : NEXT(pread)(fd, buf, len, pos);
+	return is_ours(fd) ? pread_ours(NEXT(pread), fd, buf, len, pos)
+			   : NEXT(pread)(fd, buf, len, pos);
 }
 
 ssize_t pread64(int fd, void *buf, size_t len, off64_t pos)
 {
-	return is_ours(fd) ? pread_ours(fd, buf, len, pos) : NEXT(pread64)(fd, buf, len, pos);
+	return is_ours(fd) ? pread_ours(NEXT(pread64), fd, buf, len, pos)
+			   : NEXT(pread64)(fd, buf, len, pos);
 }
 
-ALIAS(__pread64, pread64);
+ssize_t __pread64(int fd, void *buf, size_t len, off64_t pos)
+{
+	return is_ours(fd) ? pread_ours(NEXT(__pread64), fd, buf, len, pos)
+			   : NEXT(__pread64)(fd, buf, len, pos);
+}
 
 /* Where the buffer is too small libc ends the program. */
 
 ssize_t __read_chk(int fd, void *buf, size_t len, size_t buf_size)
 {
-	return is_ours(fd) && len <= buf_size ? read_ours(fd, buf, len)
+	return is_ours(fd) && len <= buf_size ? read_ours(NEXT(read), fd, buf, len)
 					      : NEXT(__read_chk)(fd, buf, len, buf_size);
 }
 
 ssize_t __pread_chk(int fd, void *buf, size_t len, off_t pos, size_t buf_size)
 {
-	return is_ours(fd) && len <= buf_size ? pread_ours(fd, buf, len, pos)
+	return is_ours(fd) && len <= buf_size ? pread_ours(NEXT(pread), fd, buf, len, pos)
 					      : NEXT(__pread_chk)(fd, buf, len, pos, buf_size);
 }
 
 ssize_t __pread64_chk(int fd, void *buf, size_t len, off64_t pos, size_t buf_size)
 {
-	return is_ours(fd) && len <= buf_size ? pread_ours(fd, buf, len, pos)
+	return is_ours(fd) && len <= buf_size ? pread_ours(NEXT(pread64), fd, buf, len, pos)
 					      : NEXT(__pread64_chk)(fd, buf, len, pos, buf_size);
 }
 
 ssize_t write(int fd, const void *buf, size_t len)
 {
-	return is_ours(fd) ? write_ours(fd, buf, len) : NEXT(write)(fd, buf, len);
+	return is_ours(fd) ? write_ours(NEXT(write), fd, buf, len) : NEXT(write)(fd, buf, len);
 }
 
-ALIAS(__write, write);
+ssize_t __write(int fd, const void *buf, size_t len)
+{
+	return is_ours(fd) ? write_ours(NEXT(__write), fd, buf, len) : NEXT(__write)(fd, buf, len);
+}
 
 ssize_t pwrite(int fd, const void *buf, size_t len, off_t pos)
 {
-	return is_ours(fd) ? pwrite_ours(fd, buf, len, pos) : NEXT(pwrite)(fd, buf, len, pos);
+	return is_ours(fd) ? pwrite_ours(NEXT(pwrite), fd, buf, len, pos)
+			   : NEXT(pwrite)(fd, buf, len, pos);
 }
 
 ssize_t pwrite64(int fd, const void *buf, size_t len, off64_t pos)
 {
-	return is_ours(fd) ? pwrite_ours(fd, buf, len, pos) : NEXT(pwrite64)(fd, buf, len, pos);
+	return is_ours(fd) ? pwrite_ours(NEXT(pwrite64), fd, buf, len, pos)
+			   : NEXT(pwrite64)(fd, buf, len, pos);
 }
 
-ALIAS(__pwrite64, pwrite64);
+ssize_t __pwrite64(int fd, const void *buf, size_t len, off64_t pos)
+{
+	return is_ours(fd) ? pwrite_ours(NEXT(__pwrite64), fd, buf, len, pos)
+			   : NEXT(__pwrite64)(fd, buf, len, pos);
+}
 
 /* The same where the bytes lie in several places. pos is -1 for the descriptor's own. */
 static ssize_t were_read(int fd, const struct iovec *iov, ssize_t len, off_t pos)
@@ -236,7 +255,7 @@ ssize_t pwritev64v2(int fd, const struct iovec *iov, int count, off64_t pos, int
 	return VECTOR(fd, NEXT(pwritev64v2)(fd, iov, count, pos, flags));
 }
 
-static void received(const struct msghdr *msg)
+static void parts_received(const struct msghdr *msg)
 {
 	for (struct cmsghdr *part = CMSG_FIRSTHDR(msg); part;
 	     part = CMSG_NXTHDR((struct msghdr *)msg, part)) {
@@ -249,33 +268,41 @@ static void received(const struct msghdr *msg)
 	}
 }
 
+static ssize_t received(const struct msghdr *msg, ssize_t len)
+{
+	if (len >= 0 && msg->msg_controllen)
+		parts_received(msg);
+	return len;
+}
+
 ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 {
-	ssize_t ret = NEXT(recvmsg)(fd, msg, flags);
+	return received(msg, NEXT(recvmsg)(fd, msg, flags));
+}
 
-	if (ret >= 0 && msg->msg_controllen)
-		received(msg);
-	return ret;
+static int all_received(const struct mmsghdr *msgs, int count)
+{
+	for (int i = 0; i < count; i++)
+		received(&msgs[i].msg_hdr, 0);
+	return count;
 }
 
 int recvmmsg(int fd, struct mmsghdr *msgs, unsigned int count, recvmmsg_flags_t flags,
 	     struct timespec *timeout)
 {
-	int ret = NEXT(recvmmsg)(fd, msgs, count, flags, timeout);
+	return all_received(msgs, NEXT(recvmmsg)(fd, msgs, count, flags, timeout));
+}
 
-	for (int i = 0; i < ret; i++)
-		if (msgs[i].msg_hdr.msg_controllen)
-			received(&msgs[i].msg_hdr);
-	return ret;
+static int got(int fd)
+{
+	if (fd >= 0)
+		legacy_received(fd);
+	return fd;
 }
 
 int pidfd_getfd(int pidfd, int fd, unsigned int flags)
 {
-	int got = NEXT(pidfd_getfd)(pidfd, fd, flags);
-
-	if (got >= 0)
-		legacy_received(got);
-	return got;
+	return got(NEXT(pidfd_getfd)(pidfd, fd, flags));
 }
 
 /*
@@ -329,4 +356,56 @@ int lio_listio(int mode, aio_list_t list, int count, struct sigevent *event)
 int lio_listio64(int mode, struct aiocb64 *const list[], int count, struct sigevent *event)
 {
 	return PIN_BEFORE_ALL(list, count) ? NEXT(lio_listio64)(mode, list, count, event) : -1;
+}
+
+#define FD   ((int)a[0])
+#define BUF  ((void *)a[1])
+#define LEN  ((size_t)a[2])
+#define IOV  ((const struct iovec *)a[1])
+#define CALL BY_NUMBER(nr, a)
+
+bool io_by_number(long nr, const long a[6], long *ret)
+{
+	switch (nr) {
+	case SYS_ioctl:
+		*ret = legacy_may_ioctl(FD, (unsigned int)a[1])
+			       ? IOCTL(FD, a[1], (unsigned long)a[2], CALL)
+			       : CALL;
+		return true;
+	case SYS_read:
+		*ret = is_ours(FD) ? READ(FD, BUF, LEN, -1, CALL) : CALL;
+		return true;
+	case SYS_pread64:
+		*ret = is_ours(FD) ? READ(FD, BUF, LEN, a[3], CALL) : CALL;
+		return true;
+	case SYS_write:
+		*ret = is_ours(FD) ? WRITE(FD, BUF, LEN, -1, CALL) : CALL;
+		return true;
+	case SYS_pwrite64:
+		*ret = is_ours(FD) ? WRITE(FD, BUF, LEN, a[3], CALL) : CALL;
+		return true;
+	case SYS_readv:
+		*ret = READV(FD, IOV, -1, CALL);
+		return true;
+	case SYS_preadv:
+	case SYS_preadv2:
+		*ret = READV(FD, IOV, a[3], CALL);
+		return true;
+	case SYS_writev:
+	case SYS_pwritev:
+	case SYS_pwritev2:
+		*ret = VECTOR(FD, CALL);
+		return true;
+	case SYS_recvmsg:
+		*ret = received((const struct msghdr *)a[1], CALL);
+		return true;
+	case SYS_recvmmsg:
+		*ret = all_received((const struct mmsghdr *)a[1], (int)CALL);
+		return true;
+	case SYS_pidfd_getfd:
+		*ret = got((int)CALL);
+		return true;
+	default:
+		return false;
+	}
 }

@@ -43,20 +43,25 @@ static int refused(int fd, int prot, int flags)
 	return ENODEV;
 }
 
+typedef void *(*mmap_call)(void *addr, size_t len, int prot, int flags, int fd, off_t pos);
+
 /* Mapping over something. */
-ELSEWHERE void *mmap_over(void *addr, size_t len, int prot, int flags, int fd, off_t pos)
+ELSEWHERE void *mmap_over(mmap_call call, void *addr, size_t len, int prot, int flags, int fd,
+			  off_t pos)
 {
-	return TAKING_AWAY(addr, len, MAP_FAILED, NEXT(mmap64)(addr, len, prot, flags, fd, pos));
+	return TAKING_AWAY(addr, len, MAP_FAILED, call(addr, len, prot, flags, fd, pos));
 }
 
-static inline void *map(void *addr, size_t len, int prot, int flags, int fd, off_t pos)
+static inline void *map(mmap_call call, void *addr, size_t len, int prot, int flags, int fd,
+			off_t pos)
 {
-	return flags & MAP_FIXED ? mmap_over(addr, len, prot, flags, fd, pos)
-				 : NEXT(mmap64)(addr, len, prot, flags, fd, pos);
+	return flags & MAP_FIXED ? mmap_over(call, addr, len, prot, flags, fd, pos)
+				 : call(addr, len, prot, flags, fd, pos);
 }
 
 /* fd is one of ours. */
-ELSEWHERE void *mmap_ours(void *addr, size_t len, int prot, int flags, int fd, off_t pos)
+ELSEWHERE void *mmap_ours(mmap_call call, void *addr, size_t len, int prot, int flags, int fd,
+			  off_t pos)
 {
 	uint64_t start = event_start();
 	void *ret;
@@ -65,20 +70,28 @@ ELSEWHERE void *mmap_ours(void *addr, size_t len, int prot, int flags, int fd, o
 		errno = refused(fd, prot, flags);
 		return MAP_FAILED;
 	}
-	ret = map(addr, len, prot, flags, fd, pos);
+	ret = map(call, addr, len, prot, flags, fd, pos);
 	observe_mapped(fd, len, prot, pos, ret == MAP_FAILED ? -errno : (intptr_t)ret, start);
 	return ret;
 }
 
-/* On the 64-bit machines that we serve mmap() and mmap64() are one. */
-void *mmap64(void *addr, size_t len, int prot, int flags, int fd, off64_t pos)
+static inline void *any_mmap(mmap_call call, void *addr, size_t len, int prot, int flags, int fd,
+			     off_t pos)
 {
 	return flags & MAP_ANONYMOUS || fdtab_kind(fd) == FD_NOT_OURS
-		       ? map(addr, len, prot, flags, fd, pos)
-		       : mmap_ours(addr, len, prot, flags, fd, pos);
+		       ? map(call, addr, len, prot, flags, fd, pos)
+		       : mmap_ours(call, addr, len, prot, flags, fd, pos);
 }
 
-ALIAS(mmap, mmap64);
+void *mmap(void *addr, size_t len, int prot, int flags, int fd, off_t pos)
+{
+	return any_mmap(NEXT(mmap), addr, len, prot, flags, fd, pos);
+}
+
+void *mmap64(void *addr, size_t len, int prot, int flags, int fd, off64_t pos)
+{
+	return any_mmap(NEXT(mmap64), addr, len, prot, flags, fd, pos);
+}
 
 int munmap(void *addr, size_t len)
 {
@@ -181,21 +194,27 @@ static size_t segment_size(int id)
 	return shmctl(id, IPC_STAT, &segment) ? 0 : segment.shm_segsz;
 }
 
+#define ATTACH(id, addr, flags, call)                                                              \
+	((flags)&SHM_REMAP && pin_count() ? TAKING_AWAY(addr, segment_size(id), (void *)-1, call)  \
+					  : (call))
+
 void *shmat(int id, const void *addr, int flags)
 {
-	if (!(flags & SHM_REMAP) || !pin_count())
-		return NEXT(shmat)(id, addr, flags);
-	return TAKING_AWAY(addr, segment_size(id), (void *)-1, NEXT(shmat)(id, addr, flags));
+	return ATTACH(id, addr, flags, NEXT(shmat)(id, addr, flags));
 }
+
+#define DETACH(addr, call)                                                                         \
+	({                                                                                         \
+		size_t len_ = pin_count() ? legacy_detaching((uintptr_t)(addr)) : 0;               \
+		int ret_ = (int)(call);                                                            \
+		if (!ret_ && len_)                                                                 \
+			legacy_detached((uintptr_t)(addr), len_);                                  \
+		ret_;                                                                              \
+	})
 
 int shmdt(const void *addr)
 {
-	size_t len = pin_count() ? legacy_detaching((uintptr_t)addr) : 0;
-	int ret = NEXT(shmdt)(addr);
-
-	if (!ret && len)
-		legacy_detached((uintptr_t)addr, len);
-	return ret;
+	return DETACH(addr, NEXT(shmdt)(addr));
 }
 
 static int punched(int fd, int mode, off64_t pos, off64_t len, int ret)
@@ -253,11 +272,7 @@ int truncate64(const char *path, off64_t len)
 	return name_truncated(path, len, NEXT(truncate64)(path, len));
 }
 
-/*
- * The same by number. What comes next is syscall() itself: another preload's
- * mmap() may have led here, and would again.
- */
-#define CALL NEXT(syscall)(nr, a[0], a[1], a[2], a[3], a[4], a[5])
+#define CALL BY_NUMBER(nr, a)
 
 static long mmap_by_number(long nr, const long a[6])
 {
@@ -291,6 +306,24 @@ bool memory_by_number(long nr, const long a[6], long *ret)
 		return true;
 	case SYS_madvise:
 		*ret = advised(addr, len, (int)a[2], (int)CALL);
+		return true;
+	case SYS_remap_file_pages:
+		*ret = TAKING_AWAY(addr, len, -1, CALL);
+		return true;
+	case SYS_shmat:
+		*ret = (long)ATTACH((int)a[0], (void *)a[1], (int)a[2], (void *)CALL);
+		return true;
+	case SYS_shmdt:
+		*ret = DETACH(addr, CALL);
+		return true;
+	case SYS_fallocate:
+		*ret = punched((int)a[0], (int)a[1], a[2], a[3], (int)CALL);
+		return true;
+	case SYS_ftruncate:
+		*ret = truncated((int)a[0], a[1], (int)CALL);
+		return true;
+	case SYS_truncate:
+		*ret = name_truncated((const char *)a[0], a[1], (int)CALL);
 		return true;
 	default:
 		return false;

@@ -11,6 +11,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "base/sys.h"
 #include "preload/named.h"
 
 /* ---- links ---- */
@@ -43,12 +44,15 @@ static ssize_t opened_link(int fd, char *buf, size_t size)
 	return result(legacy_readlink(name, buf, size));
 }
 
+#define LINK_AT(dirfd, path, buf, size, call, real)                                                \
+	(fdtab_kind(dirfd) == FD_STANDIN && legacy_is_empty(path)                                  \
+		 ? opened_link(dirfd, buf, size)                                                   \
+		 : LINK(dirfd, path, buf, size, call, real))
+
 ssize_t readlinkat(int dirfd, const char *path, char *buf, size_t size)
 {
-	if (fdtab_kind(dirfd) == FD_STANDIN && legacy_is_empty(path))
-		return opened_link(dirfd, buf, size);
-	return LINK(dirfd, path, buf, size, NEXT(readlinkat)(dirfd, path, buf, size),
-		    NEXT(readlink)(names.to, buf, size));
+	return LINK_AT(dirfd, path, buf, size, NEXT(readlinkat)(dirfd, path, buf, size),
+		       NEXT(readlinkat)(dirfd, names.to, buf, size));
 }
 
 ssize_t __readlink_chk(const char *path, char *buf, size_t size, size_t buf_size)
@@ -83,7 +87,8 @@ char *__realpath_chk(const char *path, char *to_path, size_t to_size)
 
 char *canonicalize_file_name(const char *path)
 {
-	return realpath(path, NULL);
+	return NAMED(AT_FDCWD, path, true, NULL, NEXT(canonicalize_file_name)(path),
+		     NEXT(canonicalize_file_name)(names.to), resolved(names.to, NULL));
 }
 
 /* ---- stat ---- */
@@ -120,6 +125,11 @@ static int descriptor_stat(int fd, void *st, int ret)
 #define STAT(dirfd, path, follow, st, call, real)                                                  \
 	NAMED(dirfd, path, follow, -1, call, real, our_stat(names.to, st))
 
+#define STAT_AT(dirfd, path, flags, st, call, real)                                                \
+	((flags)&AT_EMPTY_PATH && legacy_is_other(dirfd)                                           \
+		 ? descriptor_stat(dirfd, st, (int)(call))                                         \
+		 : (int)STAT(dirfd, path, !((flags)&AT_SYMLINK_NOFOLLOW), st, call, real))
+
 int stat(const char *path, struct stat *st)
 {
 	return STAT(AT_FDCWD, path, true, st, NEXT(stat)(path, st), NEXT(stat)(names.to, st));
@@ -143,20 +153,14 @@ int lstat64(const char *path, struct stat64 *st)
 
 int fstatat(int dirfd, const char *path, struct stat *st, int flags)
 {
-	if (flags & AT_EMPTY_PATH && legacy_is_other(dirfd))
-		return descriptor_stat(dirfd, st, NEXT(fstatat)(dirfd, path, st, flags));
-	return STAT(dirfd, path, !(flags & AT_SYMLINK_NOFOLLOW), st,
-		    NEXT(fstatat)(dirfd, path, st, flags),
-		    NEXT(fstatat)(dirfd, names.to, st, flags));
+	return STAT_AT(dirfd, path, flags, st, NEXT(fstatat)(dirfd, path, st, flags),
+		       NEXT(fstatat)(dirfd, names.to, st, flags));
 }
 
 int fstatat64(int dirfd, const char *path, struct stat64 *st, int flags)
 {
-	if (flags & AT_EMPTY_PATH && legacy_is_other(dirfd))
-		return descriptor_stat(dirfd, st, NEXT(fstatat64)(dirfd, path, st, flags));
-	return STAT(dirfd, path, !(flags & AT_SYMLINK_NOFOLLOW), st,
-		    NEXT(fstatat64)(dirfd, path, st, flags),
-		    NEXT(fstatat64)(dirfd, names.to, st, flags));
+	return STAT_AT(dirfd, path, flags, st, NEXT(fstatat64)(dirfd, path, st, flags),
+		       NEXT(fstatat64)(dirfd, names.to, st, flags));
 }
 
 int __xstat(int version, const char *path, struct stat *st)
@@ -259,16 +263,21 @@ static int descriptor_statx(int fd, struct statx *stx)
 	return (int)result(ret);
 }
 
+static int described(int fd, const char *path, struct statx *stx, int ret)
+{
+	return ret || *path ? ret : descriptor_statx(fd, stx);
+}
+
+#define STATX(dirfd, path, flags, stx, call, real)                                                 \
+	((flags)&AT_EMPTY_PATH && legacy_is_other(dirfd)                                           \
+		 ? described(dirfd, path, stx, (int)(call))                                        \
+		 : (int)NAMED(dirfd, path, !((flags)&AT_SYMLINK_NOFOLLOW), -1, call, real,         \
+			      our_statx(names.to, stx)))
+
 int statx(int dirfd, const char *path, int flags, unsigned int mask, struct statx *st)
 {
-	if (flags & AT_EMPTY_PATH && legacy_is_other(dirfd)) {
-		int ret = NEXT(statx)(dirfd, path, flags, mask, st);
-
-		return ret || *path ? ret : descriptor_statx(dirfd, st);
-	}
-	return NAMED(dirfd, path, !(flags & AT_SYMLINK_NOFOLLOW), -1,
-		     NEXT(statx)(dirfd, path, flags, mask, st),
-		     NEXT(statx)(dirfd, names.to, flags, mask, st), our_statx(names.to, st));
+	return STATX(dirfd, path, flags, st, NEXT(statx)(dirfd, path, flags, mask, st),
+		     NEXT(statx)(dirfd, names.to, flags, mask, st));
 }
 
 /* ---- access ---- */
@@ -289,7 +298,8 @@ int eaccess(const char *path, int mode)
 
 int euidaccess(const char *path, int mode)
 {
-	return eaccess(path, mode);
+	return NAMED(AT_FDCWD, path, true, -1, NEXT(euidaccess)(path, mode),
+		     NEXT(euidaccess)(names.to, mode), NEXT(euidaccess)(names.like, mode));
 }
 
 int faccessat(int dirfd, const char *path, int mode, int flags)
@@ -335,19 +345,26 @@ static int entered(const char *name, int ret)
 	return ret;
 }
 
+#define CHDIR(path, next)                                                                          \
+	NAMED(AT_FDCWD, path, true, -1, entered(NULL, (int)next(path)),                            \
+	      entered(NULL, (int)next(names.to)), entered(names.to, (int)next(names.like)))
+
 int chdir(const char *path)
 {
-	return NAMED(AT_FDCWD, path, true, -1, entered(NULL, NEXT(chdir)(path)),
-		     entered(NULL, NEXT(chdir)(names.to)),
-		     entered(names.to, NEXT(chdir)(names.like)));
+	return CHDIR(path, NEXT(chdir));
 }
 
-int fchdir(int fd)
+static int descriptor_entered(int fd, int ret)
 {
 	char name[LEGACY_PATH];
 	bool ours = fdtab_kind(fd) == FD_STANDIN && legacy_path_of(fd, name);
 
-	return entered(ours ? name : NULL, NEXT(fchdir)(fd));
+	return entered(ours ? name : NULL, ret);
+}
+
+int fchdir(int fd)
+{
+	return descriptor_entered(fd, NEXT(fchdir)(fd));
 }
 
 char *getcwd(char *buf, size_t size)
@@ -379,4 +396,66 @@ char *__getcwd_chk(char *buf, size_t size, size_t buf_size)
 char *get_current_dir_name(void)
 {
 	return legacy_in_ours ? getcwd(NULL, 0) : NEXT(get_current_dir_name)();
+}
+
+/* ---- by number ---- */
+
+#define FD	      ((int)a[0])
+#define PATH	      ((const char *)a[0])
+#define AT	      ((const char *)a[1])
+#define CALL	      BY_NUMBER(nr, a)
+#define CALL_ON(name) NEXT(syscall)(nr, name, a[1], a[2])
+#define CALL_AT(name) NEXT(syscall)(nr, a[0], name, a[2], a[3], a[4])
+
+static inline long chdir_by_number(const char *path)
+{
+	return NEXT(syscall)(SYS_chdir, path);
+}
+
+bool names_by_number(long nr, const long a[6], long *ret)
+{
+	switch (nr) {
+#ifdef SYS_stat
+	case SYS_readlink:
+		*ret = LINK(AT_FDCWD, PATH, (char *)a[1], (size_t)a[2], CALL, CALL_ON(names.to));
+		return true;
+	case SYS_stat:
+		*ret = STAT(AT_FDCWD, PATH, true, (void *)a[1], CALL, CALL_ON(names.to));
+		return true;
+	case SYS_lstat:
+		*ret = STAT(AT_FDCWD, PATH, false, (void *)a[1], CALL, CALL_ON(names.to));
+		return true;
+	case SYS_access:
+		*ret = NAMED(AT_FDCWD, PATH, true, -1, CALL, CALL_ON(names.to),
+			     CALL_ON(names.like));
+		return true;
+#endif
+	case SYS_readlinkat:
+		*ret = LINK_AT(FD, AT, (char *)a[2], (size_t)a[3], CALL, CALL_AT(names.to));
+		return true;
+	case SYS_newfstatat:
+		*ret = STAT_AT(FD, AT, (int)a[3], (void *)a[2], CALL, CALL_AT(names.to));
+		return true;
+	case SYS_fstat:
+		*ret = descriptor_stat(FD, (void *)a[1], (int)CALL);
+		return true;
+	case SYS_statx:
+		*ret = STATX(FD, AT, (int)a[2], (struct statx *)a[4], CALL, CALL_AT(names.to));
+		return true;
+	case SYS_faccessat:
+		*ret = NAMED(FD, AT, true, -1, CALL, CALL_AT(names.to), CALL_AT(names.like));
+		return true;
+	case SYS_faccessat2:
+		*ret = NAMED(FD, AT, !((int)a[3] & AT_SYMLINK_NOFOLLOW), -1, CALL,
+			     CALL_AT(names.to), CALL_AT(names.like));
+		return true;
+	case SYS_chdir:
+		*ret = CHDIR(PATH, chdir_by_number);
+		return true;
+	case SYS_fchdir:
+		*ret = descriptor_entered(FD, (int)CALL);
+		return true;
+	default:
+		return false;
+	}
 }

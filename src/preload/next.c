@@ -73,6 +73,16 @@ static int get_descriptor(int pidfd, int fd, unsigned int flags)
 	return (int)result(sys_call(SYS_pidfd_getfd, pidfd, fd, flags, 0, 0, 0));
 }
 
+static int close_numbers(unsigned int first, unsigned int last, int flags)
+{
+	return (int)result(sys_call(SYS_close_range, first, last, flags, 0, 0, 0));
+}
+
+static void close_numbers_from(int first)
+{
+	close_numbers((unsigned int)first, ~0U, 0);
+}
+
 static const struct {
 	const void *slot;
 	void *function;
@@ -92,6 +102,8 @@ static const struct {
 	{&next.pwritev2, write_vectors},
 	{&next.pwritev64v2, write_vectors},
 	{&next.pidfd_getfd, get_descriptor},
+	{&next.close_range, close_numbers},
+	{&next.closefrom, close_numbers_from},
 };
 
 /* Where there are several versions of a function: dlsym() of glibc before 2.36 finds the oldest. */

@@ -30,6 +30,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/fdtab.h"
+
 /* musl before 1.2.5 has no statx(). */
 #ifndef STATX_BASIC_STATS
 #include <linux/stat.h>
@@ -122,12 +124,28 @@ extern struct next next __attribute__((visibility("hidden")));
  */
 #define ELSEWHERE static __attribute__((noinline))
 
-/* Those of memory.c, as syscall() has them: a and the result are its own. */
+/*
+ * Another preload's read() may call __read(), or syscall(SYS_read), which come
+ * to us. What follows on each name is therefore the next function of that very
+ * name, and on a number the next syscall(): to go on by read() would lead round
+ * in a circle.
+ *
+ * Each of these does the calls of its file as syscall() has them: a and *ret
+ * are its own. False where the number is none of them.
+ */
+bool dir_by_number(long nr, const long a[6], long *ret);
+bool file_by_number(long nr, const long a[6], long *ret);
+bool io_by_number(long nr, const long a[6], long *ret);
 bool memory_by_number(long nr, const long a[6], long *ret);
+bool names_by_number(long nr, const long a[6], long *ret);
 
-/* openat2() as syscall() has it: libc has no function of that name. */
-struct uapi_open_how;
-long preload_openat2(int dirfd, const char *path, const struct uapi_open_how *how, size_t size);
+#define BY_NUMBER(nr, a) NEXT(syscall)(nr, (a)[0], (a)[1], (a)[2], (a)[3], (a)[4], (a)[5])
+
+/* What the number stands for may be ours. */
+static inline bool is_ours(int fd)
+{
+	return fdtab_kind(fd) != FD_NOT_OURS;
+}
 
 /* What a handler returned, as a libc function returns it. */
 static inline long result(long ret)

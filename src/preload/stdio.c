@@ -64,7 +64,9 @@ FILE *fopen64(const char *path, const char *mode)
 
 FILE *_IO_fopen(const char *path, const char *mode)
 {
-	return fopen(path, mode);
+	return opened(path, mode,
+		      NAMED(AT_FDCWD, path, true, NULL, NEXT(_IO_fopen)(path, mode),
+			    NEXT(_IO_fopen)(names.to, mode), our_stream(names.to, mode)));
 }
 
 FILE *freopen(const char *path, const char *mode, FILE *stream)
@@ -77,18 +79,26 @@ FILE *freopen64(const char *path, const char *mode, FILE *stream)
 	return opened(path, mode, NEXT(freopen64)(path, mode, stream));
 }
 
-int fclose(FILE *stream)
+static inline int any_fclose(int call(FILE *), FILE *stream)
 {
 	int fd = descriptor_of(stream);
 	bool ours = fd >= 0 && fdtab_kind(fd) != FD_NOT_OURS;
-	int ret = NEXT(fclose)(stream);
+	int ret = call(stream);
 
 	if (ours)
 		legacy_replaced(fd);
 	return ret;
 }
 
-ALIAS(_IO_fclose, fclose);
+int fclose(FILE *stream)
+{
+	return any_fclose(NEXT(fclose), stream);
+}
+
+int _IO_fclose(FILE *stream)
+{
+	return any_fclose(NEXT(_IO_fclose), stream);
+}
 
 static inline bool is_pagemap(FILE *stream)
 {
@@ -128,7 +138,10 @@ size_t fread(void *buf, size_t size, size_t count, FILE *stream)
 	return TAKEN(stream, buf, size, NEXT(fread)(buf, size, count, stream));
 }
 
-ALIAS(_IO_fread, fread);
+size_t _IO_fread(void *buf, size_t size, size_t count, FILE *stream)
+{
+	return TAKEN(stream, buf, size, NEXT(_IO_fread)(buf, size, count, stream));
+}
 
 size_t fread_unlocked(void *buf, size_t size, size_t count, FILE *stream)
 {

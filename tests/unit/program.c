@@ -30,6 +30,21 @@ int program_close(int fd)
 	return ret;
 }
 
+int program_close_range(unsigned int first, unsigned int last)
+{
+	unsigned int end;
+	int ret = 0;
+
+	for (unsigned int at = first; !ret && legacy_stretch(&at, last, &end); at = end + 1) {
+		ret = (int)sys_call(SYS_close_range, at, end, 0, 0, 0, 0);
+		if (end == last)
+			break;
+	}
+	if (!ret)
+		legacy_range_closed(first, last);
+	return ret;
+}
+
 static int duplicated(int oldfd, int newfd)
 {
 	if (newfd >= 0 && (fdtab_kind(oldfd) != FD_NOT_OURS || fdtab_kind(newfd) != FD_NOT_OURS))

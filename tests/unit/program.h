@@ -13,6 +13,7 @@
 
 int program_open(const char *path, int flags);
 int program_close(int fd);
+int program_close_range(unsigned int first, unsigned int last);
 int program_dup(int fd);
 int program_dup2(int oldfd, int newfd);
 long program_ioctl(int fd, unsigned int cmd, unsigned long arg);

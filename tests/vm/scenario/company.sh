@@ -23,6 +23,7 @@ company() { # DIRECTORY
         [jemalloc]=$where/libjemalloc.so.2
         [tcmalloc]=$where/libtcmalloc_minimal.so.4
         [mimalloc]=$where/libmimalloc.so.2
+        ["one that calls by other names and numbers"]=$top/build/tests/conformance/.libs/circle.so
         ["ASan's runtime"]=$(gcc -print-file-name=libasan.so)
     )
     export FAKECHROOT_BASE=/srv FAKECHROOT_EXCLUDE_PATH=/dev:/proc:/sys
