@@ -3,26 +3,16 @@
 # What bash completes is what the command knows, and the manual tells about it.
 # The command is the one of the build directory that this runs in.
 
-set -euo pipefail
+# shellcheck source=SCRIPTDIR/../checks.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../checks.sh"
 
 srcdir=${srcdir:-.}
 command=$(realpath "${NOIOMMU_SHIM_COMMAND:-./noiommu-shim}")
 manual=$srcdir/man/noiommu-shim.1
-failed=0
 unset LD_PRELOAD "${!NOIOMMU_SHIM_@}"
 
 # shellcheck source=SCRIPTDIR/../../completions/noiommu-shim
 . "$srcdir/completions/noiommu-shim"
-
-is() { # NAME GOT WANTED
-    if [[ $2 == "$3" ]]; then
-        echo "ok - $1"
-    else
-        failed=$((failed + 1))
-        echo "not ok - $1"
-        printf '# got: %s\n# wanted: %s\n' "$2" "$3"
-    fi
-}
 
 sorted() {
     sort -u | xargs
@@ -66,5 +56,3 @@ is "a program" "$(completed run -- noiommu-shim-none)" ""
 is "a program, after options" "$(completed run --mode = cdev realpat)" realpath
 is "an option of a program is its own" "$(completed run -- ls --mo)" ""
 is "a file for a program" "$(completed run -- cat "$srcdir/man/noiommu-shim.1")" "$manual"
-
-((failed == 0))

@@ -3,23 +3,10 @@
 # What `make install` puts in place works from there, and `make uninstall`
 # takes all of it away again. Runs in a build directory.
 
-set -euo pipefail
+# shellcheck source=SCRIPTDIR/../checks.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../checks.sh"
 
-scratch=$(mktemp -d)
-failed=0
 unset LD_PRELOAD MAKEFLAGS MFLAGS "${!NOIOMMU_SHIM_@}"
-
-trap 'rm -rf "$scratch"' EXIT
-
-is() { # NAME GOT WANTED
-    if [[ $2 == "$3" ]]; then
-        echo "ok - $1"
-    else
-        failed=$((failed + 1))
-        echo "not ok - $1"
-        printf '# got: %s\n# wanted: %s\n' "$2" "$3"
-    fi
-}
 
 installed() { # the files by directory and name, the rest of their paths left out
     find "$scratch" ! -type d | sed -E 's,.*/([^/]*/[^/]*)$,\1,' | sort | xargs
@@ -46,5 +33,3 @@ fi
 
 make uninstall DESTDIR="$scratch" >/dev/null 2>&1
 is "nothing is left behind" "$(installed)" ""
-
-((failed == 0))

@@ -6,16 +6,13 @@
 # The command is the one of the build directory that this runs in, or
 # NOIOMMU_SHIM_COMMAND.
 
-set -euo pipefail
+# shellcheck source=SCRIPTDIR/../checks.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../checks.sh"
 
 command=$(realpath "${NOIOMMU_SHIM_COMMAND:-./noiommu-shim}")
 library=$(realpath "$(dirname "$command")/.libs/libnoiommu-shim.so")
 cc=${CC:-cc}
-scratch=$(mktemp -d)
-passed=0 failed=0 skipped=0
 unset LD_PRELOAD "${!NOIOMMU_SHIM_@}"
-
-trap 'rm -rf "$scratch"' EXIT
 
 # Runs the command; leaves its status, output and messages in $status, $out and $err.
 run() { # ARG...
@@ -23,22 +20,6 @@ run() { # ARG...
     "$command" "$@" >"$scratch/out" 2>"$scratch/err" </dev/null || status=$?
     out=$(<"$scratch/out")
     err=$(<"$scratch/err")
-}
-
-is() { # NAME GOT WANTED
-    if [[ $2 == "$3" ]]; then
-        passed=$((passed + 1))
-        echo "ok - $1"
-    else
-        failed=$((failed + 1))
-        echo "not ok - $1"
-        printf '# got: %s\n# wanted: %s\n' "$2" "$3"
-    fi
-}
-
-skip() { # NAME REASON
-    skipped=$((skipped + 1))
-    echo "ok - $1 # SKIP $2"
 }
 
 # The last run ended with STATUS, after one line on stderr that has WORDS.
@@ -471,6 +452,3 @@ export NOIOMMU_SHIM_TRACE=$scratch/none
 run run -- true
 unset NOIOMMU_SHIM_TRACE
 complained "a ring that is not there" 0 "this process is not traced"
-
-echo "cli: $passed passed, $failed failed, $skipped skipped"
-((failed == 0))

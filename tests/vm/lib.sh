@@ -1,61 +1,11 @@
 # shellcheck shell=bash
 #
 # What a scenario stands on; to be sourced. A scenario runs on the host and
-# does its checks there or in guests. Each check is one line of output,
-# "ok - NAME" or "not ok - NAME", followed by lines "# ..." that say why.
-
-set -euo pipefail
+# does its checks there or in guests.
 
 vm_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-scratch=$(mktemp -d)
-failed=0
-
-finish() {
-    local status=$?
-    rm -rf "$scratch"
-    ((status > 0 || failed == 0)) || status=1
-    exit "$status"
-}
-trap finish EXIT
-
-passes() { # NAME
-    echo "ok - $1"
-}
-
-fails() { # NAME [REASON]
-    failed=$((failed + 1))
-    echo "not ok - $1"
-    while read -r; do
-        echo "# $REPLY"
-    done <<<"${2-}"
-}
-
-# Does COMMAND succeed?
-ok() { # NAME COMMAND [ARG...]
-    local name=$1 output
-    shift
-    if output=$("$@" 2>&1); then
-        passes "$name"
-    else
-        fails "$name" "$* ends with status $?:"$'\n'"$output"
-    fi
-}
-
-is() { # NAME GOT WANTED
-    if [[ $2 == "$3" ]]; then
-        passes "$1"
-    else
-        fails "$1" "got: $2"$'\n'"wanted: $3"
-    fi
-}
-
-contains() { # NAME GOT PART
-    if [[ $2 == *"$3"* ]]; then
-        passes "$1"
-    else
-        fails "$1" "got: $2"$'\n'"lacks: $3"
-    fi
-}
+# shellcheck source=SCRIPTDIR/../checks.sh
+. "$vm_dir/../checks.sh"
 
 # Runs a command in a guest. Leaves its exit status in $status and its output
 # in $out and $err, and, byte for byte, in the files $scratch/out and err.
