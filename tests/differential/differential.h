@@ -131,6 +131,7 @@ void differences_mask(const char *step, char *result);
 /* observer.c: what another process sees of it in the end */
 
 void observer_start(void);
+void observer_meet(void); /* before the first sequence of a process */
 void observer_look(struct answer *a);
 int observe(int fd);
 

@@ -18,6 +18,11 @@
 
 enum { REPORT_LENGTH = 1024 };
 
+struct request {
+	pid_t pid;
+	bool first; /* to compare with later: the devices can wait */
+};
+
 /* ---- the side of the observed -------------------------------------------- */
 
 static int to_observer = -1;
@@ -45,18 +50,30 @@ void observer_start(void)
 	to_observer = ends[0];
 }
 
-void observer_look(struct answer *a)
+static void ask(bool first, struct answer *a)
 {
-	pid_t self = getpid();
+	struct request request = { .pid = getpid(), .first = first };
 	char report[REPORT_LENGTH];
 	ssize_t length = -1;
 
-	if (send(to_observer, &self, sizeof(self), MSG_NOSIGNAL) == sizeof(self))
+	if (send(to_observer, &request, sizeof(request), MSG_NOSIGNAL) == sizeof(request))
 		length = recv(to_observer, report, sizeof(report) - 1, 0);
 	if (length <= 0)
 		errx(2, "the observer does not answer");
 	report[length] = 0;
 	answer(a, " outside:%s", report);
+}
+
+void observer_meet(void)
+{
+	static struct answer ignored;
+
+	ask(true, &ignored);
+}
+
+void observer_look(struct answer *a)
+{
+	ask(false, a);
 }
 
 /* ---- the observer: descriptors and pins ---------------------------------- */
@@ -152,14 +169,14 @@ static int test_device(int i)
 	return bind_and_close(nodes[i].cdev);
 }
 
-static void report(pid_t pid, struct answer *a)
+static void report(const struct request *request, struct answer *a)
 {
 	static int fds_at_start;
-	int fds = count_fds(pid);
+	int fds = count_fds(request->pid);
 
 	a->used = 0;
-	answer(a, " fds=%+d pinned=%ld", fds - fds_at_start, pinned(pid));
-	for (int i = 0; i < world_devices(); i++) {
+	answer(a, " fds=%+d pinned=%ld", fds - fds_at_start, pinned(request->pid));
+	for (int i = 0; i < world_devices() && !request->first; i++) {
 		int error = test_device(i);
 
 		answer(a, " %c=%s", 'A' + i, error ? strerrorname_np(error) : "free");
@@ -170,15 +187,15 @@ static void report(pid_t pid, struct answer *a)
 int observe(int fd)
 {
 	static struct answer a;
-	pid_t pid;
+	struct request request;
 
 	iommufd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
 	for (int i = 0; i < world_devices(); i++) {
 		world_group_node(i, nodes[i].group, sizeof(nodes[i].group));
 		world_cdev_node(i, nodes[i].cdev, sizeof(nodes[i].cdev));
 	}
-	while (recv(fd, &pid, sizeof(pid), 0) == sizeof(pid)) {
-		report(pid, &a);
+	while (recv(fd, &request, sizeof(request), 0) == sizeof(request)) {
+		report(&request, &a);
 		if (send(fd, a.text, a.used, MSG_NOSIGNAL) != (ssize_t)a.used)
 			return 1;
 	}

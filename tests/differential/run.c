@@ -224,7 +224,7 @@ static void warm_up(void)
 		perform(steps[i], &ignored, false);
 	slots_close();
 	fds_at_start = count_fds();
-	observer_look(&ignored);
+	observer_meet();
 }
 
 void run_sequence(const struct sequence *sequence, FILE *transcript)
