@@ -46,11 +46,12 @@ static int alloc_ioas(int fd, uint32_t *id)
  * never has a page table, so that nothing is pinned by that. The IOAS with the
  * pins is the one that was made after it.
  */
-#define MARK_IOVA 0x6e6f696f6d6d7000
+#define MARK_IOVA   0x6e6f696f6d6d7000
+#define MARK_LENGTH 4096
 
 static int set_mark(int fd, uint32_t ioas)
 {
-	static char page[4096] __attribute__((aligned(4096)));
+	static char page[MARK_LENGTH] __attribute__((aligned(MARK_LENGTH)));
 	struct iommu_vfio_ioas mark = {
 		.size = sizeof(mark),
 		.ioas_id = ioas,
@@ -69,23 +70,25 @@ static int set_mark(int fd, uint32_t ioas)
 	return ret ? ret : sys_ioctl(fd, IOMMU_VFIO_IOAS, &mark);
 }
 
-/* The IOAS for pins of an iommufd that has the mark; 0: it has none. */
+/*
+ * The IOAS for pins of an iommufd that has the mark; 0: it has none. A map that
+ * is copied onto itself shows whether it is there, and takes no right.
+ */
 static uint32_t find_mark(int fd)
 {
 	struct iommu_vfio_ioas mark = {.size = sizeof(mark), .op = IOMMU_VFIO_IOAS_GET};
-	struct iommu_ioas_noiommu_get_pa query = {
-		.size = sizeof(query),
-		.iova = MARK_IOVA,
-		.length = 1,
+	struct iommu_ioas_copy copy = {
+		.size = sizeof(copy),
+		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE,
+		.length = MARK_LENGTH,
+		.dst_iova = MARK_IOVA,
+		.src_iova = MARK_IOVA,
 	};
 
 	if (sys_ioctl(fd, IOMMU_VFIO_IOAS, &mark))
 		return 0;
-	query.ioas_id = mark.ioas_id;
-	/* Mapped, without a page table. */
-	if (sys_ioctl(fd, IOMMU_IOAS_NOIOMMU_GET_PA, &query) != -EOPNOTSUPP)
-		return 0;
-	return mark.ioas_id + 1;
+	copy.dst_ioas_id = copy.src_ioas_id = mark.ioas_id;
+	return sys_ioctl(fd, IOMMU_IOAS_COPY, &copy) == -EEXIST ? mark.ioas_id + 1 : 0;
 }
 
 int ioas_open(void)

@@ -14,10 +14,14 @@
 #include "uapi/vfio.h"
 
 static struct slab containers = {.size = sizeof(struct container)};
+static struct container *newest;
+static unsigned int last_number;
 
 static void release(struct object *object)
 {
 	state_add(containers, -1);
+	if (newest == (struct container *)object)
+		newest = NULL;
 	slab_free(&containers, object);
 }
 
@@ -33,10 +37,9 @@ static struct container *new_container(int fd, unsigned int number)
 	container->number = number;
 	object_identify(&container->object, fd);
 	state_add(containers, 1);
+	newest = container;
 	return container;
 }
-
-static unsigned int last_number;
 
 unsigned int container_adopted(void)
 {
@@ -47,9 +50,10 @@ unsigned int container_adopted(void)
 
 struct container *container_adopt(int fd)
 {
-	struct container *container =
-		ioas_adopt(fd) ? new_container(fd, container_adopted()) : NULL;
+	struct container *container = NULL;
 
+	if (ioas_adopt(fd))
+		container = newest ? newest : new_container(fd, container_adopted());
 	return container && !fdtab_install(fd, &container->object) ? container : NULL;
 }
 
