@@ -189,6 +189,17 @@ static int open_name_again(const struct object *object, int flags)
 	return open_view(&view, -1, flags);
 }
 
+/* A device's link can be looked at, and not opened: it leads to no node. */
+static int open_nameless_again(int fd, int flags)
+{
+	const struct view view = {.kind = VIEW_NAMELESS, .path = NAMES_OF_DEVICE};
+	int ret = fd < 0 ? fd : -ENXIO;
+
+	if (fd >= 0 && flags & O_PATH)
+		ret = standin_enter(&view, fd);
+	return ret ? ret : fd;
+}
+
 /*
  * ret is what the kernel says to opening such a path: the file behind our
  * descriptor, once more.
@@ -199,8 +210,8 @@ static int opened_again(const struct object *object, int ret, int flags)
 
 	if (object->kind == FD_PAGEMAP)
 		return fd < 0 ? fd : opened_pagemap(fd);
-	if (object->kind == FD_DEVICE || object->kind == FD_RECEIVED)
-		ret = flags & O_PATH ? fd : -ENXIO;
+	if (names_is_nameless(object))
+		ret = open_nameless_again(fd, flags);
 	else if (object->kind == FD_STANDIN || flags & O_PATH)
 		ret = open_name_again(object, flags);
 	else if (object->kind == FD_GROUP)
@@ -216,7 +227,8 @@ int legacy_opened(int dirfd, const char *path, int flags, int ret, uint64_t star
 {
 	const char *base = strrchr(path, '/');
 	struct lock_saved saved = lock_enter();
-	const struct object *object = link_target(path);
+	/* With O_NOFOLLOW the link itself is opened. */
+	const struct object *object = flags & O_NOFOLLOW ? NULL : link_target(path);
 
 	if (object)
 		ret = opened_again(object, ret, flags);

@@ -123,6 +123,11 @@ ssize_t legacy_readlink(const char *name, char *buf, size_t size)
 	return ret;
 }
 
+static bool is_device(const struct object *object)
+{
+	return object->kind == FD_DEVICE || object->kind == FD_RECEIVED;
+}
+
 size_t names_native(const struct object *object, char *to, size_t size)
 {
 	if (object->kind == FD_STANDIN)
@@ -132,12 +137,15 @@ size_t names_native(const struct object *object, char *to, size_t size)
 	if (object->kind == FD_GROUP)
 		return format(to, size, "/dev/vfio/noiommu-%u",
 			      view_group_of(&((const struct group *)object)->cdev));
+	if (is_device(object))
+		return format(to, size, NAMES_OF_DEVICE);
 	return 0;
 }
 
-static bool is_device(const struct object *object)
+bool names_is_nameless(const struct object *object)
 {
-	return object->kind == FD_DEVICE || object->kind == FD_RECEIVED;
+	return is_device(object) || (object->kind == FD_STANDIN &&
+				     ((const struct standin *)object)->view.kind == VIEW_NAMELESS);
 }
 
 ssize_t legacy_link_was_read(const char *path, char *buf, size_t size, ssize_t len)
@@ -154,9 +162,7 @@ ssize_t legacy_link_was_read(const char *path, char *buf, size_t size, ssize_t l
 		return len;
 	saved = lock_enter();
 	object = fdtab_get((int)fd);
-	if (object && is_device(object))
-		name_len = format(name, sizeof(name), "anon_inode:[vfio-device]");
-	else if (object)
+	if (object)
 		name_len = names_native(object, name, sizeof(name));
 	lock_leave(saved);
 	if (!name_len)
@@ -207,7 +213,7 @@ int legacy_fstat(int fd, struct stat *st)
 	char name[VIEW_PATH];
 	int ret = 0;
 
-	if (object && is_device(object)) {
+	if (object && names_is_nameless(object)) {
 		ret = stat_nameless(st);
 	} else if (object && names_native(object, name, sizeof(name))) {
 		ret = sys_fstatat(AT_FDCWD, name, st, AT_SYMLINK_NOFOLLOW);

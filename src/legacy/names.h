@@ -8,8 +8,16 @@
 #include "base/fdtab.h"
 #include "legacy/view.h"
 
-/* Under which name the host opened a container, group or stand-in. Its length; 0: it is neither. */
+/*
+ * What the link in /proc/self/fd of a container, group, device or stand-in reads
+ * natively: where it is a name, the one that the host opened it under. Its
+ * length; 0: it is none of these.
+ */
+#define NAMES_OF_DEVICE "anon_inode:[vfio-device]"
 size_t names_native(const struct object *object, char *to, size_t size);
+
+/* True for a device and for what stands for one without opening it: no name leads there. */
+bool names_is_nameless(const struct object *object);
 
 /*
  * True for what shares its open file with others, which natively it does not:

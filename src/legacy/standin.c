@@ -42,7 +42,7 @@ static int put_text(const char *text, int fd, int flags)
 	return ret < 0 ? ret : 0;
 }
 
-static int enter(const struct view *view, int fd)
+int standin_enter(const struct view *view, int fd)
 {
 	struct standin *standin = slab_alloc(&standins);
 	int ret;
@@ -71,7 +71,7 @@ int standin_open(const struct view *view, int flags)
 	if (view->kind == VIEW_TEXT && !(flags & O_PATH))
 		ret = put_text(view->text, fd, flags);
 	if (!ret)
-		ret = enter(view, fd);
+		ret = standin_enter(view, fd);
 	if (ret)
 		sys_close(fd);
 	return ret ? ret : fd;

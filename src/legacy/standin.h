@@ -21,6 +21,9 @@ struct standin {
 /* Opens what is no device, or not to be used as one. A descriptor or a negative errno. */
 int standin_open(const struct view *view, int flags);
 
+/* Has fd, which the kernel opened with O_PATH, stand for view. 0 or a negative errno. */
+int standin_enter(const struct view *view, int fd);
+
 /* As view_find(), also where dirfd or the current directory is of ours. */
 void standin_find(int dirfd, const char *path, bool follow, struct view *view);
 

@@ -26,6 +26,7 @@ enum view_kind {
 	VIEW_DEVICE_LINK, /* /sys/kernel/iommu_groups/N/devices/DEVICE, the link itself */
 	VIEW_TEXT,	  /* a file of /sys/kernel/iommu_groups/N */
 	VIEW_NOT_DIR,	  /* something below one of the files */
+	VIEW_NAMELESS,	  /* a device, which is reached by descriptors alone */
 	VIEW_REAL,	  /* a path through one of the links to what the kernel has */
 };
 

@@ -35,13 +35,15 @@ ssize_t readlink(const char *path, char *buf, size_t size)
 		    NEXT(readlink)(names.to, buf, size));
 }
 
-/* The link that was opened with O_PATH is itself what "" names. */
+/* The link that was opened with O_PATH is itself what "" names; of others that is nothing. */
 static ssize_t opened_link(int fd, char *buf, size_t size)
 {
 	char name[LEGACY_PATH];
+	ssize_t ret;
 
 	legacy_path_of(fd, name);
-	return result(legacy_readlink(name, buf, size));
+	ret = legacy_readlink(name, buf, size);
+	return result(ret == -EINVAL ? -ENOENT : ret);
 }
 
 #define LINK_AT(dirfd, path, buf, size, call, real)                                                \
