@@ -79,19 +79,24 @@ int cdev_open(unsigned int index)
 	return sys_open(path, O_RDWR | O_CLOEXEC);
 }
 
-static struct flock range_of(enum cdev_lock which, enum cdev_hold hold)
+static struct flock range_of(off_t which, enum cdev_hold hold)
 {
 	static const short types[] = {F_UNLCK, F_RDLCK, F_WRLCK};
 
 	return (struct flock){
-		.l_type = types[hold], .l_whence = SEEK_SET, .l_start = (off_t)which, .l_len = 1};
+		.l_type = types[hold], .l_whence = SEEK_SET, .l_start = which, .l_len = 1};
 }
 
-int cdev_lock(int fd, enum cdev_lock which, enum cdev_hold hold)
+static int lock(int fd, off_t which, enum cdev_hold hold)
 {
 	struct flock range = range_of(which, hold);
 
 	return (int)sys_fcntl(fd, F_OFD_SETLK, (long)&range);
+}
+
+int cdev_lock(int fd, enum cdev_lock which, enum cdev_hold hold)
+{
+	return lock(fd, (off_t)which, hold);
 }
 
 bool cdev_is_locked(unsigned int index, enum cdev_lock which)
@@ -117,13 +122,14 @@ static unsigned long number_before(const char **end)
 }
 
 /*
- * proc(5), fdinfo: "lock:\t1: OFDLCK ADVISORY WRITE -1 00:05:88 FIRST LAST".
- * Neighbouring locks are one.
+ * Calls what() with each range of locks that the open file under fd has, until it
+ * returns true, which is then the result. proc(5), fdinfo, where neighbouring
+ * locks are one: "lock:\t1: OFDLCK ADVISORY WRITE -1 00:05:88 FIRST LAST".
  */
-unsigned int cdev_locks_of(int fd)
+static bool each_lock(int fd, bool what(unsigned long first, unsigned long last, void *arg),
+		      void *arg)
 {
-	char path[64], text[1024];
-	unsigned int locks = 0;
+	char path[64], text[4096];
 	ssize_t len = 0;
 	int info;
 
@@ -142,11 +148,101 @@ unsigned int cdev_locks_of(int fd)
 			break;
 		last = number_before(&end);
 		first = number_before(&end);
-		for (unsigned long which = first; which <= last && which <= CDEV_LOCK_DEVICE;
-		     which++)
-			locks |= CDEV_BIT(which);
+		if (what(first, last, arg))
+			return true;
 	}
+	return false;
+}
+
+static bool add_locks(unsigned long first, unsigned long last, void *arg)
+{
+	unsigned int *locks = arg;
+
+	for (unsigned long which = first; which <= last && which <= CDEV_LOCK_DEVICE; which++)
+		*locks |= CDEV_BIT(which);
+	return false;
+}
+
+unsigned int cdev_locks_of(int fd)
+{
+	unsigned int locks = 0;
+
+	each_lock(fd, add_locks, &locks);
 	return locks;
+}
+
+/* ---- who has a device open ---- */
+
+/* Behind the other locks, one for each process. */
+#define FIRST_USER 0x1000
+
+void cdev_set_user(int fd, bool uses)
+{
+	lock(fd, FIRST_USER + (off_t)sys_getpid(), uses ? CDEV_SHARED : CDEV_FREE);
+}
+
+struct holder {
+	dev_t rdev;
+	char fds[32]; /* the directory of a process's descriptors */
+};
+
+static int is_held_under(const char *fd, void *arg)
+{
+	const struct holder *holder = arg;
+	char path[64];
+	struct stat st;
+
+	format(path, sizeof(path), "%s/%s", holder->fds, fd);
+	return !sys_fstatat(AT_FDCWD, path, &st, 0) && S_ISCHR(st.st_mode) &&
+	       st.st_rdev == holder->rdev;
+}
+
+/* 1: another process with this number has it open, 0 or a negative errno */
+static int is_held_by(long pid, struct holder *holder)
+{
+	if (pid == sys_getpid())
+		return 0;
+	format(holder->fds, sizeof(holder->fds), "/proc/%ld/fd", pid);
+	return dir_each(holder->fds, is_held_under, holder);
+}
+
+/* Where that cannot be told, the process still has what it once had. */
+static bool has_user(unsigned long first, unsigned long last, void *arg)
+{
+	for (first = first < FIRST_USER ? FIRST_USER : first; first <= last; first++) {
+		int ret = is_held_by((long)(first - FIRST_USER), arg);
+
+		if (ret > 0 || ret == -EACCES)
+			return true;
+	}
+	return false;
+}
+
+bool cdev_is_used_elsewhere(int fd)
+{
+	struct stat st;
+	struct holder holder;
+
+	if (sys_fstat(fd, &st))
+		return false;
+	holder.rdev = st.st_rdev;
+	return each_lock(fd, has_user, &holder);
+}
+
+static int is_process_with(const char *name, void *arg)
+{
+	return *name >= '0' && *name <= '9' && is_held_by(strtol(name, NULL, 10), arg) > 0;
+}
+
+bool cdev_is_elsewhere(int fd)
+{
+	struct stat st;
+	struct holder holder;
+
+	if (sys_fstat(fd, &st))
+		return false;
+	holder.rdev = st.st_rdev;
+	return dir_each("/proc", is_process_with, &holder) > 0;
 }
 
 void cdev_wait_lending(unsigned int index)

@@ -62,6 +62,20 @@ bool cdev_is_locked(unsigned int index, enum cdev_lock which);
 #define CDEV_BIT(which) (1U << (which))
 unsigned int cdev_locks_of(int fd);
 
+/*
+ * Notes in the open file under fd that the calling process uses the device, or
+ * does no longer. True while another process does that is noted there and has
+ * the device open still.
+ */
+void cdev_set_user(int fd, bool uses);
+bool cdev_is_used_elsewhere(int fd);
+
+/*
+ * True when another process has the device of fd open, as far as this one may
+ * see that. Looks through all of /proc.
+ */
+bool cdev_is_elsewhere(int fd);
+
 /* Returns when nobody lends the device. */
 void cdev_wait_lending(unsigned int index);
 

@@ -162,6 +162,7 @@ static long set_iommu(unsigned int number, unsigned long type)
 
 long container_ioctl(struct container *container, unsigned int cmd, unsigned long arg)
 {
+	group_note_all();
 	switch (cmd) {
 	case VFIO_GET_API_VERSION:
 		return VFIO_API_VERSION;

@@ -31,8 +31,8 @@ static int fd_of(const struct group *group)
 	int fd = -1;
 
 	fdtab_each(&group->object, take_fd, &fd);
-	if (fd < 0 && group->device)
-		fdtab_each(&group->device->object, take_fd, &fd);
+	for (const struct device *device = group->devices; fd < 0 && device; device = device->next)
+		fdtab_each(&device->object, take_fd, &fd);
 	if (fd < 0 && group->received)
 		fdtab_each(&group->received->object, take_fd, &fd);
 	return fd;
@@ -87,8 +87,6 @@ static void release_group(struct object *object)
 	/* A related process may have it open still. */
 	if (!group_is_held(group->cdev.index))
 		detach(group->shared);
-	if (group->device)
-		slab_free(&devices, group->device);
 	slab_free(&groups, group);
 }
 
@@ -261,10 +259,14 @@ struct object *group_adopt(int fd)
 	if (!locks)
 		return NULL;
 	group = find_group(cdev.index);
-	if (!group)
+	if (!group) {
 		group = new_group(&cdev);
-	if (!group)
-		return NULL;
+		if (!group)
+			return NULL;
+		group->went_along = true;
+		/* What the process had open before exec() shows anew. */
+		cdev_set_user(fd, false);
+	}
 	object_hold(&group->object);
 	object_identify(&group->object, fd);
 	object = locks & CDEV_BIT(CDEV_LOCK_DEVICE) ? (struct object *)received_of(group)
@@ -274,31 +276,46 @@ struct object *group_adopt(int fd)
 	return ret ? NULL : object;
 }
 
+void group_note_all(void)
+{
+	for (struct group *group = all_groups; group; group = group->next)
+		note(fd_of(group), group->cdev.index);
+}
+
 static bool is_group_ioctl(unsigned int cmd)
 {
 	return cmd >= VFIO_GROUP_GET_STATUS && cmd <= VFIO_GROUP_GET_DEVICE_FD;
 }
 
-/* Enters fd as the device's, which it holds its group for, from its first to its last. */
-static int install_device(struct group *group, int fd)
+/* Enters fd as an open file of the device's, which holds its group. */
+static struct device *install_device(struct group *group, int fd)
 {
-	if (!group->device->object.refs)
-		object_hold(&group->object);
-	shared_device_opened(group->shared);
-	return fdtab_install(fd, &group->device->object);
+	struct device *device = new_device(group);
+	int ret;
+
+	if (!device)
+		return NULL;
+	device->next = group->devices;
+	group->devices = device;
+	object_hold(&group->object);
+	object_hold(&device->object);
+	cdev_set_user(fd, true);
+	ret = fdtab_install(fd, &device->object);
+	object_release(&device->object);
+	return ret ? NULL : device;
 }
 
 struct object *group_resolve(int fd, struct object *received, unsigned int cmd)
 {
 	struct group *group = ((struct device *)received)->group;
+	struct device *newest = group->devices;
 
 	if (is_group_ioctl(cmd))
 		return fdtab_install(fd, &group->object) ? NULL : &group->object;
-	if (!group->device)
-		group->device = new_device(group);
-	if (!group->device || install_device(group, fd))
-		return NULL;
-	return &group->device->object;
+	if (newest)
+		return fdtab_install(fd, &newest->object) ? NULL : &newest->object;
+	group->is_open = true;
+	return (struct object *)install_device(group, fd);
 }
 
 void group_mark_iommu(unsigned int container)
@@ -358,31 +375,58 @@ static void reopen(struct group *group)
 	}
 	/* Both open files hold the group while one takes over from the other. */
 	cdev_lock(old, CDEV_LOCK_GROUP, CDEV_SHARED);
+	cdev_lock(old, CDEV_LOCK_DEVICE, CDEV_FREE);
 	cdev_lock(with.fd, CDEV_LOCK_GROUP, CDEV_SHARED);
 	fdtab_each(&group->object, replace, &with);
 	cdev_lock(with.fd, CDEV_LOCK_GROUP, CDEV_EXCLUSIVE);
 	mark(group, with.fd);
 	sys_close(with.fd);
+	group->went_along = false;
 	guard(group);
+}
+
+/* What is left of a close where another process keeps the open file: vfio_pci_core_disable() */
+static void quiesce(int fd)
+{
+	struct vfio_irq_set none = {
+		.argsz = sizeof(none),
+		.flags = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER,
+	};
+
+	for (none.index = 0; none.index < VFIO_PCI_NUM_IRQS; none.index++)
+		sys_ioctl(fd, VFIO_DEVICE_SET_IRQS, &none);
+	sys_ioctl(fd, VFIO_DEVICE_RESET, NULL);
+	cdev_lock(fd, CDEV_LOCK_DEVICE, CDEV_FREE);
+}
+
+/*
+ * Closes the device in the open file of its group, which stays. Bound in an open
+ * file that a parent or child has too, it could not be bound in a fresh one.
+ */
+static void close_device(struct group *group)
+{
+	int fd = fd_of(group);
+
+	if (group->went_along && cdev_is_elsewhere(fd))
+		quiesce(fd);
+	else
+		reopen(group);
 }
 
 /* Closes a device that nothing refers to any more. False when something does. */
 static bool settle(struct group *group)
 {
-	if (group->device && fdtab_has(&group->device->object))
+	if (group->devices || group->received)
 		return false;
-	if (group->received)
+	if (cdev_is_used_elsewhere(fd_of(group)))
 		return false;
-	if (shared_device_elsewhere(group->shared))
-		return false;
-	if (!group->device)
+	if (!group->is_open)
 		return true;
 	if (maps_has_file(group->object.dev, group->object.ino))
 		return false;
-	slab_free(&devices, group->device);
-	group->device = NULL;
+	group->is_open = false;
 	if (fdtab_has(&group->object))
-		reopen(group);
+		close_device(group);
 	return true;
 }
 
@@ -390,10 +434,17 @@ static void release_device(struct object *object)
 {
 	struct device *device = (struct device *)object;
 	struct group *group = device->group;
+	struct device **at = &group->devices;
 
+	while (*at != device)
+		at = &(*at)->next;
+	*at = device->next;
+	slab_free(&devices, device);
+	if (!group->devices) {
+		cdev_set_user(fd_of(group), false);
+		settle(group);
+	}
 	/* It held its group, as in the kernel. */
-	shared_device_closed(group->shared);
-	settle(group);
 	object_release(&group->object);
 }
 
@@ -490,6 +541,11 @@ static int bind_device(struct group *group, const unsigned char *token)
 	return ret == -EINVAL && !token ? -EBUSY : ret;
 }
 
+bool group_is_bound(const struct group *group)
+{
+	return is_bound(fd_of(group));
+}
+
 int group_bind(struct group *group)
 {
 	return bind_device(group, NULL);
@@ -497,8 +553,8 @@ int group_bind(struct group *group)
 
 void group_unbind(struct group *group)
 {
-	if (is_bound(fd_of(group)))
-		reopen(group);
+	if (group_is_bound(group))
+		close_device(group);
 	else
 		guard(group);
 }
@@ -506,23 +562,17 @@ void group_unbind(struct group *group)
 /* Opens the device, of which new already is the descriptor. */
 static int open_device(struct group *group, const unsigned char *token, int new)
 {
-	struct device *device = new_device(group);
-	int ret = device ? 0 : -ENOMEM;
-
 	/* A related process may have opened it, in the open file that is ours too. */
-	if (!ret && !is_bound(new))
-		ret = bind_device(group, token);
+	int ret = is_bound(new) ? 0 : bind_device(group, token);
 
 	if (!ret)
 		ret = pagemap_settle();
 	if (ret) {
 		sys_close(new);
-		if (device)
-			slab_free(&devices, device);
 		group_unbind(group);
 		return ret;
 	}
-	group->device = device;
+	group->is_open = true;
 	cdev_lock(new, CDEV_LOCK_DEVICE, CDEV_EXCLUSIVE);
 	return 0;
 }
@@ -545,20 +595,21 @@ static int get_device_fd(struct group *group, int fd, const char *arg)
 	if (!group->shared->container || !container_has_iommu(group->shared->container))
 		return -EINVAL;
 	/* Asked for when the device is opened first: vfio_group_use_container() */
-	if (!group->device && !shared_device_elsewhere(group->shared) && !rights_sys_rawio())
+	if (!group->is_open && !cdev_is_used_elsewhere(fd) && !rights_sys_rawio())
 		return -EPERM;
 	new = (int)sys_fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	if (new < 0)
 		return new;
-	if (!group->device) {
+	if (!group->is_open) {
 		ret = open_device(group, has_token ? uuid : NULL, new);
 		if (ret)
 			return ret;
 	}
-	ret = install_device(group, new);
-	if (ret)
-		sys_close(new);
-	return ret ? ret : new;
+	if (install_device(group, new))
+		return new;
+	sys_close(new);
+	settle(group);
+	return -ENOMEM;
 }
 
 /* ---- the group ---- */
@@ -648,16 +699,18 @@ static long unset_container(struct group *group, int fd)
 
 void group_before_fork(void)
 {
-	for (struct group *group = all_groups; group; group = group->next)
+	for (struct group *group = all_groups; group; group = group->next) {
 		if (hidden_check(&group->guard) && group_bind(group))
 			group_unbind(group);
+		group->went_along = true;
+	}
 }
 
 void group_after_fork_in_child(void)
 {
 	for (struct group *group = all_groups; group; group = group->next)
-		if (group->device && fdtab_has(&group->device->object))
-			shared_device_opened(group->shared);
+		if (group->devices)
+			cdev_set_user(fd_of(group), true);
 }
 
 long group_ioctl(struct group *group, int fd, unsigned int cmd, unsigned long arg)
@@ -691,7 +744,7 @@ int group_page_table(void)
 		hidden_close(&group->guard);
 	ret = ioas_page_table();
 	for (struct group *group = all_groups; group; group = group->next)
-		if (!group->device)
+		if (!group->is_open)
 			guard(group);
 	return ret;
 }

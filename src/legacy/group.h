@@ -22,8 +22,10 @@ struct group {
 	struct group *next; /* all groups of this process */
 	struct cdev cdev;
 	struct shared_group *shared;
-	struct device *device;	 /* NULL: not open in this process */
+	struct device *devices;	 /* its open files in this process, the newest first */
+	bool is_open;		 /* the device, in this process; a mapped BAR keeps it so */
 	struct device *received; /* NULL: nothing came of which it is not known what it is */
+	bool went_along; /* by fork(), exec() or SCM_RIGHTS: others may have the open file */
 	/*
 	 * The kernel's own group, held open while the device is not bound, so
 	 * that nobody else can have it. A bound device keeps it shut by itself.
@@ -31,8 +33,10 @@ struct group {
 	struct hidden guard;
 };
 
+/* What one VFIO_GROUP_GET_DEVICE_FD opened. */
 struct device {
 	struct object object;
+	struct device *next; /* of the group */
 	struct group *group;
 };
 
@@ -57,7 +61,8 @@ struct object *group_resolve(int fd, struct object *received, unsigned int cmd);
 
 long group_ioctl(struct group *group, int fd, unsigned int cmd, unsigned long arg);
 
-/* Binds the device of a group in which it is not open, and undoes that, also after an error. */
+/* Binds the device of a group in which it is not bound, and undoes that, also after an error. */
+bool group_is_bound(const struct group *group);
 int group_bind(struct group *group);
 void group_unbind(struct group *group);
 
@@ -66,6 +71,9 @@ bool group_is_held(unsigned int index);
 
 /* Notes in the open files of the groups of a container that VFIO_SET_IOMMU was done. */
 void group_mark_iommu(unsigned int container);
+
+/* Notes what processes that share no memory with this one did to the groups open here. */
+void group_note_all(void);
 
 /* True when one of them has that note. */
 bool group_has_mark(unsigned int container);

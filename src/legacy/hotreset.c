@@ -150,7 +150,7 @@ static int reset_bound(int fd, const struct affected *affected, const int32_t *f
 
 		if (!group)
 			ret = -EINVAL;
-		else if (!group->device)
+		else if (!group_is_bound(group))
 			ret = group_bind(bound[n++] = group);
 	}
 	if (!ret)

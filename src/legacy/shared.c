@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "legacy/shared.h"
 
-#include <errno.h>
 #include <sys/mman.h>
 
 #include "base/sys.h"
@@ -46,42 +45,4 @@ unsigned int shared_groups_of(unsigned int container, bool held(unsigned int ind
 		if (shared->groups[i].container == container && held(i))
 			count++;
 	return count;
-}
-
-static void replace(struct shared_group *group, pid_t from, pid_t to)
-{
-	for (int i = 0; i < SHARED_PROCESSES; i++) {
-		if (group->processes[i] == from) {
-			group->processes[i] = to;
-			return;
-		}
-	}
-}
-
-void shared_device_opened(struct shared_group *group)
-{
-	shared_device_closed(group);
-	replace(group, 0, sys_getpid());
-}
-
-void shared_device_closed(struct shared_group *group)
-{
-	replace(group, sys_getpid(), 0);
-}
-
-bool shared_device_elsewhere(struct shared_group *group)
-{
-	bool elsewhere = false;
-
-	for (int i = 0; i < SHARED_PROCESSES; i++) {
-		pid_t pid = group->processes[i];
-
-		if (!pid || pid == sys_getpid())
-			continue;
-		if (sys_call(SYS_kill, pid, 0, 0, 0, 0, 0) == -ESRCH)
-			group->processes[i] = 0;
-		else
-			elsewhere = true;
-	}
-	return elsewhere;
 }

@@ -16,11 +16,9 @@
 
 #define SHARED_CONTAINERS 1024 /* at a time */
 #define SHARED_GROUPS	  1024
-#define SHARED_PROCESSES  8
 
 struct shared_group {
-	unsigned int container;		   /* its number; 0: not set */
-	pid_t processes[SHARED_PROCESSES]; /* related ones that have the device open */
+	unsigned int container; /* its number; 0: not set */
 };
 
 /* The state of the group of the device with this cdev index; NULL: no memory, or too high. */
@@ -34,12 +32,5 @@ bool *shared_iommu_set(unsigned int container);
 
 /* How many of the groups have the container set; held() tells who is open. */
 unsigned int shared_groups_of(unsigned int container, bool held(unsigned int index));
-
-/* The calling process opens the device, or shares it by fork(); closes it. */
-void shared_device_opened(struct shared_group *group);
-void shared_device_closed(struct shared_group *group);
-
-/* True while a related process other than this has the device open. */
-bool shared_device_elsewhere(struct shared_group *group);
 
 #endif
