@@ -18,6 +18,7 @@ struct slot {
 	int device;		/* of a group or device: which one */
 	int container;		/* of a group: the slot that it was given, or -1 */
 	bool driven;		/* of a container: SET_IOMMU has been tried */
+	bool odd;		/* of a container: opened with odd flags */
 	int serial;		/* of a container: which of all that were opened */
 };
 
@@ -182,14 +183,23 @@ static void open_path(struct generator *g, struct name slot, const char *path, c
 	}
 }
 
+static void fill_container(struct generator *g, int i, const char *flags)
+{
+	struct slot *slot = fill(g, CONTAINER, i);
+
+	slot->serial = ++g->containers;
+	slot->odd = strncmp(flags, "O_RDWR", 6) || (flags[6] && strcmp(flags + 6, "|O_CLOEXEC"));
+}
+
 static void open_container(struct generator *g)
 {
+	const char *flags = create_flags(g);
 	int i = any_slot(g, CONTAINER, false);
 
 	if (i < 0)
 		return;
-	open_path(g, name_of(CONTAINER, i), "/dev/vfio/vfio", create_flags(g));
-	fill(g, CONTAINER, i)->serial = ++g->containers;
+	open_path(g, name_of(CONTAINER, i), "/dev/vfio/vfio", flags);
+	fill_container(g, i, flags);
 }
 
 static void open_group_of(struct generator *g, int device)
@@ -262,6 +272,7 @@ static void open_directory(struct generator *g)
 static void open_below_directory(struct generator *g)
 {
 	enum kind kind = percent(g, 50) ? CONTAINER : GROUP;
+	const char *flags = open_flags(g);
 	int d = any_slot(g, OTHER, true), device = any_device(g), i;
 	char name[] = "noiommu-$gA";
 
@@ -274,10 +285,11 @@ static void open_below_directory(struct generator *g)
 	if (i < 0)
 		return;
 	STEP(g, "%s = openat(%s, %s, %s)", name_of(kind, i).text, name_of(OTHER, d).text,
-	     kind == CONTAINER ? "vfio" : name, open_flags(g));
-	fill(g, kind, i)->device = device;
+	     kind == CONTAINER ? "vfio" : name, flags);
 	if (kind == CONTAINER)
-		g->slot[kind][i].serial = ++g->containers;
+		fill_container(g, i, flags);
+	else
+		fill(g, kind, i)->device = device;
 }
 
 static void reopen(struct generator *g)
@@ -643,23 +655,24 @@ static void vfork_close(struct generator *g)
 	STEP(g, "vfork_close(%s)", pick_any(g).text);
 }
 
-/*
- * Through a socket. See `differences` for what is not done here: containers are
- * passed only while they are the newest, and what may be a group or a device is
- * asked for what it is at once.
- */
+/* See `differences`: what came may be a group or a device, and is asked at once. */
+static void ask_what_came(struct generator *g, enum kind kind, int i)
+{
+	if (kind == GROUP)
+		STEP(g, "ioctl(%s, GROUP_GET_STATUS, {8 0})", name_of(kind, i).text);
+	if (kind == DEVICE)
+		STEP(g, "ioctl(%s, DEVICE_GET_INFO, {20 0 0 0 0})", name_of(kind, i).text);
+}
+
+/* Through a socket, containers only while they are the newest: see `differences`. */
 static void pass(struct generator *g, enum kind kind, int from, int to)
 {
 	const struct slot *slot = &g->slot[kind][from];
-	struct name new = name_of(kind, to);
 
 	if (slot->serial && slot->serial != g->containers)
 		return;
-	STEP(g, "%s = pass(%s)", new.text, name_of(kind, from).text);
-	if (kind == GROUP)
-		STEP(g, "ioctl(%s, GROUP_GET_STATUS, {8 0})", new.text);
-	if (kind == DEVICE)
-		STEP(g, "ioctl(%s, DEVICE_GET_INFO, {20 0 0 0 0})", new.text);
+	STEP(g, "%s = pass(%s)", name_of(kind, to).text, name_of(kind, from).text);
+	ask_what_came(g, kind, to);
 	g->slot[kind][to] = *slot;
 }
 
@@ -918,6 +931,30 @@ static void any_step(struct generator *g)
 		choice->generate(g);
 }
 
+/* What exec() makes the library forget: see `differences`. */
+static bool may_exec(const struct generator *g)
+{
+	for (int i = 0; i < SLOTS_PER_KIND; i++)
+		if (g->slot[CONTAINER][i].open && g->slot[CONTAINER][i].odd)
+			return false;
+	return g->containers <= 1;
+}
+
+static void exec(struct generator *g)
+{
+	for (int i = 0; i < SLOTS_PER_KIND; i++) {
+		if (g->slot[CONTAINER][i].open)
+			STEP(g, "fcntl(%s, F_SETFL, 0)", name_of(CONTAINER, i).text);
+		if (g->slot[GROUP][i].open)
+			STEP(g, "fcntl(%s, F_SETFD, 0)", name_of(GROUP, i).text);
+	}
+	STEP(g, "exec()");
+	for (enum kind kind = GROUP; kind <= DEVICE; kind++)
+		for (int i = 0; i < SLOTS_PER_KIND; i++)
+			if (g->slot[kind][i].open)
+				ask_what_came(g, kind, i);
+}
+
 /* What a child does to its descriptors, its parent does not notice. */
 static void begin_child(struct generator *g)
 {
@@ -929,8 +966,8 @@ static void begin_child(struct generator *g)
 	g->in_child = true;
 	memcpy(parents, g->slot, sizeof(parents));
 	STEP(g, "fork()");
-	if (percent(g, 8) && g->containers <= 1)
-		STEP(g, "exec()");
+	if (percent(g, 8) && may_exec(g))
+		exec(g);
 	if (percent(g, 15))
 		STEP(g, "drop_rawio()");
 	while (steps--)
