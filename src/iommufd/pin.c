@@ -36,6 +36,7 @@ struct store {
 	uint64_t window; /* IOVA of virtual address 0; 0: none claimed yet */
 	unsigned int generation;
 	_Atomic(size_t) count;
+	_Atomic(uint64_t) low, high; /* all pins lie between, and all there ever were */
 	size_t size;
 	char *arena, *arena_end;
 	void *free_leaves;
@@ -187,6 +188,14 @@ static void count(struct store *s, int change)
 {
 	s->count += (size_t)change;
 	state_count(pins, change);
+}
+
+static void stretch(struct store *s, uint64_t start, uint64_t end)
+{
+	if (!s->high || start < s->low)
+		put(&s->low, start);
+	if (end > s->high)
+		put(&s->high, end);
 }
 
 static struct store *get_store(void)
@@ -388,9 +397,12 @@ static slot_t *next_page(struct store *s, uint64_t *va, uint64_t end, unsigned i
 bool pin_any_stored(uint64_t va, uint64_t len)
 {
 	uint64_t end = va < PIN_VA_LIMIT && len < PIN_VA_LIMIT - va ? va + len : PIN_VA_LIMIT;
+	struct store *s = pin_store;
 	unsigned int level;
 
-	return next_page(pin_store, &va, end, &level);
+	if (va >= load(&s->high) || end <= load(&s->low))
+		return false;
+	return next_page(s, &va, end, &level);
 }
 
 bool pin_next(uint64_t from, struct pin *pin)
@@ -479,8 +491,10 @@ static void empty(struct store *s, uint64_t va, uint64_t len, unsigned int level
 /* Enters one new map, or undoes it. */
 static int enter_map(struct store *s, uint64_t va, uint64_t len, unsigned int level, uint64_t flags)
 {
-	int ret = enter(s, va, len, level, flags);
+	int ret;
 
+	stretch(s, va, va + len);
+	ret = enter(s, va, len, level, flags);
 	if (!ret) {
 		count(s, 1);
 		return 0;

@@ -58,9 +58,8 @@ static struct object *adopt(int fd)
 	/* Mostly it is a file that has nothing to do with us. */
 	if (settings.mode == MODE_GROUP || sys_fstat(fd, &st) || !S_ISCHR(st.st_mode))
 		return NULL;
-	object = (struct object *)container_adopt(fd);
-	if (!object)
-		object = group_adopt(fd);
+	/* Another driver's file is not to be asked what only an iommufd is. */
+	object = view_is_iommufd(fd) ? (struct object *)container_adopt(fd) : group_adopt(fd);
 	if (object)
 		path_choose();
 	return object;

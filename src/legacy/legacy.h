@@ -54,7 +54,10 @@ static inline bool legacy_may_name(const char *path)
 
 static inline bool legacy_may_add(const char *path)
 {
-	return strstr(path, "iommu") || strstr(path, "vfio") || (*path >= '0' && *path <= '9');
+	/* Mostly it has not even what both have. */
+	if (strstr(path, "io") && (strstr(path, "iommu") || strstr(path, "vfio")))
+		return true;
+	return *path >= '0' && *path <= '9';
 }
 
 /*

@@ -391,6 +391,17 @@ bool view_is_real_group(int fd)
 	return name && parse_number(name + strlen("/virtual/vfio/"), &number);
 }
 
+bool view_is_iommufd(int fd)
+{
+	char link[VIEW_PATH];
+	const char *name;
+
+	if (!device_link_of(fd, link, sizeof(link)))
+		return false;
+	name = strstr(link, "/misc/");
+	return name && !strcmp(name, "/misc/iommu");
+}
+
 bool view_is_cdev(int fd, struct cdev *cdev)
 {
 	char link[VIEW_PATH];

@@ -61,6 +61,9 @@ void view_identify(int fd, struct view *view);
 /* True when the file under fd is the kernel's group with a real IOMMU behind it. */
 bool view_is_real_group(int fd);
 
+/* True when the file under fd is an iommufd. */
+bool view_is_iommufd(int fd);
+
 /* True when the file under fd is a no-IOMMU cdev. */
 bool view_is_cdev(int fd, struct cdev *cdev);
 

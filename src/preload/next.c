@@ -186,6 +186,7 @@ struct next next = {
 __attribute__((constructor)) static void start(void)
 {
 #define SYM(type, name, params) find(&next.name, #name);
+#define LATE(type, name, params)
 #include "preload/symbols.def"
 #undef SYM
 	legacy_init(environ);

@@ -5,7 +5,7 @@
  *
  * NEXT(read) is a pointer to it. A call can come before our constructor ran;
  * so at first each points to a function that looks it up and goes on to it.
- * Async-signal-safe after the constructor.
+ * Async-signal-safe after the constructor, but for those that are LATE().
  */
 #ifndef PRELOAD_NEXT_H
 #define PRELOAD_NEXT_H

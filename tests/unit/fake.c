@@ -174,7 +174,8 @@ void fake_boot(unsigned int devices, bool groups)
 	fake_node_add(FAKE_PAGEMAP, "/proc/self/pagemap");
 	fake_node_add(FAKE_PAGEMAP, "/proc/1/pagemap");
 	fake_node_add(FAKE_MAPS, "/proc/self/maps");
-	fake_node_add(FAKE_IOMMU, "/dev/iommu");
+	fake_node_add(FAKE_IOMMU, "/dev/iommu")->rdev = makedev(10, 60);
+	fake_add("/sys/dev/char/10:60", "../../devices/virtual/misc/iommu");
 	if (groups) {
 		struct fake_node *node = fake_node_add(FAKE_CONTAINER, "/dev/vfio/vfio");
 

@@ -25,7 +25,7 @@ if ! [ -s "$scratch/libc" ]; then
 	exit 77
 fi
 
-sed -n 's/^SYM([^,]*, \([A-Za-z0-9_]*\), .*/\1/p' "$srcdir/src/preload/symbols.def" |
+sed -n 's/^[A-Z]*([^,]*, \([A-Za-z0-9_]*\), .*/\1/p' "$srcdir/src/preload/symbols.def" |
 	sort > "$scratch/intercepted"
 sed 's/^#.*//; s/\*/.*/g' "$reasons" | tr -s ' ' '\n' | sed '/^$/d' > "$scratch/patterns"
 
