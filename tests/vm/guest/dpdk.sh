@@ -8,14 +8,20 @@ trap '' PIPE # a secondary may end by itself, when its primary has ended
 
 declare -A testpmd_in testpmd_pid
 
-# With ${path[@]} in front, on two cores. Each line is to be seen at once.
+# Programs that share mempools must number the kinds of them alike. Debian's number
+# them as they are loaded, and this is the one with which testpmd begins.
+mempools=/usr/lib/x86_64-linux-gnu/librte_mempool_dpaa.so.23
+
+# With ${path[@]} in front, on two cores. Each line is to be seen at once. A primary
+# begins with memory for all, for it waits five seconds for the others to map more,
+# which may be too little here, and both crash then.
 start_testpmd() { # NAME TYPE [ARG...]
     local fd
 
     rm -f "/tmp/$1.in"
     mkfifo "/tmp/$1.in"
     # shellcheck disable=SC2154
-    "${path[@]}" stdbuf -oL dpdk-testpmd -l "0,1" --proc-type="$2" -- --interactive \
+    "${path[@]}" stdbuf -oL dpdk-testpmd -l "0,1" -m 64 --proc-type="$2" -- --interactive \
         --total-num-mbufs=8192 --no-lsc-interrupt "${@:3}" \
         <"/tmp/$1.in" >"/tmp/$1.log" 2>&1 &
     testpmd_pid[$1]=$!
@@ -61,4 +67,45 @@ ends() { # WHAT NAME
     exec {fd}>&-
     wait "${testpmd_pid[$2]}" || status=$?
     is "$1: ends with status 0" "$status" 0
+}
+
+# How many whole packets are in a pcap file?
+captured() { # FILE
+    python3 - "$1" <<'END'
+import struct
+import sys
+
+with open(sys.argv[1], "rb") as file:
+    data = file.read()
+count, end = 0, 24
+while end + 16 <= len(data):
+    end += 16 + struct.unpack_from("=I", data, end + 8)[0]
+    count += end <= len(data)
+print(count)
+END
+}
+
+# With dpdk-pdump, which joins NAME, a primary, while it is forwarding.
+captures() { # WHAT NAME
+    local file=/tmp/captured.pcap n pdump status=0
+
+    does "$2" "start tx_first" "ports=" || true
+    # shellcheck disable=SC2016 # for the inner shell
+    "${path[@]}" bash -c 'LD_PRELOAD="$1:${LD_PRELOAD-}" exec "${@:2}"' - "$mempools" dpdk-pdump -- \
+        --pdump "port=0,queue=*,rx-dev=$file,total-num-mbufs=4095" >/tmp/pdump.log 2>&1 &
+    pdump=$!
+    for ((n = 0; n < 300; n++)); do
+        [[ ! -s $file || $(wc -c <"$file") -lt 100000 ]] || break
+        sleep 0.1
+    done
+    kill -INT "$pdump" || true
+    wait "$pdump" || status=$?
+    is "$1: ends with status 0" "$status" 0
+    n=$(captured "$file") || n=0
+    if ((n >= 1000)); then
+        passes "... and has captured packets"
+    else
+        fails "... and has captured packets" "$n of them"$'\n'"$(cat /tmp/pdump.log)"
+    fi
+    ok "... and the other goes on" does "$2" stop '^Done'
 }

@@ -26,6 +26,10 @@ primary_and_secondary() { # HOW
         sed -n '/RX-packets/{s/.*RX-packets: \([0-9]*\).*/\1/p;q}')
     ok "$how, dpdk-proc-info: it sees these packets" test "${count:-0}" -ge 1000
 
+    ends "$how, a secondary before its primary" secondary
+    captures "$how, dpdk-pdump" primary
+
+    start_testpmd secondary secondary
     does primary "port stop 0" '^Done' && does primary "port close 0" '^Done' &&
         ok "$how, a secondary: the primary unplugs a device" \
             does primary "device detach $device" "is detached"
@@ -38,10 +42,6 @@ primary_and_secondary() { # HOW
     forwards "$how, a secondary was killed: the primary" primary
     start_testpmd secondary secondary
     forwards "$how, the second secondary" secondary
-    ends "$how, a secondary before its primary" secondary
-    forwards "$how, a secondary has ended: the primary" primary
-
-    start_testpmd secondary secondary
     ends "$how, a primary before its secondary" primary
     ends "$how, a secondary after its primary" secondary
     start_testpmd primary primary
