@@ -44,10 +44,15 @@ does() { # NAME COMMAND WORDS
     return 1
 }
 
-# Forwards for a second: how many packets it has received, all ports together.
+# How many of them have all ports together had when it last forwarded?
+packets() { # NAME COUNTER
+    sed -n "/Accumulated/,/++++\$/s/.*$2: \([0-9]*\).*/\1/p" "/tmp/$1.log" | tail -n 1
+}
+
+# Forwards for a second, and tells how many packets it has received.
 forward() { # NAME
     does "$1" "start tx_first" "ports=" && sleep 1 && does "$1" stop '^Done' || return
-    sed -n '/Accumulated/,/++++$/s/.*RX-total: \([0-9]*\).*/\1/p' "/tmp/$1.log" | tail -n 1
+    packets "$1" "RX-total"
 }
 
 forwards() { # WHAT NAME

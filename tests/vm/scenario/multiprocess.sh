@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 #
 # Debian's own DPDK programs as primary and secondary processes: they forward
-# packets in turn, end, are killed and start again in either order, count each
-# other's packets, and unplug and plug a device. They do so on the kernel's
-# groups, and under the library on kernels with and without groups.
+# packets in turn, end, are killed and start again in either order, count and
+# capture each other's packets, unplug and plug a device, and have a queue of
+# each device at the same time. They do so on the kernel's groups, and under the
+# library on kernels with and without groups.
 
 # shellcheck source=SCRIPTDIR/../lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
@@ -52,7 +53,44 @@ primary_and_secondary() { # HOW
     nothing_is_left
 }
 
+# QEMU delivers what comes to a vmxnet3 in its first queue, and sends from all.
+# shellcheck disable=SC2317 # runs in a guest
+symmetric() { # HOW
+    # shellcheck source=SCRIPTDIR/../guest/shim.sh
+    . "$vm_dir/guest/shim.sh"
+    # shellcheck source=SCRIPTDIR/../guest/dpdk.sh
+    . "$vm_dir/guest/dpdk.sh"
+    # shellcheck disable=SC2034 # for start_testpmd
+    declare -n path=$1
+    local how=$1 queues=(--num-procs=2 --rxq=2 --txq=2) count
+
+    start_testpmd first primary "${queues[@]}" --proc-id=0
+    start_testpmd second secondary "${queues[@]}" --proc-id=1 --forward-mode=txonly
+    does first start "ports=" || true
+    does second start "ports=" || true
+    sleep 1
+    does second stop '^Done' || true
+    does first stop '^Done' || true
+    count=$(packets first "RX-packets")
+    if ((count >= 1000)); then
+        passes "$how, symmetric: what one process sends, the other forwards"
+    else
+        fails "$how, symmetric: what one process sends, the other forwards" \
+            "$count packets"$'\n'"$(tail -n 40 /tmp/first.log /tmp/second.log)"
+    fi
+    ends "$how, symmetric: one" second
+    ends "$how, symmetric: the other" first
+
+    rm -f /dev/hugepages/rtemap_*
+    nothing_is_left
+}
+
 nics=(--device e1000e --device e1000e --hugepages 256)
 vm_checks --kernel both "${nics[@]}" -- primary_and_secondary plain
 vm_checks --kernel both "${nics[@]}" -- primary_and_secondary shim
 vm_checks --kernel cdev "${nics[@]}" -- primary_and_secondary shim
+
+nics=(--device vmxnet3 --device vmxnet3 --hugepages 128)
+vm_checks --kernel both "${nics[@]}" -- symmetric plain
+vm_checks --kernel both "${nics[@]}" -- symmetric shim
+vm_checks --kernel cdev "${nics[@]}" -- symmetric shim
