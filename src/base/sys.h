@@ -56,6 +56,11 @@ static inline ssize_t sys_pread(int fd, void *buf, size_t len, off_t pos)
 	return sys_call(SYS_pread64, fd, (long)buf, (long)len, pos, 0, 0);
 }
 
+static inline ssize_t sys_pwrite(int fd, const void *buf, size_t len, off_t pos)
+{
+	return sys_call(SYS_pwrite64, fd, (long)buf, (long)len, pos, 0, 0);
+}
+
 static inline off_t sys_lseek(int fd, off_t pos, int whence)
 {
 	return sys_call(SYS_lseek, fd, pos, whence, 0, 0, 0);

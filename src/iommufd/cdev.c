@@ -158,7 +158,7 @@ static bool add_locks(unsigned long first, unsigned long last, void *arg)
 {
 	unsigned int *locks = arg;
 
-	for (unsigned long which = first; which <= last && which <= CDEV_LOCK_DEVICE; which++)
+	for (unsigned long which = first; which <= last && which <= CDEV_LOCK_PASSED; which++)
 		*locks |= CDEV_BIT(which);
 	return false;
 }

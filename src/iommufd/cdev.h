@@ -36,6 +36,7 @@ int cdev_open(unsigned int index);
  * its container set. IOMMU: that container has VFIO_SET_IOMMU done. Lending: a
  * device is bound for the moment in which it lends its page table. Device: it
  * was opened through the group, where a bound one may only be kept from others.
+ * Passed: other processes got the open file, by fork(), exec() or SCM_RIGHTS.
  */
 enum cdev_lock {
 	CDEV_LOCK_GROUP,
@@ -43,6 +44,7 @@ enum cdev_lock {
 	CDEV_LOCK_IOMMU,
 	CDEV_LOCK_LENDING,
 	CDEV_LOCK_DEVICE,
+	CDEV_LOCK_PASSED,
 };
 enum cdev_hold { CDEV_FREE, CDEV_SHARED, CDEV_EXCLUSIVE };
 

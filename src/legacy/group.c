@@ -2,6 +2,7 @@
 #include "legacy/group.h"
 
 #include <errno.h>
+#include <linux/pci_regs.h>
 #include <string.h>
 
 #include "base/event.h"
@@ -263,7 +264,7 @@ struct object *group_adopt(int fd)
 		group = new_group(&cdev);
 		if (!group)
 			return NULL;
-		group->went_along = true;
+		cdev_lock(fd, CDEV_LOCK_PASSED, CDEV_SHARED);
 		/* What the process had open before exec() shows anew. */
 		cdev_set_user(fd, false);
 	}
@@ -381,8 +382,24 @@ static void reopen(struct group *group)
 	cdev_lock(with.fd, CDEV_LOCK_GROUP, CDEV_EXCLUSIVE);
 	mark(group, with.fd);
 	sys_close(with.fd);
-	group->went_along = false;
 	guard(group);
+}
+
+static void clear_master(int fd)
+{
+	struct vfio_region_info config = {
+		.argsz = sizeof(config),
+		.index = VFIO_PCI_CONFIG_REGION_INDEX,
+	};
+	uint16_t command;
+
+	if (sys_ioctl(fd, VFIO_DEVICE_GET_REGION_INFO, &config))
+		return;
+	config.offset += PCI_COMMAND;
+	if (sys_pread(fd, &command, sizeof(command), (off_t)config.offset) != sizeof(command))
+		return;
+	command &= (uint16_t)~PCI_COMMAND_MASTER;
+	sys_pwrite(fd, &command, sizeof(command), (off_t)config.offset);
 }
 
 /* What is left of a close where another process keeps the open file: vfio_pci_core_disable() */
@@ -393,6 +410,7 @@ static void quiesce(int fd)
 		.flags = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER,
 	};
 
+	clear_master(fd);
 	for (none.index = 0; none.index < VFIO_PCI_NUM_IRQS; none.index++)
 		sys_ioctl(fd, VFIO_DEVICE_SET_IRQS, &none);
 	sys_ioctl(fd, VFIO_DEVICE_RESET, NULL);
@@ -401,13 +419,13 @@ static void quiesce(int fd)
 
 /*
  * Closes the device in the open file of its group, which stays. Bound in an open
- * file that a parent or child has too, it could not be bound in a fresh one.
+ * file that another process has too, it could not be bound in a fresh one.
  */
 static void close_device(struct group *group)
 {
 	int fd = fd_of(group);
 
-	if (group->went_along && cdev_is_elsewhere(fd))
+	if (cdev_locks_of(fd) & CDEV_BIT(CDEV_LOCK_PASSED) && cdev_is_elsewhere(fd))
 		quiesce(fd);
 	else
 		reopen(group);
@@ -702,7 +720,7 @@ void group_before_fork(void)
 	for (struct group *group = all_groups; group; group = group->next) {
 		if (hidden_check(&group->guard) && group_bind(group))
 			group_unbind(group);
-		group->went_along = true;
+		cdev_lock(fd_of(group), CDEV_LOCK_PASSED, CDEV_SHARED);
 	}
 }
 

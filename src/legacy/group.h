@@ -25,7 +25,6 @@ struct group {
 	struct device *devices;	 /* its open files in this process, the newest first */
 	bool is_open;		 /* the device, in this process; a mapped BAR keeps it so */
 	struct device *received; /* NULL: nothing came of which it is not known what it is */
-	bool went_along; /* by fork(), exec() or SCM_RIGHTS: others may have the open file */
 	/*
 	 * The kernel's own group, held open while the device is not bound, so
 	 * that nobody else can have it. A bound device keeps it shut by itself.

@@ -457,6 +457,43 @@ static void left(void)
 	open_anew();
 }
 
+/* The device is closed and opened again in one while the other keeps the group. */
+static void kept(void)
+{
+	struct legacy_device dev;
+	int ends[2];
+	char byte;
+	pid_t pid;
+
+	need(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends) == 0, "socketpair");
+	pid = start();
+	if (pid == 0) {
+		close(ends[0]);
+		dev = receive_all(ends[1], false);
+		use_all(&dev);
+		close(dev.fd);
+		need(write(ends[1], "1", 1) == 1, "saying so");
+		wait_for_end(ends[1]);
+		exit(0);
+	}
+	close(ends[1]);
+	dev = open_all();
+	send_all(ends[0], &dev);
+	need(read(ends[0], &byte, 1) == 1, "waiting for the second process");
+	for (int i = 0; i < 2; i++) {
+		close(dev.fd);
+		dev.fd = ioctl(dev.group, VFIO_GROUP_GET_DEVICE_FD, bdf);
+		need(dev.fd >= 0, "opening the device again");
+		need(!is_bus_master(dev.fd), "a device as it is at first");
+		need(legacy_enable_bus_master(&dev) == 0, "enabling the bus master");
+		use_all(&dev);
+	}
+	close(ends[0]);
+	need_success(pid);
+	legacy_close(&dev);
+	open_anew();
+}
+
 /* ---- kill -------------------------------------------------------------- */
 
 /* All that a driver does and that a kill can interrupt. */
@@ -549,7 +586,7 @@ static const struct {
 	void (*run)(void);
 } ways[] = {
 	{"forked", forked}, {"reopened", reopened}, {"orphaned", orphaned}, {"executed", executed},
-	{"sent", sent},	    {"left", left},	    {"live", live},
+	{"sent", sent},	    {"left", left},	    {"kept", kept},	    {"live", live},
 };
 
 int main(int argc, char **argv)
