@@ -36,7 +36,8 @@ struct trial_answer trial_ask(void)
 
 static int lock(int fd)
 {
-	struct flock range = {.l_type = F_WRLCK, .l_start = CDEV_LOCK_LENDING, .l_len = 1};
+	struct flock range = {
+		.l_type = F_WRLCK, .l_start = CDEV_LOCKS + CDEV_LOCK_LENDING, .l_len = 1};
 
 	return fcntl(fd, F_OFD_SETLK, &range);
 }

@@ -83,8 +83,10 @@ static struct flock range_of(off_t which, enum cdev_hold hold)
 {
 	static const short types[] = {F_UNLCK, F_RDLCK, F_WRLCK};
 
-	return (struct flock){
-		.l_type = types[hold], .l_whence = SEEK_SET, .l_start = which, .l_len = 1};
+	return (struct flock){.l_type = types[hold],
+			      .l_whence = SEEK_SET,
+			      .l_start = CDEV_LOCKS + which,
+			      .l_len = 1};
 }
 
 static int lock(int fd, off_t which, enum cdev_hold hold)
@@ -148,7 +150,11 @@ static bool each_lock(int fd, bool what(unsigned long first, unsigned long last,
 			break;
 		last = number_before(&end);
 		first = number_before(&end);
-		if (what(first, last, arg))
+		/* Before ours are the program's. */
+		if (last < CDEV_LOCKS)
+			continue;
+		first = first > CDEV_LOCKS ? first - CDEV_LOCKS : 0;
+		if (what(first, last - CDEV_LOCKS, arg))
 			return true;
 	}
 	return false;

@@ -48,6 +48,9 @@ enum cdev_lock {
 };
 enum cdev_hold { CDEV_FREE, CDEV_SHARED, CDEV_EXCLUSIVE };
 
+/* Where they are in the file. A program that locks all of it gets what is before that. */
+#define CDEV_LOCKS (1L << 62)
+
 /* 0, or -EAGAIN when another open file has it. */
 int cdev_lock(int fd, enum cdev_lock which, enum cdev_hold hold);
 

@@ -434,6 +434,44 @@ enum fd_kind legacy_kind(int fd)
 	return kind;
 }
 
+static bool has_our_locks(int fd)
+{
+	enum fd_kind kind = legacy_kind(fd);
+
+	return kind == FD_GROUP || kind == FD_DEVICE || kind == FD_RECEIVED;
+}
+
+/* A lock of len bytes from start on, or of all there are, up to where ours begin. */
+static off_t bounded(off_t start, off_t len)
+{
+	return !len || len > CDEV_LOCKS - start ? CDEV_LOCKS - start : len;
+}
+
+off_t legacy_lock_length(int fd, off_t len)
+{
+	return has_our_locks(fd) ? bounded(0, len) : len;
+}
+
+int legacy_lock_file(int fd, int cmd, struct flock *lock)
+{
+	struct flock own;
+	int ret;
+
+	if (!has_our_locks(fd))
+		return 1;
+	if (user_read(&own, lock, sizeof(own)))
+		return -EFAULT;
+	if (own.l_start >= CDEV_LOCKS)
+		return -EINVAL;
+	own.l_len = bounded(own.l_start, own.l_len);
+	ret = (int)sys_fcntl(fd, cmd, (long)&own);
+	if (ret || (cmd != F_GETLK && cmd != F_OFD_GETLK))
+		return ret;
+	if (own.l_type != F_UNLCK && own.l_start + own.l_len == CDEV_LOCKS)
+		own.l_len = 0;
+	return user_write(lock, &own, sizeof(own));
+}
+
 void legacy_make_way(int newfd)
 {
 	struct lock_saved saved = lock_enter();

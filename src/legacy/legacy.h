@@ -10,6 +10,7 @@
 #ifndef LEGACY_LEGACY_H
 #define LEGACY_LEGACY_H
 
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -156,6 +157,16 @@ int legacy_file_flags(int fd, int flags);
 
 /* fcntl(F_SETFL): its result when it was done here, or 1. */
 int legacy_set_file_flags(int fd, int flags);
+
+/*
+ * fcntl() with F_SETLK and its kin on a descriptor of ours: its result when it
+ * was done here, or 1. The program's locks end before those that the library
+ * has on the same file. Sleeps as the call does.
+ */
+int legacy_lock_file(int fd, int cmd, struct flock *lock);
+
+/* lockf(): how many bytes, from 0 on, are to be locked in place of len (0: all). */
+off_t legacy_lock_length(int fd, off_t len);
 
 /* What stands under fd by its own proof, whatever fdtab_kind() has kept of it. */
 enum fd_kind legacy_kind(int fd);

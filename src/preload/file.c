@@ -175,7 +175,7 @@ int __openat64_2(int dirfd, const char *path, int flags)
 	({                                                                                         \
 		bool unproved_ = fdtab_is_expected(fd) && !event_wanted();                         \
 		int ret_;                                                                          \
-		!unproved_ &&legacy_close(fd, &ret_) ? (int)result(ret_) : (int)(call);            \
+		unproved_ || !legacy_close(fd, &ret_) ? (int)(call) : (int)result(ret_);           \
 	})
 
 ELSEWHERE int close_ours(__typeof__(next.close) call, int fd)
@@ -280,11 +280,26 @@ static int controlled(int fd, int cmd, int ret)
 }
 
 /* Of what fcntl() was asked; 1: nothing was done. */
+ELSEWHERE int set_ours(int fd, int cmd, long arg)
+{
+	switch (cmd) {
+	case F_SETFL:
+		return legacy_set_file_flags(fd, (int)arg);
+	case F_GETLK:
+	case F_SETLK:
+	case F_SETLKW:
+	case F_OFD_GETLK:
+	case F_OFD_SETLK:
+	case F_OFD_SETLKW:
+		return legacy_lock_file(fd, cmd, (struct flock *)arg);
+	default:
+		return 1;
+	}
+}
+
 static inline int set_here(int fd, int cmd, long arg)
 {
-	if (cmd != F_SETFL || !is_ours(fd))
-		return 1;
-	return legacy_set_file_flags(fd, (int)arg);
+	return is_ours(fd) ? set_ours(fd, cmd, arg) : 1;
 }
 
 #define FCNTL(fd, cmd, arg, call)                                                                  \
@@ -309,6 +324,18 @@ int any_fcntl64(int fd, int cmd, long arg) IS(fcntl64);
 int any_fcntl64(int fd, int cmd, long arg)
 {
 	return FCNTL(fd, cmd, arg, NEXT(fcntl64)(fd, cmd, arg));
+}
+
+/* libc calls fcntl() inside itself. */
+
+int lockf(int fd, int cmd, off_t len)
+{
+	return NEXT(lockf)(fd, cmd, is_ours(fd) ? legacy_lock_length(fd, len) : len);
+}
+
+int lockf64(int fd, int cmd, off64_t len)
+{
+	return NEXT(lockf64)(fd, cmd, is_ours(fd) ? legacy_lock_length(fd, len) : len);
 }
 
 /* ---- by number ---- */

@@ -63,6 +63,7 @@
 #undef fallocate64
 #undef ftruncate64
 #undef truncate64
+#undef lockf64
 struct stat64;
 #endif
 

@@ -161,6 +161,30 @@ CASE(closefrom)
 
 /* ---- dup ---- */
 
+static void lock_file(int lock(int fd, int cmd, off_t len))
+{
+	int fd = (int)syscall(SYS_openat, AT_FDCWD, "file", O_RDWR, 0);
+
+	CALL(lock(fd, F_TLOCK, 4));
+	CALL(lock(fd, F_TEST, 0));
+	CALL(lock(fd, F_LOCK, 0));
+	CALL(lock(fd, F_ULOCK, 0));
+	CALL(lock(fd, 12345, 0));
+	CALL(lock(fd, F_TLOCK, -1));
+	CALL(lock(-1, F_TLOCK, 0));
+	CALL(lock(0, F_TLOCK, 0));
+}
+
+CASE(lockf)
+{
+	lock_file(the.lockf);
+}
+
+CASE(lockf64)
+{
+	lock_file(the.lockf64);
+}
+
 CASE(dup)
 {
 	int fd = own_file(O_RDONLY | O_CLOEXEC);

@@ -67,6 +67,9 @@ busy() { # KERNEL
     comes_to "busy under the library" "group EBUSY" \
         "${shim[@]}" "${driver[@]}" while "${driver[@]}"
     says "(EBUSY)"
+    comes_to "busy even when the driver has locked and unlocked its files" "group EBUSY" \
+        "${shim[@]}" "${driver[@]}" locks while "${driver[@]}"
+    says "(EBUSY)"
     comes_to "memory can be looked up even so" "lookup 64 pages" \
         "${shim[@]}" "${driver[@]}" while steps "$VM_DEVICES" lookup
     says ""
