@@ -1,20 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lookups native | shim | bare DEVICE-NODE
+ * lookups native | shim [threads | pins N]
+ * lookups bare DEVICE-NODE
  *
  * Looks up physical addresses as legacy drivers do and prints what each kind
  * took, a name and nanoseconds to the line. native and shim are the same calls
- * on /proc/self/pagemap; bare pins by hand, by iommufd's own calls.
+ * on /proc/self/pagemap; bare pins by hand, by iommufd's own calls. threads:
+ * several at once; pins: while N pages are pinned of which no two are
+ * neighbours, and what memory the library has for each (bytes).
  *
  * Every address is held against what the kernel says afterwards, by a system
- * call that no library sees. Exit status 1, with a message: one was wrong.
+ * call that no library sees, and what is pinned against VmPin. Exit status 1,
+ * with a message: something was wrong.
  */
 #define _GNU_SOURCE
 #include <err.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -31,8 +38,13 @@
 #define PAGES	256   /* looked up one by one */
 #define AGAIN	2000  /* lookups of what is pinned already */
 #define BULK	16384 /* looked up at once */
+#define HUGE	(UINT64_C(1) << 21)
+#define HUGES	32
+#define THREADS 4
+#define MANY	100000 /* pins */
 
 static int pagemap;
+static bool pins; /* what is looked up is pinned, or is by hand */
 static int iommufd;
 static uint32_t ioas;
 static uint64_t told[BULK], now[BULK];
@@ -106,6 +118,52 @@ static void check(const char *what, const char *va, size_t n)
 			     now[i] & PFN, told[i] & PFN);
 }
 
+/* A number of kilobytes in /proc/self/status. */
+static size_t status(const char *name)
+{
+	FILE *file = fopen("/proc/self/status", "r");
+	char line[128];
+	size_t len = strlen(name), kb = 0;
+
+	while (file && fgets(line, sizeof(line), file))
+		if (!strncmp(line, name, len) && line[len] == ':')
+			kb = strtoul(line + len + 1, NULL, 10);
+	if (file)
+		fclose(file);
+	return kb;
+}
+
+static void check_pins(size_t pages)
+{
+	size_t kb = status("VmPin"), least = pins ? pages * (PAGE / 1024) : 0;
+
+	if (kb < least || (!pins && kb))
+		errx(1, "%zu kB are pinned, not %zu", kb, least);
+}
+
+static char *fresh_huge(void)
+{
+	char *memory = mmap(NULL, HUGES * HUGE, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
+
+	if (memory == MAP_FAILED)
+		err(1, "huge pages");
+	for (size_t i = 0; i < HUGES; i++)
+		memory[i * HUGE] = 1;
+	return memory;
+}
+
+static void check_huge(const char *memory)
+{
+	uint64_t entries[HUGES];
+
+	memcpy(entries, told, sizeof(entries));
+	for (size_t i = 0; i < HUGES; i++) {
+		told[0] = entries[i];
+		check("first-huge", memory + i * HUGE, 1);
+	}
+}
+
 /* ---- by hand ---- */
 
 static void need(const char *what, int ret)
@@ -175,7 +233,7 @@ static void unpin(const void *va, size_t len)
 
 static void bare(const char *node)
 {
-	char *memory = fresh(PAGES), *bulk = fresh(BULK);
+	char *memory = fresh(PAGES), *bulk = fresh(BULK), *huge = fresh_huge();
 	uint64_t start;
 
 	make_page_table(node);
@@ -191,10 +249,22 @@ static void bare(const char *node)
 	check("first-lookup", memory, PAGES);
 
 	start = clock_ns();
+	for (size_t i = 0; i < HUGES; i++) {
+		uint64_t entry;
+
+		pin(huge + i * HUGE, HUGE);
+		physical(huge + i * HUGE, PAGE, &told[i]);
+		look_up(huge + i * HUGE, &entry, 1);
+	}
+	report("first-huge", start);
+	check_huge(huge);
+
+	start = clock_ns();
 	pin(bulk, BULK * PAGE);
 	physical(bulk, BULK * PAGE, told);
 	report("first-bulk", start);
 	check("first-bulk", bulk, BULK);
+	check_pins(PAGES + HUGES * HUGE / PAGE + BULK);
 
 	start = clock_ns();
 	unpin(bulk, BULK * PAGE);
@@ -207,6 +277,7 @@ static void bare(const char *node)
 static void by_pagemap(void)
 {
 	char *memory = fresh(PAGES), *bulk = fresh(BULK), *other = fresh(1);
+	char *huge = fresh_huge();
 	uint64_t start;
 
 	/* Not counted: the first of all, which makes the page table. */
@@ -218,6 +289,12 @@ static void by_pagemap(void)
 		look_up(memory + i * PAGE, &told[i], 1);
 	report("first-lookup", start);
 	check("first-lookup", memory, PAGES);
+
+	start = clock_ns();
+	for (size_t i = 0; i < HUGES; i++)
+		look_up(huge + i * HUGE, &told[i], 1);
+	report("first-huge", start);
+	check_huge(huge);
 
 	start = clock_ns();
 	for (size_t i = 0; i < AGAIN; i++)
@@ -241,10 +318,90 @@ static void by_pagemap(void)
 		look_up(bulk, told, BULK);
 	report("bulk", start);
 	check("bulk", bulk, BULK);
+	check_pins(PAGES + HUGES * HUGE / PAGE + BULK);
 
 	start = clock_ns();
 	munmap(bulk, BULK * PAGE);
 	report("release", start);
+}
+
+/* ---- several at once ---- */
+
+static char *shared_pages;
+
+static void *look_up_again(void *entries)
+{
+	for (size_t i = 0; i < AGAIN; i++)
+		look_up(shared_pages + i % PAGES * PAGE, (uint64_t *)entries + i % PAGES, 1);
+	return NULL;
+}
+
+static void by_threads(void)
+{
+	static uint64_t entries[THREADS][PAGES];
+	pthread_t threads[THREADS];
+
+	shared_pages = fresh(PAGES);
+	look_up(shared_pages, told, PAGES);
+	for (size_t n = 1; n <= THREADS; n *= 2) {
+		char name[16];
+		uint64_t start = clock_ns();
+
+		for (size_t i = 0; i < n; i++)
+			if (pthread_create(&threads[i], NULL, look_up_again, entries[i]))
+				errx(1, "thread");
+		for (size_t i = 0; i < n; i++)
+			pthread_join(threads[i], NULL);
+		snprintf(name, sizeof(name), "threads-%zu", n);
+		report(name, start);
+		for (size_t i = 0; i < n; i++) {
+			memcpy(told, entries[i], sizeof(entries[i]));
+			check(name, shared_pages, PAGES);
+		}
+	}
+	check_pins(PAGES);
+}
+
+/* ---- beside many pins ---- */
+
+static char *alternate(size_t pages)
+{
+	size_t len = 2 * pages * PAGE;
+	char *memory = mmap(NULL, len, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (memory == MAP_FAILED || madvise(memory, len, MADV_NOHUGEPAGE))
+		err(1, "memory");
+	for (size_t i = 0; i < pages; i++)
+		memory[2 * i * PAGE] = 1;
+	return memory;
+}
+
+static void beside_pins(size_t n)
+{
+	static uint64_t entries[AGAIN];
+	char *memory = alternate(n), name[32];
+	size_t before;
+	uint64_t start;
+
+	memset(told, 1, sizeof(told));
+	before = status("RssAnon");
+	for (size_t i = 0; i < 2 * n; i += BULK)
+		look_up(memory + i * PAGE, told, 2 * n - i < BULK ? 2 * n - i : BULK);
+	/* What there is of the store for a single pin would drown it. */
+	if (n >= MANY)
+		printf("memory-%zu %zu\n", n, (status("RssAnon") - before) * 1024 / n);
+	check_pins(n);
+
+	start = clock_ns();
+	for (size_t i = 0; i < AGAIN; i++)
+		look_up(memory + i * 7919 % n * 2 * PAGE, &entries[i], 1);
+	snprintf(name, sizeof(name), "pins-%zu", n);
+	report(name, start);
+	for (size_t i = 0; i < AGAIN; i++) {
+		told[0] = entries[i];
+		check(name, memory + i * 7919 % n * 2 * PAGE, 1);
+	}
 }
 
 int main(int argc, char **argv)
@@ -252,8 +409,13 @@ int main(int argc, char **argv)
 	pagemap = open("/proc/self/pagemap", O_RDONLY);
 	if (pagemap < 0)
 		err(1, "/proc/self/pagemap");
+	pins = argc > 1 && strcmp(argv[1], "native") != 0;
 	if (argc > 2 && !strcmp(argv[1], "bare"))
 		bare(argv[2]);
+	else if (argc > 2 && !strcmp(argv[2], "threads"))
+		by_threads();
+	else if (argc > 3 && !strcmp(argv[2], "pins"))
+		beside_pins(strtoul(argv[3], NULL, 10));
 	else
 		by_pagemap();
 	return 0;
