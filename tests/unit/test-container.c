@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "fake.h"
+#include "legacy/legacy.h"
 #include "program.h"
 #include "suites.h"
 #include "uapi/vfio.h"
@@ -208,6 +209,23 @@ START_TEST(closed_before_its_group)
 }
 END_TEST
 
+/* In the process that sent it, and without the right to look at what is mapped in it. */
+START_TEST(received)
+{
+	int copy = (int)sys_fcntl(container, F_DUPFD, 0);
+
+	fake.rawio = false;
+	legacy_received(copy);
+	fake.rawio = true;
+	ck_assert_int_eq(fdtab_kind(copy), FD_CONTAINER);
+	ck_assert_int_eq(legacy_set_file_flags(copy, O_NONBLOCK), 0);
+	ck_assert_int_eq(legacy_file_flags(container, 0) & O_NONBLOCK, O_NONBLOCK);
+	program_close(container);
+	container = copy;
+	enter(WITH_IOMMU);
+}
+END_TEST
+
 START_TEST(flags_of_open)
 {
 	int fd = program_open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
@@ -237,6 +255,7 @@ Suite *suite_container(void)
 	tcase_add_test(tc, two_containers_are_apart);
 	tcase_add_test(tc, duplicate_is_the_same);
 	tcase_add_test(tc, closed_before_its_group);
+	tcase_add_test(tc, received);
 	tcase_add_test(tc, flags_of_open);
 	suite_add_tcase(suite, tc);
 	return suite;

@@ -567,6 +567,68 @@ START_TEST(waits_for_a_lending)
 }
 END_TEST
 
+/* Process 4711 has the device open in an open file that is this one's, too. */
+static void pass_on(void)
+{
+	fake_add("/proc", NULL);
+	fake_add("/proc/4711", NULL);
+	fake_add("/proc/4711/fd", NULL);
+	fake_add("/proc/4711/fd/3", "../../../dev/vfio/devices/noiommu-vfio0");
+	ck_assert_int_eq(cdev_lock(group, CDEV_LOCK_PASSED, CDEV_SHARED), 0);
+}
+
+START_TEST(device_open_elsewhere)
+{
+	enter(WITH_IOMMU);
+	pass_on();
+	ck_assert_int_eq(unset_container(), 0);
+	enter(WITH_IOMMU);
+	fake.pid = 4711;
+	cdev_set_user(group, true);
+	fake.pid = 0;
+	ck_assert_int_eq(unset_container(), -EBUSY);
+	/* It ended, or went through exec(). */
+	fake_remove("/proc/4711/fd/3");
+	ck_assert_int_eq(unset_container(), 0);
+}
+END_TEST
+
+/* What another process keeps open cannot be bound anew. */
+START_TEST(device_closed_while_passed_on)
+{
+	int other = (int)sys_fcntl(group, F_DUPFD, 0);
+	unsigned int opens;
+
+	enter(WITH_DEVICE);
+	opens = fake.device_opens;
+	pass_on();
+	program_close(device);
+	ck_assert_int_eq(unset_container(), 0);
+	enter(WITH_DEVICE);
+	ck_assert_uint_eq(fake.device_opens, opens);
+	sys_close(other);
+	fake_remove("/proc/4711/fd/3");
+	program_close(device);
+	device = (int)program_get_device(group, DEVICE_0);
+	ck_assert_int_ge(device, 0);
+	ck_assert_uint_eq(fake.device_opens, opens + 1);
+}
+END_TEST
+
+START_TEST(flags_of_each_open)
+{
+	int second;
+
+	enter(WITH_DEVICE);
+	second = (int)program_get_device(group, DEVICE_0);
+	ck_assert_int_eq(legacy_set_file_flags(second, O_NONBLOCK), 0);
+	ck_assert_int_eq(legacy_file_flags(device, 0), O_RDWR);
+	program_close(device);
+	device = second;
+	ck_assert_int_eq(legacy_file_flags(device, 0), O_RDWR | O_NONBLOCK);
+}
+END_TEST
+
 /* The child of a vfork() closes its own descriptors, in its parent's memory. */
 START_TEST(vfork_child)
 {
@@ -617,6 +679,9 @@ static TCase *matrix(const char *name, void (*before)(void))
 	tcase_add_test(tc, mapped_bar_keeps_the_group);
 	tcase_add_test(tc, two_devices);
 	tcase_add_test(tc, waits_for_a_lending);
+	tcase_add_test(tc, device_open_elsewhere);
+	tcase_add_test(tc, device_closed_while_passed_on);
+	tcase_add_test(tc, flags_of_each_open);
 	tcase_add_test(tc, vfork_child);
 	return tc;
 }
