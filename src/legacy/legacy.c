@@ -192,10 +192,11 @@ static int open_name_again(const struct object *object, int flags)
 static int open_nameless_again(int fd, int flags)
 {
 	const struct view view = {.kind = VIEW_NAMELESS, .path = NAMES_OF_DEVICE};
-	int ret = fd < 0 ? fd : -ENXIO;
+	int ret;
 
-	if (fd >= 0 && flags & O_PATH)
-		ret = standin_enter(&view, fd);
+	if (!(flags & O_PATH))
+		return fd == -EACCES ? fd : -ENXIO;
+	ret = fd < 0 ? fd : standin_enter(&view, fd);
 	return ret ? ret : fd;
 }
 
