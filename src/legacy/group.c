@@ -123,6 +123,16 @@ static int open_held(const struct cdev *cdev)
 	return fd;
 }
 
+int group_refuse(const struct cdev *cdev)
+{
+	int fd = open_held(cdev);
+
+	if (fd < 0)
+		return fd;
+	sys_close(fd);
+	return -EINVAL;
+}
+
 void group_say_refused(const struct cdev *cdev, int error)
 {
 	const char *why = "";

@@ -45,6 +45,9 @@ struct device {
  */
 int group_open(const struct view *view, int fd, int flags);
 
+/* Opening it with flags that it does not take: -EINVAL, where nothing else is in the way. */
+int group_refuse(const struct cdev *cdev);
+
 /* Tells the user why a group cannot be opened, be it the kernel's reason or ours. */
 void group_say_refused(const struct cdev *cdev, int error);
 

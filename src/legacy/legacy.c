@@ -123,8 +123,7 @@ static int open_view(const struct view *view, int fd, int flags)
 		return standin_open(view, flags);
 	/* Opened by the kernel, they would not take it in the end. */
 	if (flags & O_DIRECT)
-		return view->kind == VIEW_GROUP && group_is_held(view->cdev.index) ? -EBUSY
-										   : -EINVAL;
+		return view->kind == VIEW_GROUP ? group_refuse(&view->cdev) : -EINVAL;
 	return view->kind == VIEW_GROUP ? group_open(view, fd, flags) : container_open(fd, flags);
 }
 
