@@ -18,7 +18,7 @@ struct slot {
 	int device;		/* of a group or device: which one */
 	int container;		/* of a group: the slot that it was given, or -1 */
 	bool driven;		/* of a container: SET_IOMMU has been tried */
-	bool odd;		/* of a container: opened with odd flags */
+	bool stays;		/* in its process: see `differences` */
 	int serial;		/* of a container: which of all that were opened */
 };
 
@@ -32,6 +32,7 @@ struct generator {
 	int devices;
 	bool may_be_slow;
 	bool in_child;
+	bool changed_directory;
 	int containers;		/* opened so far */
 	struct slot slot[KINDS][SLOTS_PER_KIND];
 };
@@ -188,7 +189,7 @@ static void fill_container(struct generator *g, int i, const char *flags)
 	struct slot *slot = fill(g, CONTAINER, i);
 
 	slot->serial = ++g->containers;
-	slot->odd = strncmp(flags, "O_RDWR", 6) || (flags[6] && strcmp(flags + 6, "|O_CLOEXEC"));
+	slot->stays = strncmp(flags, "O_RDWR", 6) || (flags[6] && strcmp(flags + 6, "|O_CLOEXEC"));
 }
 
 static void open_container(struct generator *g)
@@ -266,7 +267,7 @@ static void open_directory(struct generator *g)
 		return;
 	STEP(g, "%s = open(%s, %s)", name_of(OTHER, i).text, path, ONE_OF(g, flags));
 	vary_device(g);
-	fill(g, OTHER, i);
+	fill(g, OTHER, i)->stays = strstr(path, "iommu_group");
 }
 
 static void open_below_directory(struct generator *g)
@@ -669,7 +670,7 @@ static void pass(struct generator *g, enum kind kind, int from, int to)
 {
 	const struct slot *slot = &g->slot[kind][from];
 
-	if (slot->serial && slot->serial != g->containers)
+	if ((slot->serial && slot->serial != g->containers) || (kind == OTHER && slot->stays))
 		return;
 	STEP(g, "%s = pass(%s)", name_of(kind, to).text, name_of(kind, from).text);
 	ask_what_came(g, kind, to);
@@ -827,7 +828,10 @@ static void look_from_directory(struct generator *g)
 	case 2: STEP(g, "readlinkat(%s, %s)", d.text, name); break;
 	case 3: STEP(g, "statx(%s, %s, AT_SYMLINK_NOFOLLOW)", d.text, name); break;
 	case 4: STEP(g, "getdents(%s, %s)", d.text, percent(g, 80) ? "4096" : "16"); break;
-	case 5: STEP(g, "fchdir(%s)", d.text); break;
+	case 5:
+		STEP(g, "fchdir(%s)", d.text);
+		g->changed_directory = true;
+		break;
 	default: STEP(g, "fdlist(%s)", d.text);
 	}
 	vary_device(g);
@@ -842,6 +846,7 @@ static void change_directory(struct generator *g)
 	};
 
 	STEP(g, "chdir(%s)", ONE_OF(g, paths));
+	g->changed_directory = true;
 	vary_device(g);
 	if (percent(g, 50))
 		STEP(g, "getcwd()");
@@ -934,10 +939,11 @@ static void any_step(struct generator *g)
 /* What exec() makes the library forget: see `differences`. */
 static bool may_exec(const struct generator *g)
 {
-	for (int i = 0; i < SLOTS_PER_KIND; i++)
-		if (g->slot[CONTAINER][i].open && g->slot[CONTAINER][i].odd)
-			return false;
-	return g->containers <= 1;
+	for (int kind = 0; kind < KINDS; kind++)
+		for (int i = 0; i < SLOTS_PER_KIND; i++)
+			if (g->slot[kind][i].open && g->slot[kind][i].stays)
+				return false;
+	return g->containers <= 1 && !g->changed_directory;
 }
 
 static void exec(struct generator *g)
