@@ -25,12 +25,9 @@ same() { # NAME STATUS REPORT
 }
 
 # The kernel without groups does its part meanwhile, and is compared in the end.
-# One processor will do for what is a step after the other. With two that both run
-# in truth, QEMU 7.2 has been seen to lose a timer interrupt in these two minutes:
-# its local APIC keeps vector 236 in service, and both processors sleep forever.
 perform() { # NAME COUNT OPTION...
     local name=$1 sequences=(--seed "$seed" --count "$2") other report
-    local machine=(--cpus 1 --timeout $((900 + $2 / 5)) "${@:3}")
+    local machine=(--timeout $((900 + $2 / 5)) "${@:3}")
 
     "$vm_dir/run-in-vm" --kernel cdev "${machine[@]}" -- "$top/tests/differential/run" --record \
         "${sequences[@]}" "$program" "$library" >"$scratch/cdev" 2>"$scratch/cdev-err" &

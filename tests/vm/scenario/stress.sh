@@ -41,4 +41,4 @@ stress() { # DIRECTORY
         "$(grep -v 'EBUSY): it is open already' "$NOIOMMU_SHIM_LOG_FILE")" ""
 }
 
-vm_checks --kernel cdev --device edu --timeout 600 --share "$scratch" -- stress "$scratch"
+vm_checks --kernel cdev --parallel --device edu --timeout 600 --share "$scratch" -- stress "$scratch"

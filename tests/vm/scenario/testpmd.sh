@@ -8,7 +8,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
 nics=(--device e1000e --device e1000e --hugepages 256 --timeout 240)
-nodes=(--numa 2 --mem 2G)
+nodes=(--parallel --numa 2 --mem 2G)
 
 testpmd() { # [OPTION...] -- ARG...
     local options=()
