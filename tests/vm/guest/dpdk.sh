@@ -7,6 +7,7 @@
 trap '' PIPE # a secondary may end by itself, when its primary has ended
 
 declare -A testpmd_in testpmd_pid
+testpmd_devices=() # those for it, if not all
 
 # Programs that share mempools must number the kinds of them alike. Debian's number
 # them as they are loaded, and this is the one with which testpmd begins.
@@ -21,9 +22,9 @@ start_testpmd() { # NAME TYPE [ARG...]
     rm -f "/tmp/$1.in"
     mkfifo "/tmp/$1.in"
     # shellcheck disable=SC2154
-    "${path[@]}" stdbuf -oL dpdk-testpmd -l "0,1" -m 64 --proc-type="$2" -- --interactive \
-        --total-num-mbufs=8192 --no-lsc-interrupt "${@:3}" \
-        <"/tmp/$1.in" >"/tmp/$1.log" 2>&1 &
+    "${path[@]}" stdbuf -oL dpdk-testpmd -l "0,1" -m 64 --proc-type="$2" \
+        "${testpmd_devices[@]/#/-a}" -- --interactive --total-num-mbufs=8192 \
+        --no-lsc-interrupt "${@:3}" <"/tmp/$1.in" >"/tmp/$1.log" 2>&1 &
     testpmd_pid[$1]=$!
     exec {fd}>"/tmp/$1.in"
     testpmd_in[$1]=$fd
