@@ -59,6 +59,7 @@ static void put_errno(struct out *out, int err)
 		{ENOMEM, "ENOMEM"}, {EFAULT, "EFAULT"},		{EMFILE, "EMFILE"},
 		{ENOTTY, "ENOTTY"}, {EOPNOTSUPP, "EOPNOTSUPP"}, {EAGAIN, "EAGAIN"},
 		{ENFILE, "ENFILE"}, {EBADF, "EBADF"},		{EEXIST, "EEXIST"},
+		{ELOOP, "ELOOP"},
 	};
 
 	if (err < 0)

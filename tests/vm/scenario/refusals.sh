@@ -156,10 +156,40 @@ settings() { # KERNEL
     says "refusing, as NOIOMMU_SHIM_MODE=cdev asks: there is no /dev/iommu"
 }
 
+# A set-user-id driver with the library where the dynamic linker takes it even
+# so: it is served, and its user has no say in how.
+# shellcheck disable=SC2317 # runs in a guest
+set_user_id() {
+    # shellcheck source=SCRIPTDIR/../guest/shim.sh
+    . "$vm_dir/guest/shim.sh"
+    local library=/usr/lib/x86_64-linux-gnu/libnoiommu-shim.so file=/tmp/shim/another
+    local nobody=(setpriv --reuid 65534 --regid 65534 --clear-groups env
+        LD_PRELOAD=libnoiommu-shim.so NOIOMMU_SHIM_MODE=group NOIOMMU_SHIM_MODUS=1
+        NOIOMMU_SHIM_LOG=debug "NOIOMMU_SHIM_LOG_FILE=$file")
+
+    install -m 4755 /tmp/shim/libnoiommu-shim.so "$library"
+    install -m 4755 /tmp/shim/patterns /usr/local/bin/driver
+    install -m 755 /tmp/shim/patterns /usr/local/bin/plain-driver
+    chmod 777 /tmp/shim
+
+    is "set-user-id: it works, and says nothing" \
+        "$("${nobody[@]}" driver dpdk "$VM_DEVICES" 2>&1 >/dev/null; echo "$?")" 0
+    ok "... no file is written" test ! -e "$file"
+    "${nobody[@]}" plain-driver dpdk "$VM_DEVICES" >/dev/null 2>&1 || true
+    contains "not set-user-id: the same variables are read" "$(cat "$file")" NOIOMMU_SHIM_MODUS
+
+    ln -s /tmp/shim/target /tmp/shim/link
+    contains "a link is not taken for a log file" \
+        "$("${shim[@]}" NOIOMMU_SHIM_LOG_FILE=/tmp/shim/link true 2>&1)" \
+        "cannot open '/tmp/shim/link' (ELOOP); the log goes to standard error"
+    ok "... and nothing is written behind it" test ! -e /tmp/shim/target
+}
+
 for kernel in both cdev; do
     vm_checks --kernel "$kernel" --device e1000e -- rights
     vm_checks --kernel "$kernel" --device e1000e -- busy "$kernel"
 done
+vm_checks --kernel cdev --device e1000e -- set_user_id
 vm_checks --kernel cdev --device e1000e --numa 2 -- looked_up_too_early
 for kernel in both group; do
     vm_checks --kernel "$kernel" --device e1000e -- settings "$kernel"
