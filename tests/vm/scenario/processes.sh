@@ -26,6 +26,9 @@ several_processes() { # HOW...
         comes_to "$how: a device for each of two processes" "identity 8086:10d3" \
             "${steps[@]}" while "${path[@]}" steps "$other" container group join noiommu device \
             lookup identity
+        comes_to "$how: by Python's ways to send descriptors" "identity 8086:10d3" \
+            "${path[@]}" steps "$other" container group join noiommu device \
+            send identity status device lookup identity
         comes_to "$how: one device for two" "group EBUSY" \
             "${steps[@]}" while "${path[@]}" steps "$device" container group
     done
