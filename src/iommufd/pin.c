@@ -305,8 +305,15 @@ static size_t match(slot_t *slots, const uint64_t *entries, size_t n)
 {
 	size_t i = 0;
 
-	while (i < n && agrees(entries[i], atomic_load_explicit(&slots[i], memory_order_relaxed)))
-		i++;
+	for (; i < n; i++) {
+		uint64_t page = atomic_load_explicit(&slots[i], memory_order_relaxed);
+
+		/* Mostly it is there and the same. */
+		if (__builtin_expect((entries[i] ^ page) & (PAGEMAP_PFN | PAGEMAP_PRESENT), 0) ||
+		    __builtin_expect(!is_page(page), 0))
+			if (!agrees(entries[i], page))
+				break;
+	}
 	return i;
 }
 

@@ -389,45 +389,72 @@ static int pin_pages(uint64_t va, const uint64_t *entries, size_t n)
 
 /*
  * Pins of memory that was given back where no preload sees it (free() of a
- * large block, a thread's stack) are found a few at a time.
+ * large block, a thread's stack) are found by and by: two pages are looked at
+ * for each that is pinned, so that there are never more of these than of others.
+ * Neighbours cost one read together.
  */
-#define SWEEP_PINS 4
+#define SWEEP_LEAST 16
+#define SWEEP_MOST  2048 /* for one lookup */
+#define SWEEP_READ  64	 /* pages at once, if not more are due */
 
 /* What the dead left is looked for at one lookup of so many. */
 #define SWEEP_DEAD 64
 
 /* A shared page that is out of the page table only is not given back. */
-static bool is_gone(const struct pin *pin, uint64_t va, uint64_t entry)
+static bool is_gone(uint64_t va, uint64_t entry)
 {
-	if (!(entry & PAGEMAP_PRESENT))
-		return !pin->shared || !maps_shared_length(va);
-	return !HIDDEN_PFN(entry) && (entry & PAGEMAP_PFN) != pin_pfn(va);
+	struct pin pin;
+
+	if (entry & PAGEMAP_PRESENT)
+		return !HIDDEN_PFN(entry) && (entry & PAGEMAP_PFN) != pin_pfn(va);
+	return pin_next(va, &pin) && (!pin.shared || !maps_shared_length(va));
 }
 
-static void sweep(void)
+/* How many pages there are to read from va on, where the pin is: a huge one is one. */
+static size_t to_sweep(const struct pin *pin, uint64_t va, size_t due)
+{
+	size_t left = 512 - (va >> PIN_PAGE_SHIFT) % 512;
+
+	if (pin->shift != PIN_PAGE_SHIFT)
+		return 1;
+	if (due < SWEEP_READ)
+		due = SWEEP_READ;
+	return due < left ? due : left;
+}
+
+static void sweep(size_t pages)
 {
 	static uint64_t cursor;
 	static unsigned int lookups;
+	static size_t due;
 	uint64_t entries[512];
 
 	if (++lookups % SWEEP_DEAD == 0)
 		pin_release_gone();
-	for (int i = 0; i < SWEEP_PINS; i++) {
+	due += 2 * pages;
+	if (due < SWEEP_LEAST)
+		return;
+	if (due > SWEEP_MOST)
+		due = SWEEP_MOST;
+	while (due) {
 		struct pin pin;
+		uint64_t va;
 		size_t n;
 
 		if (!pin_next(cursor, &pin)) {
-			cursor = 0;
+			cursor = due = 0;
 			return;
 		}
-		cursor = pin.va + pin.len;
-		n = pin.shift == PIN_PAGE_SHIFT ? pin.len >> PIN_PAGE_SHIFT : 1;
-		if (!maps_entries(pin.va, entries, n))
+		va = pin.va > cursor ? pin.va : cursor;
+		n = to_sweep(&pin, va, due);
+		cursor = va + (n << pin.shift);
+		if (!maps_entries(va, entries, n))
 			return;
-		for (size_t page = 0; page < n; page++) {
-			uint64_t va = pin.va + (page << PIN_PAGE_SHIFT);
-
-			if (is_gone(&pin, va, entries[page]))
+		for (size_t i = 0; i < n; i++, va += PIN_PAGE_SIZE) {
+			if (!pin_pfn(va))
+				continue;
+			due -= due > 0;
+			if (is_gone(va, entries[i]))
 				pin_release(va, UINT64_C(1) << pin.shift);
 		}
 	}
@@ -523,7 +550,7 @@ static int answer(int fd, uint64_t va, uint64_t *entries, size_t n, off_t pos, s
 	if (ret)
 		return give_up(va, ret);
 	pagemap_settle();
-	sweep();
+	sweep(n);
 	ret = pin_pages(va, entries, n);
 	*changed = fill(fd, va, entries, n, pos);
 	return ret;
@@ -531,7 +558,7 @@ static int answer(int fd, uint64_t va, uint64_t *entries, size_t n, off_t pos, s
 
 static void report(uint64_t va, const uint64_t *entries, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; log_limit >= LOG_DEBUG && i < n; i++)
 		if (entries[i] & PAGEMAP_PRESENT)
 			log_debug("lookup va=0x%lx pa=0x%lx", va + (i << PIN_PAGE_SHIFT),
 				  (entries[i] & PAGEMAP_PFN) << PIN_PAGE_SHIFT);
