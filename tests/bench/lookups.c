@@ -67,14 +67,35 @@ static off_t position(const void *va)
 	return (off_t)((uintptr_t)va / PAGE * sizeof(uint64_t));
 }
 
-static void *fresh(size_t pages)
+static char *reserved(size_t pages)
 {
 	char *memory = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (memory == MAP_FAILED || madvise(memory, pages * PAGE, MADV_NOHUGEPAGE))
 		err(1, "memory");
+	return memory;
+}
+
+static void *fresh(size_t pages)
+{
+	char *memory = reserved(pages);
+
 	memset(memory, 1, pages * PAGE);
+	return memory;
+}
+
+/*
+ * No two neighbours of it are neighbours in memory: else it would depend on
+ * what ran before how many there are.
+ */
+static char *scattered(size_t pages)
+{
+	char *memory = reserved(pages);
+
+	for (size_t odd = 0; odd < 2; odd++)
+		for (size_t i = odd; i < pages; i += 2)
+			memory[i * PAGE] = 1;
 	return memory;
 }
 
@@ -233,7 +254,7 @@ static void unpin(const void *va, size_t len)
 
 static void bare(const char *node)
 {
-	char *memory = fresh(PAGES), *bulk = fresh(BULK), *huge = fresh_huge();
+	char *memory = fresh(PAGES), *bulk = scattered(BULK), *huge = fresh_huge();
 	uint64_t start;
 
 	make_page_table(node);
@@ -276,7 +297,7 @@ static void bare(const char *node)
 
 static void by_pagemap(void)
 {
-	char *memory = fresh(PAGES), *bulk = fresh(BULK), *other = fresh(1);
+	char *memory = fresh(PAGES), *bulk = scattered(BULK), *other = fresh(1);
 	char *huge = fresh_huge();
 	uint64_t start;
 
@@ -366,12 +387,8 @@ static void by_threads(void)
 
 static char *alternate(size_t pages)
 {
-	size_t len = 2 * pages * PAGE;
-	char *memory = mmap(NULL, len, PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	char *memory = reserved(2 * pages);
 
-	if (memory == MAP_FAILED || madvise(memory, len, MADV_NOHUGEPAGE))
-		err(1, "memory");
 	for (size_t i = 0; i < pages; i++)
 		memory[2 * i * PAGE] = 1;
 	return memory;
