@@ -7,7 +7,10 @@ PATH=/usr/lib/openvswitch-switch-dpdk:$PATH
 export OVS_RUNDIR=/tmp/ovs OVS_DBDIR=/tmp/ovs OVS_SYSCONFDIR=/tmp/ovs
 
 vsctl() { # [ARG...]
-    ovs-vsctl --timeout=60 "$@"
+    ovs-vsctl --timeout=120 "$@" || {
+        tail -n 20 /tmp/ovs/log /tmp/ovs/output >&2
+        return 1
+    }
 }
 
 vswitchd_does() { # COMMAND [ARG...]

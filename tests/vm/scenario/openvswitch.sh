@@ -46,7 +46,9 @@ bridge() { # HOW
     nothing_is_left
 }
 
-nics=(--device e1000e@1 --device e1000e@2 --device e1000e@1 --device e1000e@2 --hugepages 256)
+# Both processors poll all the time.
+nics=(--parallel --device e1000e@1 --device e1000e@2 --device e1000e@1 --device e1000e@2
+    --hugepages 256)
 vm_checks --kernel both "${nics[@]}" -- bridge plain
 vm_checks --kernel both "${nics[@]}" -- bridge shim
 vm_checks --kernel cdev "${nics[@]}" -- bridge shim

@@ -13,7 +13,7 @@ build() { # NAME SANITIZER
     local directory=$top/build/$1
 
     mkdir -p "$directory"
-    cd "$directory"
+    cd "$directory" || return
     [[ -e config.status ]] ||
         "$top/configure" --disable-command --enable-werror "--with-sanitizer=$2"
     make -j"$(nproc)" libnoiommu-shim.la
