@@ -96,7 +96,8 @@ contains "its name is given" "$err" "cannot run /nonexistent"
 vm -- sh -c 'kill -SEGV $$'
 is "a killed command ends as in a shell" "$status" 139
 
-vm -- sh -c 'echo before; echo c >/proc/sysrq-trigger; sleep 60'
+# In the pause the guest has nothing else to do than to carry the output out.
+vm -- sh -c 'echo before; sleep 1; echo c >/proc/sysrq-trigger; sleep 60'
 is "a panic ends with 125" "$status" 125
 is "what was written before it is there" "$out" before
 contains "the panic's messages are shown" "$err" "Kernel panic"
