@@ -213,11 +213,27 @@ int ioas_attach(int fd, const unsigned char *token)
 	return sys_ioctl(fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach);
 }
 
-/* What made the page table stays when the device that lent itself is closed. */
+static int bind_and_close(const struct cdev *cdev)
+{
+	uint32_t dev_id;
+	int fd = cdev_open(cdev->index);
+	int ret = fd < 0 ? fd : bind_device(fd, NULL, &dev_id);
+
+	if (!ret)
+		ret = make_page_table(dev_id);
+	if (fd >= 0)
+		sys_close(fd);
+	return ret;
+}
+
+/*
+ * What made the page table stays when the device that lent itself is closed.
+ * The lock is another open file's, because the kernel lets go of a file's locks
+ * before it closes the device (__fput() in fs/file_table.c).
+ */
 static int lend(const struct cdev *cdev, void *arg)
 {
 	int *why = arg;
-	uint32_t dev_id;
 	int fd = cdev_open(cdev->index);
 
 	if (fd < 0) {
@@ -226,9 +242,7 @@ static int lend(const struct cdev *cdev, void *arg)
 	}
 	*why = cdev_lock(fd, CDEV_LOCK_LENDING, CDEV_EXCLUSIVE);
 	if (!*why)
-		*why = bind_device(fd, NULL, &dev_id);
-	if (!*why)
-		*why = make_page_table(dev_id);
+		*why = bind_and_close(cdev);
 	sys_close(fd);
 	event_attach(cdev->name, true, *why);
 	if (!*why)
