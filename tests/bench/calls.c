@@ -32,7 +32,7 @@
 #define ENTRIES 16384 /* of pagemap, in one read */
 
 #define MEASURED(name, call)                                                                       \
-	__attribute__((noinline)) static void measured_##name(int fd, FILE *stream, char *buf)    \
+	__attribute__((noinline)) static void measured_##name(int fd, FILE *stream, char *buf)     \
 	{                                                                                          \
 		(void)fd, (void)stream, (void)buf;                                                 \
 		for (int i = 0; i < CALLS; i++)                                                    \
@@ -50,11 +50,12 @@ MEASURED(lseek, lseek(fd, 0, SEEK_SET) == 0)
 MEASURED(ioctl, ioctl(fd, FIOCLEX) == 0)
 MEASURED(dup, (opened = dup(fd)) >= 0 && !close(opened))
 MEASURED(open, (opened = open("/etc/passwd", O_RDONLY)) >= 0 && !close(opened))
-MEASURED(openat, (opened = openat(AT_FDCWD, "/usr/lib/os-release", O_RDONLY)) >= 0 && !close(opened))
+MEASURED(openat,
+	 (opened = openat(AT_FDCWD, "/usr/lib/os-release", O_RDONLY)) >= 0 && !close(opened))
 MEASURED(enoent, open("/usr/lib/no-such-file", O_RDONLY) < 0)
-MEASURED(mmap, (mapped = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) !=
-			       MAP_FAILED &&
-		       !munmap(mapped, PAGE))
+MEASURED(mmap,
+	 (mapped = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) != MAP_FAILED &&
+		 !munmap(mapped, PAGE))
 MEASURED(fread, fread(buf, 1, 1, stream) == 1)
 MEASURED(getc, getc(stream) != EOF)
 MEASURED(stat, !stat("/dev/zero", &st))
@@ -80,7 +81,8 @@ static void pin(size_t pages)
 		size_t n = 2 * pages - i < ENTRIES ? 2 * pages - i : ENTRIES;
 		off_t pos = (off_t)(((uintptr_t)memory / PAGE + i) * sizeof(*entries));
 
-		if (pread(fd, entries, n * sizeof(*entries), pos) != (ssize_t)(n * sizeof(*entries)))
+		if (pread(fd, entries, n * sizeof(*entries), pos) !=
+		    (ssize_t)(n * sizeof(*entries)))
 			err(1, "pagemap");
 		for (size_t j = 0; j < n; j++)
 			found += entries[j] >> 63;

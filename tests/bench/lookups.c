@@ -135,8 +135,8 @@ static void check(const char *what, const char *va, size_t n)
 		errx(1, "%s: cannot be checked", what);
 	for (size_t i = 0; i < n; i++)
 		if (!(now[i] & PRESENT) || !(now[i] & PFN) || (now[i] & PFN) != (told[i] & PFN))
-			errx(1, "%s: page %zu is at frame %lx, %lx was told", what, i,
-			     now[i] & PFN, told[i] & PFN);
+			errx(1, "%s: page %zu is at frame %lx, %lx was told", what, i, now[i] & PFN,
+			     told[i] & PFN);
 }
 
 /* A number of kilobytes in /proc/self/status. */

@@ -18,6 +18,7 @@
 
 #include "differential.h"
 
+/* clang-format off */
 #define SYMBOL(name) { #name, name }
 #define VFIO_SYMBOL(name) { #name, VFIO_##name }
 #define REGION(name) { #name, (long)VFIO_PCI_##name##_REGION_INDEX << 40 }
@@ -46,6 +47,7 @@ static const struct {
 	VFIO_SYMBOL(DEVICE_PCI_HOT_RESET), VFIO_SYMBOL(DEVICE_FEATURE),
 	REGION(CONFIG), REGION(BAR0), REGION(BAR1), REGION(ROM), REGION(VGA),
 };
+/* clang-format on */
 
 static long value_of_word(const char *word)
 {

@@ -17,7 +17,7 @@ struct record {
 	const char *name;
 	FILE *file;
 	char world[128];
-	char sequence[96];	/* "seed 17" or "sequence NAME" */
+	char sequence[96]; /* "seed 17" or "sequence NAME" */
 	uint64_t hash;
 };
 
@@ -58,7 +58,7 @@ static void must_match(const struct record *a, const struct record *b)
 /* Prints the sequences that differ, one a line. */
 int compare_records(const char *native_name, const char *shim_name)
 {
-	struct record native = { 0 }, shim = { 0 };
+	struct record native = {0}, shim = {0};
 	unsigned long same = 0, different = 0;
 
 	record_open(&native, native_name);
@@ -183,7 +183,7 @@ static void without(struct sequence *out, const struct sequence *in, int from, i
 static bool take_out(const struct sides *sides, struct sequence *sequence, int size)
 {
 	static struct sequence list[MAX_STEPS];
-	struct batch batch[SIDES] = { 0 };
+	struct batch batch[SIDES] = {0};
 	int nr = 0, found = -1;
 
 	for (int from = 0; from < sequence->nr; from += size)
@@ -275,8 +275,8 @@ int shrink(const struct sequence *given, const char *native, const char *shim,
 	   const char *directory)
 {
 	static struct sequence sequence;
-	struct sides sides = { .command = { native, shim } };
-	struct batch batch[SIDES] = { 0 };
+	struct sides sides = {.command = {native, shim}};
+	struct batch batch[SIDES] = {0};
 	int before = given->nr;
 
 	snprintf(sides.script, sizeof(sides.script), "%s/candidates.%d", directory, getpid());

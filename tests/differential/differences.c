@@ -22,7 +22,7 @@ static struct {
 		char step[STEP_LENGTH];
 		char field[32];
 	} list[64];
-} differences = { .path = "/dev/null" };
+} differences = {.path = "/dev/null"};
 
 static void read_line(const char *line)
 {

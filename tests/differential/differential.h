@@ -38,7 +38,7 @@ void world_node(uint64_t rdev, char *out, size_t size);
 
 /* sequence.c: a list of steps */
 
-#define MAX_STEPS 96
+#define MAX_STEPS   96
 #define STEP_LENGTH 192
 
 struct step {
@@ -66,7 +66,7 @@ void generate(struct sequence *sequence, uint64_t seed, const char *profile);
 #define MAX_ARGUMENTS 6
 
 struct call {
-	int *result;		/* the slot that takes a new descriptor, or NULL */
+	int *result; /* the slot that takes a new descriptor, or NULL */
 	char name[24];
 	int nr;
 	char argument[MAX_ARGUMENTS][STEP_LENGTH];
@@ -80,7 +80,7 @@ long value_of(const char *text);
 
 /* slots.c: the descriptors that a sequence holds */
 
-#define SLOT_KINDS "cgdx"	/* container, group, device, anything else */
+#define SLOT_KINDS     "cgdx" /* container, group, device, anything else */
 #define SLOTS_PER_KIND 4
 
 int *slot_find(const char *name);
@@ -106,8 +106,7 @@ struct answer {
 	char text[ANSWER_LENGTH];
 };
 
-void answer(struct answer *answer, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+void answer(struct answer *answer, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void answer_result(struct answer *a, long result);
 void perform(const char *step, struct answer *a, bool in_child);
 unsigned long perform_device_opens(void);

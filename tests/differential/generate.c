@@ -15,11 +15,11 @@ enum kind { CONTAINER, GROUP, DEVICE, OTHER, KINDS };
 
 struct slot {
 	bool open;
-	int device;		/* of a group or device: which one */
-	int container;		/* of a group: the slot that it was given, or -1 */
-	bool driven;		/* of a container: SET_IOMMU has been tried */
-	bool stays;		/* in its process: see `differences` */
-	int serial;		/* of a container: which of all that were opened */
+	int device;    /* of a group or device: which one */
+	int container; /* of a group: the slot that it was given, or -1 */
+	bool driven;   /* of a container: SET_IOMMU has been tried */
+	bool stays;    /* in its process: see `differences` */
+	int serial;    /* of a container: which of all that were opened */
 };
 
 /* What may be anything, whatever its slot is for */
@@ -33,7 +33,7 @@ struct generator {
 	bool may_be_slow;
 	bool in_child;
 	bool changed_directory;
-	int containers;		/* opened so far */
+	int containers; /* opened so far */
 	struct slot slot[KINDS][SLOTS_PER_KIND];
 };
 
@@ -69,7 +69,7 @@ struct name {
 
 static struct name name_of(enum kind kind, int i)
 {
-	return (struct name){ { SLOT_KINDS[kind], '0' + i, 0 } };
+	return (struct name){{SLOT_KINDS[kind], '0' + i, 0}};
 }
 
 static int any_slot(struct generator *g, enum kind kind, bool open)
@@ -84,7 +84,7 @@ static int any_slot(struct generator *g, enum kind kind, bool open)
 
 static struct slot *fill(struct generator *g, enum kind kind, int i)
 {
-	g->slot[kind][i] = (struct slot){ .open = true, .container = -1 };
+	g->slot[kind][i] = (struct slot){.open = true, .container = -1};
 	return &g->slot[kind][i];
 }
 
@@ -145,10 +145,21 @@ static void vary_device(struct generator *g)
 static const char *open_flags(struct generator *g)
 {
 	static const char *const odd[] = {
-		"O_RDONLY", "O_WRONLY", "O_RDWR|O_NOFOLLOW", "O_RDWR|O_NONBLOCK", "O_PATH",
-		"O_RDWR|O_DIRECTORY", "O_RDONLY|O_DIRECTORY", "O_RDWR|O_APPEND", "O_RDWR|O_TRUNC",
-		"O_RDWR|O_NOCTTY|O_CLOEXEC", "O_RDWR|O_DIRECT", "O_RDWR|O_NOFOLLOW|O_CLOEXEC",
-		"O_PATH|O_NOFOLLOW|O_CLOEXEC", "O_RDWR|O_SYNC", "O_RDWR|O_TMPFILE",
+		"O_RDONLY",
+		"O_WRONLY",
+		"O_RDWR|O_NOFOLLOW",
+		"O_RDWR|O_NONBLOCK",
+		"O_PATH",
+		"O_RDWR|O_DIRECTORY",
+		"O_RDONLY|O_DIRECTORY",
+		"O_RDWR|O_APPEND",
+		"O_RDWR|O_TRUNC",
+		"O_RDWR|O_NOCTTY|O_CLOEXEC",
+		"O_RDWR|O_DIRECT",
+		"O_RDWR|O_NOFOLLOW|O_CLOEXEC",
+		"O_PATH|O_NOFOLLOW|O_CLOEXEC",
+		"O_RDWR|O_SYNC",
+		"O_RDWR|O_TMPFILE",
 	};
 
 	if (percent(g, 70))
@@ -160,7 +171,9 @@ static const char *open_flags(struct generator *g)
 static const char *create_flags(struct generator *g)
 {
 	static const char *const flags[] = {
-		"O_RDWR|O_CREAT", "O_RDWR|O_CREAT|O_EXCL", "O_RDWR|O_CREAT|O_TRUNC|O_CLOEXEC",
+		"O_RDWR|O_CREAT",
+		"O_RDWR|O_CREAT|O_EXCL",
+		"O_RDWR|O_CREAT|O_TRUNC|O_CLOEXEC",
 	};
 
 	return percent(g, 95) ? open_flags(g) : ONE_OF(g, flags);
@@ -224,15 +237,31 @@ static void open_group(struct generator *g)
 static void open_odd(struct generator *g)
 {
 	static const char *const paths[] = {
-		"/dev/vfio/$gA", "/dev/vfio/0$gA", "/dev/vfio/noiommu-4095",
-		"/dev/vfio/noiommu-", "/dev/vfio/noiommu-0$gA", "/dev/vfio/noiommu-$gA ",
-		"/dev/vfio/noiommu-$gAx", "/dev/vfio/noiommu--1", "/dev/vfio/noiommu-4294967296",
-		"/dev//vfio/./noiommu-$gA", "/dev/vfio/../vfio/noiommu-$gA", "/dev/vfio/vfio/",
-		"/dev/vfio/noiommu-$gA/", "/dev/vfio/vfio/vfio", "/dev/./vfio//vfio",
-		"/dev/vfio/VFIO", "/dev/vfio", "/dev/vfio/", "", "vfio", "/dev/vfiox",
-		"/dev/vfio/../vfio/vfio", "/proc/self/root/dev/vfio/vfio",
+		"/dev/vfio/$gA",
+		"/dev/vfio/0$gA",
+		"/dev/vfio/noiommu-4095",
+		"/dev/vfio/noiommu-",
+		"/dev/vfio/noiommu-0$gA",
+		"/dev/vfio/noiommu-$gA ",
+		"/dev/vfio/noiommu-$gAx",
+		"/dev/vfio/noiommu--1",
+		"/dev/vfio/noiommu-4294967296",
+		"/dev//vfio/./noiommu-$gA",
+		"/dev/vfio/../vfio/noiommu-$gA",
+		"/dev/vfio/vfio/",
+		"/dev/vfio/noiommu-$gA/",
+		"/dev/vfio/vfio/vfio",
+		"/dev/./vfio//vfio",
+		"/dev/vfio/VFIO",
+		"/dev/vfio",
+		"/dev/vfio/",
+		"",
+		"vfio",
+		"/dev/vfiox",
+		"/dev/vfio/../vfio/vfio",
+		"/proc/self/root/dev/vfio/vfio",
 	};
-	static const char *const names[] = { "noiommu-$gA", "vfio", "$gA", "./vfio", "vfio/", ""  };
+	static const char *const names[] = {"noiommu-$gA", "vfio", "$gA", "./vfio", "vfio/", ""};
 	const char *path = ONE_OF(g, paths), *name = ONE_OF(g, names), *flags = open_flags(g);
 	struct name from = pick_any(g);
 	int i = any_slot(g, OTHER, false);
@@ -252,13 +281,22 @@ static void open_odd(struct generator *g)
 static void open_directory(struct generator *g)
 {
 	static const char *const paths[] = {
-		"/dev/vfio", "/dev/vfio/", "/dev", "/", "/sys/bus/pci/devices/$dA",
-		"/sys/bus/pci/devices/$dA/iommu_group", "/sys/kernel/iommu_groups",
+		"/dev/vfio",
+		"/dev/vfio/",
+		"/dev",
+		"/",
+		"/sys/bus/pci/devices/$dA",
+		"/sys/bus/pci/devices/$dA/iommu_group",
+		"/sys/kernel/iommu_groups",
 		"/sys/kernel/iommu_groups/$gA/devices",
 	};
 	static const char *const flags[] = {
-		"O_RDONLY|O_DIRECTORY", "O_RDONLY|O_DIRECTORY|O_CLOEXEC", "O_PATH", "O_RDONLY",
-		"O_RDONLY|O_NOFOLLOW", "O_RDWR",
+		"O_RDONLY|O_DIRECTORY",
+		"O_RDONLY|O_DIRECTORY|O_CLOEXEC",
+		"O_PATH",
+		"O_RDONLY",
+		"O_RDONLY|O_NOFOLLOW",
+		"O_RDWR",
 	};
 	const char *path = percent(g, 50) ? paths[0] : ONE_OF(g, paths);
 	int i = any_slot(g, OTHER, false);
@@ -329,8 +367,8 @@ static const char *place_of(struct generator *g, const char *argument)
 static const char *extension(struct generator *g)
 {
 	static const char *const values[] = {
-		"0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "-1", "0x100000008",
-		"0x80000008",
+		"0", "1", "2",	"3",  "4",  "5",	   "6",		 "7",
+		"8", "9", "10", "11", "-1", "0x100000008", "0x80000008",
 	};
 
 	return percent(g, 40) ? "8" : ONE_OF(g, values);
@@ -339,11 +377,22 @@ static const char *extension(struct generator *g)
 static void container_ioctl(struct generator *g)
 {
 	static const char *const others[] = {
-		"IOMMU_GET_INFO, {24 0 0 0 0 0}", "IOMMU_MAP_DMA, {32 3 0x10000 0 0 0 0x1000 0}",
-		"IOMMU_MAP_DMA, {0 0}", "IOMMU_UNMAP_DMA, {24 0 0 0 0x1000 0}",
-		"IOMMU_UNMAP_DMA, {24 2 0 0 0 0}", "GROUP_GET_STATUS, {8 0}", "0x3b99, 0", "0, 0",
-		"-1, 0", "0x3b75, 1", "0x3b80, {12 0 0}", "0x3b81, {20 0 0 0 0}", "0x3b8f, 0",
-		"0x3b85, {40 0 0 0 0 0 0 0 0 0}", "0x3b88, {16 0 0 0}", "0x5401, {0}",
+		"IOMMU_GET_INFO, {24 0 0 0 0 0}",
+		"IOMMU_MAP_DMA, {32 3 0x10000 0 0 0 0x1000 0}",
+		"IOMMU_MAP_DMA, {0 0}",
+		"IOMMU_UNMAP_DMA, {24 0 0 0 0x1000 0}",
+		"IOMMU_UNMAP_DMA, {24 2 0 0 0 0}",
+		"GROUP_GET_STATUS, {8 0}",
+		"0x3b99, 0",
+		"0, 0",
+		"-1, 0",
+		"0x3b75, 1",
+		"0x3b80, {12 0 0}",
+		"0x3b81, {20 0 0 0 0}",
+		"0x3b8f, 0",
+		"0x3b85, {40 0 0 0 0 0 0 0 0 0}",
+		"0x3b88, {16 0 0 0}",
+		"0x5401, {0}",
 		"0x541b, {0}",
 	};
 	struct name c = pick(g, CONTAINER);
@@ -377,7 +426,7 @@ static void set_iommu(struct generator *g, int c)
 
 static void get_status(struct generator *g)
 {
-	static const int sizes[] = { 0, 4, 7, 8, 8, 8, 12, 4096, -1 };
+	static const int sizes[] = {0, 4, 7, 8, 8, 8, 12, 4096, -1};
 
 	struct name group = pick(g, GROUP);
 	int size = ONE_OF(g, sizes), flags = percent(g, 80) ? 0 : 0xff;
@@ -423,11 +472,21 @@ static void unset_container(struct generator *g)
 static void unknown_group_ioctl(struct generator *g)
 {
 	static const char *const requests[] = {
-		"0x3b99, 0", "0, 0", "GET_API_VERSION, 0", "CHECK_EXTENSION, 8", "SET_IOMMU, 8",
-		"DEVICE_GET_INFO, {20 0 0 0 0}", "DEVICE_RESET, 0",
+		"0x3b99, 0",
+		"0, 0",
+		"GET_API_VERSION, 0",
+		"CHECK_EXTENSION, 8",
+		"SET_IOMMU, 8",
+		"DEVICE_GET_INFO, {20 0 0 0 0}",
+		"DEVICE_RESET, 0",
 		"DEVICE_GET_REGION_INFO, {32 0}",
-		"GROUP_GET_STATUS+0x100000000, {8 0}", "0x3b76, {24 0 0 0 0 0}", "0x3b77, {12 0 0}",
-		"0x3b78, {8 0}", "0x5401, {0}", "0x541b, {0}", "-1, 0",
+		"GROUP_GET_STATUS+0x100000000, {8 0}",
+		"0x3b76, {24 0 0 0 0 0}",
+		"0x3b77, {12 0 0}",
+		"0x3b78, {8 0}",
+		"0x5401, {0}",
+		"0x541b, {0}",
+		"-1, 0",
 	};
 
 	struct name group = pick(g, GROUP);
@@ -464,16 +523,31 @@ static void get_any_device(struct generator *g)
 static void get_odd_device(struct generator *g)
 {
 	static const char *const names[] = {
-		"", " ", "$dA x", "$dAx", "$dA vf_token=", "$dA vf_token=1234",
+		"",
+		" ",
+		"$dA x",
+		"$dAx",
+		"$dA vf_token=",
+		"$dA vf_token=1234",
 		"$dA vf_token=bd8d9d2b-5a5f-4f5a-a211-f591514ba1f3",
 		"$dA  vf_token=bd8d9d2b-5a5f-4f5a-a211-f591514ba1f3 ",
 		"$dA vf_token=bd8d9d2b-5a5f-4f5a-a211-f591514ba1f3x",
 		"$dA vf_token=bd8d9d2b-5a5f-4f5a-a211-f591514ba1f3 x",
 		"$dA vf_token=xd8d9d2b-5a5f-4f5a-a211-f591514ba1f3",
 		"$dA vf_token=BD8D9D2B-5A5F-4F5A-A211-F591514BA1F3 vf_token=",
-		"$dA,vf_token=bd8d9d2b-5a5f-4f5a-a211-f591514ba1f3", "ffff:ff:1f.7", "0000:00:00.0",
-		"00:03.0", "$long", "$dA$long", "$dA $long", "noiommu-$gA", "$gA", "/dev/vfio",
-		"../$dA", "$dA/", "$dA\t",
+		"$dA,vf_token=bd8d9d2b-5a5f-4f5a-a211-f591514ba1f3",
+		"ffff:ff:1f.7",
+		"0000:00:00.0",
+		"00:03.0",
+		"$long",
+		"$dA$long",
+		"$dA $long",
+		"noiommu-$gA",
+		"$gA",
+		"/dev/vfio",
+		"../$dA",
+		"$dA/",
+		"$dA\t",
 	};
 	const char *name = ONE_OF(g, names);
 	const char *where = percent(g, 25) ? place(g) : "";
@@ -489,7 +563,7 @@ static void get_odd_device(struct generator *g)
 /* A good name given to a group that should refuse it, or at a place that should */
 static void get_refused_device(struct generator *g)
 {
-	static const char *const bad[] = { "@cut", "@null", "@hole", "@kernel" };
+	static const char *const bad[] = {"@cut", "@null", "@hole", "@kernel"};
 	int i = any_slot(g, DEVICE, false), group = any_slot(g, GROUP, true), device;
 	struct slot *slot = group < 0 ? NULL : &g->slot[GROUP][group];
 
@@ -511,15 +585,28 @@ static void get_refused_device(struct generator *g)
 static void device_info(struct generator *g)
 {
 	static const char *const requests[] = {
-		"DEVICE_GET_INFO, {20 0 0 0 0}", "DEVICE_GET_INFO, {16 0 0 0}",
-		"DEVICE_GET_INFO, {12 0}", "DEVICE_GET_INFO, {4096 0}",
-		"DEVICE_GET_IRQ_INFO, {16 0 0 0}", "DEVICE_GET_IRQ_INFO, {16 0 2 0}",
-		"DEVICE_GET_IRQ_INFO, {16 0 5 0}", "DEVICE_GET_IRQ_INFO, {8 0 0 0}",
-		"DEVICE_SET_IRQS, {20 0x21 2 0 0}", "DEVICE_SET_IRQS, {20 0x21 0 0 0}",
-		"DEVICE_SET_IRQS, {20 0 0 0 0}", "DEVICE_SET_IRQS, {20 0x21 9 0 0}",
-		"DEVICE_FEATURE, {8 0x40001}", "DEVICE_FEATURE, {8 0x70000}",
-		"DEVICE_FEATURE, {4 0}", "0x3b80, {0}", "0x3b99, 0", "0, 0", "GET_API_VERSION, 0",
-		"GROUP_GET_STATUS, {8 0}", "GROUP_SET_CONTAINER, {c0}", "0x5421, {0}",
+		"DEVICE_GET_INFO, {20 0 0 0 0}",
+		"DEVICE_GET_INFO, {16 0 0 0}",
+		"DEVICE_GET_INFO, {12 0}",
+		"DEVICE_GET_INFO, {4096 0}",
+		"DEVICE_GET_IRQ_INFO, {16 0 0 0}",
+		"DEVICE_GET_IRQ_INFO, {16 0 2 0}",
+		"DEVICE_GET_IRQ_INFO, {16 0 5 0}",
+		"DEVICE_GET_IRQ_INFO, {8 0 0 0}",
+		"DEVICE_SET_IRQS, {20 0x21 2 0 0}",
+		"DEVICE_SET_IRQS, {20 0x21 0 0 0}",
+		"DEVICE_SET_IRQS, {20 0 0 0 0}",
+		"DEVICE_SET_IRQS, {20 0x21 9 0 0}",
+		"DEVICE_FEATURE, {8 0x40001}",
+		"DEVICE_FEATURE, {8 0x70000}",
+		"DEVICE_FEATURE, {4 0}",
+		"0x3b80, {0}",
+		"0x3b99, 0",
+		"0, 0",
+		"GET_API_VERSION, 0",
+		"GROUP_GET_STATUS, {8 0}",
+		"GROUP_SET_CONTAINER, {c0}",
+		"0x5421, {0}",
 	};
 	const char *request = ONE_OF(g, requests);
 	struct name d = pick(g, DEVICE);
@@ -529,7 +616,7 @@ static void device_info(struct generator *g)
 
 static void device_region(struct generator *g)
 {
-	static const int sizes[] = { 32, 32, 32, 32, 31, 24, 0, 4096, 256 };
+	static const int sizes[] = {32, 32, 32, 32, 31, 24, 0, 4096, 256};
 
 	int size = ONE_OF(g, sizes), region = below(g, 11);
 	struct name d = pick(g, DEVICE);
@@ -542,13 +629,15 @@ static void device_region(struct generator *g)
 static void device_config(struct generator *g)
 {
 	static const char *const ranges[] = {
-		"4, CONFIG", "2, CONFIG", "16, CONFIG", "1, CONFIG+0xe", "4, CONFIG+0x2c",
-		"1, CONFIG+0x34", "4, CONFIG+0x3c", "2, CONFIG+4", "0, CONFIG", "4, CONFIG+0x1000",
-		"4, CONFIG+0xfffe", "3, CONFIG+1", "4, VGA", "4, 9895604649984", "4, -1",
+		"4, CONFIG",	    "2, CONFIG",	"16, CONFIG",
+		"1, CONFIG+0xe",    "4, CONFIG+0x2c",	"1, CONFIG+0x34",
+		"4, CONFIG+0x3c",   "2, CONFIG+4",	"0, CONFIG",
+		"4, CONFIG+0x1000", "4, CONFIG+0xfffe", "3, CONFIG+1",
+		"4, VGA",	    "4, 9895604649984", "4, -1",
 	};
 	static const char *const changes[] = {
 		"{5}, 1, CONFIG+0x3c", "{2}, 2, CONFIG+4", "{0}, 2, CONFIG+4",
-		"{0x1234}, 2, CONFIG", "{0}, 0, CONFIG", "{0}, 4, VGA",
+		"{0x1234}, 2, CONFIG", "{0}, 0, CONFIG",   "{0}, 4, VGA",
 	};
 
 	const char *range = ONE_OF(g, ranges);
@@ -590,7 +679,7 @@ static void hot_reset_all(struct generator *g, struct name d)
 
 static void device_hot_reset(struct generator *g)
 {
-	static const char *const infos[] = { "12 0 0", "20 0 0", "28 0 0", "4096 0 0", "8 0 0" };
+	static const char *const infos[] = {"12 0 0", "20 0 0", "28 0 0", "4096 0 0", "8 0 0"};
 	struct name d = pick(g, DEVICE), one = pick(g, GROUP), other = pick(g, GROUP);
 	const char *info = ONE_OF(g, infos);
 
@@ -621,8 +710,8 @@ static void device_hot_reset(struct generator *g)
 static void device_memory(struct generator *g)
 {
 	static const char *const maps[] = {
-		"4096, BAR0", "4096, BAR0+0x1000", "4096, CONFIG", "1048576, BAR0", "4096, ROM",
-		"4096, BAR1",
+		"4096, BAR0",	 "4096, BAR0+0x1000", "4096, CONFIG",
+		"1048576, BAR0", "4096, ROM",	      "4096, BAR1",
 	};
 
 	struct name d = pick(g, DEVICE);
@@ -634,7 +723,7 @@ static void device_memory(struct generator *g)
 
 static void close_slot(struct generator *g, enum kind kind, int i)
 {
-	static const char *const ways[] = { "sys_close", "close_range", "fclose" };
+	static const char *const ways[] = {"sys_close", "close_range", "fclose"};
 
 	STEP(g, "%s(%s)", percent(g, 85) ? "close" : ONE_OF(g, ways), name_of(kind, i).text);
 	g->slot[kind][i].open = false;
@@ -738,14 +827,33 @@ static void replace(struct generator *g)
 static void descriptor(struct generator *g)
 {
 	static const char *const steps[] = {
-		"fcntl(%s, F_GETFD)", "fcntl(%s, F_GETFD)", "fcntl(%s, F_SETFD, FD_CLOEXEC)",
-		"fcntl(%s, F_SETFD, 0)", "fcntl(%s, F_GETFL)", "fcntl(%s, F_GETFL)",
-		"fcntl(%s, F_SETFL, O_NONBLOCK)", "fcntl(%s, F_SETFL, 0)", "fcntl(%s, 9999)",
-		"fstat(%s)", "fstat(%s)", "fdlink(%s)", "fdlink(%s)", "fdlist(%s)", "fdlist(%s)",
-		"statx(%s, , AT_EMPTY_PATH)", "fstatat(%s, , AT_EMPTY_PATH)",
-		"poll(%s)", "read(%s, {}, 8)", "read(%s, {}, 0)", "pread(%s, {}, 8, 0)",
-		"write(%s, {0 0}, 8)", "pwrite(%s, {0 0}, 8, 0)", "lseek(%s, 0, SEEK_CUR)",
-		"lseek(%s, 4096, SEEK_SET)", "lseek(%s, 0, SEEK_END)", "mmap(%s, 4096, 0)",
+		"fcntl(%s, F_GETFD)",
+		"fcntl(%s, F_GETFD)",
+		"fcntl(%s, F_SETFD, FD_CLOEXEC)",
+		"fcntl(%s, F_SETFD, 0)",
+		"fcntl(%s, F_GETFL)",
+		"fcntl(%s, F_GETFL)",
+		"fcntl(%s, F_SETFL, O_NONBLOCK)",
+		"fcntl(%s, F_SETFL, 0)",
+		"fcntl(%s, 9999)",
+		"fstat(%s)",
+		"fstat(%s)",
+		"fdlink(%s)",
+		"fdlink(%s)",
+		"fdlist(%s)",
+		"fdlist(%s)",
+		"statx(%s, , AT_EMPTY_PATH)",
+		"fstatat(%s, , AT_EMPTY_PATH)",
+		"poll(%s)",
+		"read(%s, {}, 8)",
+		"read(%s, {}, 0)",
+		"pread(%s, {}, 8, 0)",
+		"write(%s, {0 0}, 8)",
+		"pwrite(%s, {0 0}, 8, 0)",
+		"lseek(%s, 0, SEEK_CUR)",
+		"lseek(%s, 4096, SEEK_SET)",
+		"lseek(%s, 0, SEEK_END)",
+		"mmap(%s, 4096, 0)",
 	};
 	const char *step = ONE_OF(g, steps);
 	int blank = strcspn(step, "%");
@@ -758,22 +866,43 @@ static void descriptor(struct generator *g)
 static const char *path(struct generator *g)
 {
 	static const char *const paths[] = {
-		"/dev/vfio/vfio", "/dev/vfio/vfio",
-		"/dev/vfio/noiommu-$gA", "/dev/vfio/noiommu-$gA",
-		"/dev/vfio/$gA", "/dev/vfio/noiommu-4095", "/dev/vfio/noiommu-0$gA", "/dev/vfio",
-		"/dev/vfio/", "/dev/vfio/devices", "/dev/vfio/vfio/", "/dev/vfio/noiommu-$gA/x",
-		"/sys/bus/pci/devices/$dA", "/sys/bus/pci/devices/$dA/iommu_group",
+		"/dev/vfio/vfio",
+		"/dev/vfio/vfio",
+		"/dev/vfio/noiommu-$gA",
+		"/dev/vfio/noiommu-$gA",
+		"/dev/vfio/$gA",
+		"/dev/vfio/noiommu-4095",
+		"/dev/vfio/noiommu-0$gA",
+		"/dev/vfio",
+		"/dev/vfio/",
+		"/dev/vfio/devices",
+		"/dev/vfio/vfio/",
+		"/dev/vfio/noiommu-$gA/x",
+		"/sys/bus/pci/devices/$dA",
+		"/sys/bus/pci/devices/$dA/iommu_group",
 		"/sys/bus/pci/devices/$dA/iommu_group/",
 		"/sys/bus/pci/devices/$dA/iommu_group/name",
 		"/sys/bus/pci/devices/$dA/iommu_group/devices",
 		"/sys/bus/pci/devices/$dA/iommu_group/devices/$dA",
 		"/sys/bus/pci/devices/$dA/iommu_group/nothing",
-		"/sys/bus/pci/devices/0000:00:00.0/iommu_group", "/sys/kernel/iommu_groups",
-		"/sys/kernel/iommu_groups/$gA", "/sys/kernel/iommu_groups/$gA/name",
-		"/sys/kernel/iommu_groups/$gA/devices", "/sys/kernel/iommu_groups/$gA/devices/$dA",
-		"/sys/kernel/iommu_groups/4095", "/sys/kernel/iommu_groups/4095/devices",
-		"/sys/module/vfio", "/sys/module/vfio/parameters/enable_unsafe_noiommu_mode",
-		"vfio", "noiommu-$gA", "", ".", "..", "devices", "name", "devices/$dA",
+		"/sys/bus/pci/devices/0000:00:00.0/iommu_group",
+		"/sys/kernel/iommu_groups",
+		"/sys/kernel/iommu_groups/$gA",
+		"/sys/kernel/iommu_groups/$gA/name",
+		"/sys/kernel/iommu_groups/$gA/devices",
+		"/sys/kernel/iommu_groups/$gA/devices/$dA",
+		"/sys/kernel/iommu_groups/4095",
+		"/sys/kernel/iommu_groups/4095/devices",
+		"/sys/module/vfio",
+		"/sys/module/vfio/parameters/enable_unsafe_noiommu_mode",
+		"vfio",
+		"noiommu-$gA",
+		"",
+		".",
+		"..",
+		"devices",
+		"name",
+		"devices/$dA",
 		"/sys/kernel/iommu_groups/$gA/devices/..",
 	};
 
@@ -786,29 +915,72 @@ static void look(struct generator *g)
 
 	switch (below(g, 23)) {
 	case 0:
-	case 1: STEP(g, "stat(%s)", p); break;
-	case 2: STEP(g, "lstat(%s)", p); break;
-	case 3: STEP(g, "stat64(%s)", p); break;
-	case 4: STEP(g, "fstatat(AT_FDCWD, %s, %s)", p,
-		     percent(g, 50) ? "AT_SYMLINK_NOFOLLOW" : "0"); break;
-	case 5: STEP(g, "statx(AT_FDCWD, %s, 0)", p); break;
-	case 6: STEP(g, "access(%s, F_OK)", p); break;
-	case 7: STEP(g, "access(%s, %s)", p, percent(g, 50) ? "R_OK|W_OK" : "X_OK"); break;
-	case 8: STEP(g, "faccessat(AT_FDCWD, %s, R_OK, 0)", p); break;
-	case 9: STEP(g, "realpath(%s)", p); break;
-	case 10: STEP(g, "scandir(%s)", p); break;
-	case 11: STEP(g, "list(%s)", p); break;
-	case 12: STEP(g, "cat(/sys/bus/pci/devices/$dA/iommu_group/name)"); break;
-	case 13: STEP(g, "fcat(/sys/kernel/iommu_groups/$gA/name)"); break;
-	case 14: STEP(g, "readlink(/sys/bus/pci/devices/$dA/iommu_group)"); break;
-	case 15: STEP(g, "readlink_short(/sys/bus/pci/devices/$dA/iommu_group)"); break;
-	case 16: STEP(g, "readlinkat(AT_FDCWD, %s)", p); break;
-	case 17: STEP(g, "list(/dev/vfio)"); break;
-	case 18: STEP(g, "list(/sys/kernel/iommu_groups/$gA/devices)"); break;
-	case 19: STEP(g, "getxattr(%s, security.selinux)", p); break;
-	case 20: STEP(g, "lgetxattr(%s, system.posix_acl_access)", p); break;
-	case 21: STEP(g, "llistxattr(%s)", p); break;
-	default: STEP(g, "readlink(%s)", p);
+	case 1:
+		STEP(g, "stat(%s)", p);
+		break;
+	case 2:
+		STEP(g, "lstat(%s)", p);
+		break;
+	case 3:
+		STEP(g, "stat64(%s)", p);
+		break;
+	case 4:
+		STEP(g, "fstatat(AT_FDCWD, %s, %s)", p,
+		     percent(g, 50) ? "AT_SYMLINK_NOFOLLOW" : "0");
+		break;
+	case 5:
+		STEP(g, "statx(AT_FDCWD, %s, 0)", p);
+		break;
+	case 6:
+		STEP(g, "access(%s, F_OK)", p);
+		break;
+	case 7:
+		STEP(g, "access(%s, %s)", p, percent(g, 50) ? "R_OK|W_OK" : "X_OK");
+		break;
+	case 8:
+		STEP(g, "faccessat(AT_FDCWD, %s, R_OK, 0)", p);
+		break;
+	case 9:
+		STEP(g, "realpath(%s)", p);
+		break;
+	case 10:
+		STEP(g, "scandir(%s)", p);
+		break;
+	case 11:
+		STEP(g, "list(%s)", p);
+		break;
+	case 12:
+		STEP(g, "cat(/sys/bus/pci/devices/$dA/iommu_group/name)");
+		break;
+	case 13:
+		STEP(g, "fcat(/sys/kernel/iommu_groups/$gA/name)");
+		break;
+	case 14:
+		STEP(g, "readlink(/sys/bus/pci/devices/$dA/iommu_group)");
+		break;
+	case 15:
+		STEP(g, "readlink_short(/sys/bus/pci/devices/$dA/iommu_group)");
+		break;
+	case 16:
+		STEP(g, "readlinkat(AT_FDCWD, %s)", p);
+		break;
+	case 17:
+		STEP(g, "list(/dev/vfio)");
+		break;
+	case 18:
+		STEP(g, "list(/sys/kernel/iommu_groups/$gA/devices)");
+		break;
+	case 19:
+		STEP(g, "getxattr(%s, security.selinux)", p);
+		break;
+	case 20:
+		STEP(g, "lgetxattr(%s, system.posix_acl_access)", p);
+		break;
+	case 21:
+		STEP(g, "llistxattr(%s)", p);
+		break;
+	default:
+		STEP(g, "readlink(%s)", p);
 	}
 	vary_device(g);
 }
@@ -816,23 +988,35 @@ static void look(struct generator *g)
 static void look_from_directory(struct generator *g)
 {
 	static const char *const names[] = {
-		"vfio", "noiommu-$gA", "noiommu-4095", "$gA", ".", "..", "vfio/vfio", "iommu_group",
-		"iommu_group/name", "devices", "$dA", "name", "../devices", "devices/../type",
+		"vfio",	      "noiommu-$gA",	 "noiommu-4095",     "$gA",	".",   "..",
+		"vfio/vfio",  "iommu_group",	 "iommu_group/name", "devices", "$dA", "name",
+		"../devices", "devices/../type",
 	};
 	struct name d = pick(g, OTHER);
 	const char *name = ONE_OF(g, names);
 
 	switch (below(g, 7)) {
-	case 0: STEP(g, "fstatat(%s, %s, 0)", d.text, name); break;
-	case 1: STEP(g, "faccessat(%s, %s, F_OK, 0)", d.text, name); break;
-	case 2: STEP(g, "readlinkat(%s, %s)", d.text, name); break;
-	case 3: STEP(g, "statx(%s, %s, AT_SYMLINK_NOFOLLOW)", d.text, name); break;
-	case 4: STEP(g, "getdents(%s, %s)", d.text, percent(g, 80) ? "4096" : "16"); break;
+	case 0:
+		STEP(g, "fstatat(%s, %s, 0)", d.text, name);
+		break;
+	case 1:
+		STEP(g, "faccessat(%s, %s, F_OK, 0)", d.text, name);
+		break;
+	case 2:
+		STEP(g, "readlinkat(%s, %s)", d.text, name);
+		break;
+	case 3:
+		STEP(g, "statx(%s, %s, AT_SYMLINK_NOFOLLOW)", d.text, name);
+		break;
+	case 4:
+		STEP(g, "getdents(%s, %s)", d.text, percent(g, 80) ? "4096" : "16");
+		break;
 	case 5:
 		STEP(g, "fchdir(%s)", d.text);
 		g->changed_directory = true;
 		break;
-	default: STEP(g, "fdlist(%s)", d.text);
+	default:
+		STEP(g, "fdlist(%s)", d.text);
 	}
 	vary_device(g);
 }
@@ -840,9 +1024,18 @@ static void look_from_directory(struct generator *g)
 static void change_directory(struct generator *g)
 {
 	static const char *const paths[] = {
-		"/dev/vfio", "/dev/vfio", "/dev", "/", "/sys/bus/pci/devices/$dA",
-		"/sys/kernel/iommu_groups/$gA", "/sys/bus/pci/devices/$dA/iommu_group", "vfio",
-		"devices", "..", "name", ".",
+		"/dev/vfio",
+		"/dev/vfio",
+		"/dev",
+		"/",
+		"/sys/bus/pci/devices/$dA",
+		"/sys/kernel/iommu_groups/$gA",
+		"/sys/bus/pci/devices/$dA/iommu_group",
+		"vfio",
+		"devices",
+		"..",
+		"name",
+		".",
 	};
 
 	STEP(g, "chdir(%s)", ONE_OF(g, paths));
@@ -880,38 +1073,38 @@ static void begin_child(struct generator *g);
 static const struct choice {
 	int weight;
 	void (*generate)(struct generator *g);
-	enum kind needs;	/* what there should be for the step to mean much */
+	enum kind needs; /* what there should be for the step to mean much */
 } menu[] = {
-	{ 40, advance, KINDS },
-	{ 2, open_container, KINDS },
-	{ 4, open_group, KINDS },
-	{ 3, open_odd, KINDS },
-	{ 2, open_directory, KINDS },
-	{ 3, open_below_directory, KINDS },
-	{ 1, reopen, KINDS },
-	{ 8, container_ioctl, CONTAINER },
-	{ 5, get_status, GROUP },
-	{ 3, set_any_container, GROUP },
-	{ 3, unset_container, GROUP },
-	{ 2, unknown_group_ioctl, GROUP },
-	{ 2, get_any_device, GROUP },
-	{ 3, get_odd_device, GROUP },
-	{ 3, get_refused_device, GROUP },
-	{ 2, device_info, DEVICE },
-	{ 1, device_region, DEVICE },
-	{ 2, device_config, DEVICE },
-	{ 1, device_reset, DEVICE },
-	{ 2, device_hot_reset, DEVICE },
-	{ 1, device_memory, DEVICE },
-	{ 6, close_any, KINDS },
-	{ 1, vfork_close, KINDS },
-	{ 3, duplicate, KINDS },
-	{ 1, replace, KINDS },
-	{ 6, descriptor, KINDS },
-	{ 7, look, KINDS },
-	{ 2, look_from_directory, OTHER },
-	{ 1, change_directory, KINDS },
-	{ 1, begin_child, KINDS },
+	{40, advance, KINDS},
+	{2, open_container, KINDS},
+	{4, open_group, KINDS},
+	{3, open_odd, KINDS},
+	{2, open_directory, KINDS},
+	{3, open_below_directory, KINDS},
+	{1, reopen, KINDS},
+	{8, container_ioctl, CONTAINER},
+	{5, get_status, GROUP},
+	{3, set_any_container, GROUP},
+	{3, unset_container, GROUP},
+	{2, unknown_group_ioctl, GROUP},
+	{2, get_any_device, GROUP},
+	{3, get_odd_device, GROUP},
+	{3, get_refused_device, GROUP},
+	{2, device_info, DEVICE},
+	{1, device_region, DEVICE},
+	{2, device_config, DEVICE},
+	{1, device_reset, DEVICE},
+	{2, device_hot_reset, DEVICE},
+	{1, device_memory, DEVICE},
+	{6, close_any, KINDS},
+	{1, vfork_close, KINDS},
+	{3, duplicate, KINDS},
+	{1, replace, KINDS},
+	{6, descriptor, KINDS},
+	{7, look, KINDS},
+	{2, look_from_directory, OTHER},
+	{1, change_directory, KINDS},
+	{1, begin_child, KINDS},
 };
 
 static const struct choice *choose(struct generator *g)
@@ -1005,7 +1198,7 @@ static void close_all(struct generator *g)
 /* Sequences that open slow devices are few, so that many of the others fit into the time. */
 void generate(struct sequence *sequence, uint64_t seed, const char *profile)
 {
-	struct generator g = { .random = seed, .sequence = sequence, .profile = profile };
+	struct generator g = {.random = seed, .sequence = sequence, .profile = profile};
 	int steps = 5 + below(&g, 45);
 
 	sequence->nr = 0;

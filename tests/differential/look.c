@@ -30,13 +30,20 @@ static void answer_text(struct answer *a, const char *name, const char *text)
 static const char *type_name(mode_t mode)
 {
 	switch (mode & S_IFMT) {
-	case S_IFCHR: return "char";
-	case S_IFDIR: return "dir";
-	case S_IFLNK: return "link";
-	case S_IFREG: return "file";
-	case S_IFIFO: return "pipe";
-	case 0: return "none";
-	default: return "else";
+	case S_IFCHR:
+		return "char";
+	case S_IFDIR:
+		return "dir";
+	case S_IFLNK:
+		return "link";
+	case S_IFREG:
+		return "file";
+	case S_IFIFO:
+		return "pipe";
+	case 0:
+		return "none";
+	default:
+		return "else";
 	}
 }
 
@@ -86,8 +93,7 @@ static void do_fstat(const struct call *call, struct answer *a)
 static void do_fstatat(const struct call *call, struct answer *a)
 {
 	struct stat st;
-	int result = fstatat(call_value(call, 0), call_path(call, 1), &st,
-			     call_value(call, 2));
+	int result = fstatat(call_value(call, 0), call_path(call, 1), &st, call_value(call, 2));
 
 	answer_stat(a, result, &st);
 }
@@ -121,8 +127,8 @@ static void do_access(const struct call *call, struct answer *a)
 
 static void do_faccessat(const struct call *call, struct answer *a)
 {
-	answer_result(a, faccessat(call_value(call, 0), call_path(call, 1),
-				   call_value(call, 2), call_value(call, 3)));
+	answer_result(a, faccessat(call_value(call, 0), call_path(call, 1), call_value(call, 2),
+				   call_value(call, 3)));
 }
 
 /* ---- links --------------------------------------------------------------- */
@@ -149,8 +155,9 @@ static void do_readlinkat(const struct call *call, struct answer *a)
 {
 	char target[512];
 
-	answer_link(a, target, readlinkat(call_value(call, 0), call_path(call, 1), target,
-					  sizeof(target) - 1));
+	answer_link(
+		a, target,
+		readlinkat(call_value(call, 0), call_path(call, 1), target, sizeof(target) - 1));
 }
 
 /* A buffer that the link does not fit in: readlink() cuts it without a word. */
@@ -228,18 +235,23 @@ static int visible(const struct dirent *entry)
 static char entry_type(const struct dirent *entry)
 {
 	switch (entry->d_type) {
-	case DT_CHR: return 'c';
-	case DT_DIR: return 'd';
-	case DT_LNK: return 'l';
-	case DT_REG: return 'f';
-	default: return '?';
+	case DT_CHR:
+		return 'c';
+	case DT_DIR:
+		return 'd';
+	case DT_LNK:
+		return 'l';
+	case DT_REG:
+		return 'f';
+	default:
+		return '?';
 	}
 }
 
 static size_t add_entry(char *names, size_t used, size_t size, const struct dirent *entry)
 {
-	int length = snprintf(names + used, size - used, "%s%s/%c", used ? "," : "",
-			      entry->d_name, entry_type(entry));
+	int length = snprintf(names + used, size - used, "%s%s/%c", used ? "," : "", entry->d_name,
+			      entry_type(entry));
 
 	return used + length < size ? used + length : size - 1;
 }
@@ -374,29 +386,29 @@ static void do_fcat(const struct call *call, struct answer *a)
 }
 
 const struct operation look_operations[] = {
-	{ "stat", do_stat },
-	{ "lstat", do_lstat },
-	{ "fstat", do_fstat },
-	{ "fstatat", do_fstatat },
-	{ "stat64", do_stat64 },
-	{ "statx", do_statx },
-	{ "access", do_access },
-	{ "faccessat", do_faccessat },
-	{ "readlink", do_readlink },
-	{ "readlinkat", do_readlinkat },
-	{ "readlink_short", do_readlink_short },
-	{ "fdlink", do_fdlink },
-	{ "realpath", do_realpath },
-	{ "getcwd", do_getcwd },
-	{ "getxattr", do_getxattr },
-	{ "lgetxattr", do_lgetxattr },
-	{ "listxattr", do_listxattr },
-	{ "llistxattr", do_llistxattr },
-	{ "scandir", do_scandir },
-	{ "list", do_list },
-	{ "fdlist", do_fdlist },
-	{ "getdents", do_getdents },
-	{ "cat", do_cat },
-	{ "fcat", do_fcat },
-	{ NULL, NULL },
+	{"stat", do_stat},
+	{"lstat", do_lstat},
+	{"fstat", do_fstat},
+	{"fstatat", do_fstatat},
+	{"stat64", do_stat64},
+	{"statx", do_statx},
+	{"access", do_access},
+	{"faccessat", do_faccessat},
+	{"readlink", do_readlink},
+	{"readlinkat", do_readlinkat},
+	{"readlink_short", do_readlink_short},
+	{"fdlink", do_fdlink},
+	{"realpath", do_realpath},
+	{"getcwd", do_getcwd},
+	{"getxattr", do_getxattr},
+	{"lgetxattr", do_lgetxattr},
+	{"listxattr", do_listxattr},
+	{"llistxattr", do_llistxattr},
+	{"scandir", do_scandir},
+	{"list", do_list},
+	{"fdlist", do_fdlist},
+	{"getdents", do_getdents},
+	{"cat", do_cat},
+	{"fcat", do_fcat},
+	{NULL, NULL},
 };

@@ -9,32 +9,32 @@
 #include "differential.h"
 
 static const char usage[] =
-"usage: differential [OPTION...]                    perform random sequences\n"
-"       differential --script FILE [OPTION...]      perform written ones\n"
-"       differential --against NATIVE SHIM          compare two records\n"
-"       differential --shrink DIR --native COMMAND --shim COMMAND [OPTION...]\n"
-"                                                   find the steps that differ\n"
-"\n"
-"  --seed S           the first seed (1)\n"
-"  --count N          so many seeds from there (1)\n"
-"  --name NAME        of a script, only the sequence with this name\n"
-"  --only I,J,...     of a sequence, only the steps with these numbers\n"
-"  --verbose          print the transcripts, not only their hashes\n"
-"  --list             print the steps without performing them\n"
-"  --devices A,B,...  PCI addresses; default: the variable VM_DEVICES\n"
-"  --profile P        generate for such devices: one letter each, s if opening it\n"
-"                     resets it and so is slow, q if it is quick (default: look)\n"
-"  --differences FILE what the answers may differ in\n"
-"\n"
-"A COMMAND gets the name of a script as its last argument, and prints what this\n"
-"program prints with --verbose --script. It may run it in another place.\n";
+	"usage: differential [OPTION...]                    perform random sequences\n"
+	"       differential --script FILE [OPTION...]      perform written ones\n"
+	"       differential --against NATIVE SHIM          compare two records\n"
+	"       differential --shrink DIR --native COMMAND --shim COMMAND [OPTION...]\n"
+	"                                                   find the steps that differ\n"
+	"\n"
+	"  --seed S           the first seed (1)\n"
+	"  --count N          so many seeds from there (1)\n"
+	"  --name NAME        of a script, only the sequence with this name\n"
+	"  --only I,J,...     of a sequence, only the steps with these numbers\n"
+	"  --verbose          print the transcripts, not only their hashes\n"
+	"  --list             print the steps without performing them\n"
+	"  --devices A,B,...  PCI addresses; default: the variable VM_DEVICES\n"
+	"  --profile P        generate for such devices: one letter each, s if opening it\n"
+	"                     resets it and so is slow, q if it is quick (default: look)\n"
+	"  --differences FILE what the answers may differ in\n"
+	"\n"
+	"A COMMAND gets the name of a script as its last argument, and prints what this\n"
+	"program prints with --verbose --script. It may run it in another place.\n";
 
 static struct {
 	uint64_t seed, count;
 	const char *name, *only, *devices, *profile, *differences, *script, *shrink, *native, *shim;
 	const char *resume, *observe;
 	bool verbose, list, against;
-} options = { .seed = 1, .count = 1 };
+} options = {.seed = 1, .count = 1};
 
 static struct {
 	unsigned long sequences, steps;
@@ -44,47 +44,83 @@ static struct {
 static void parse(int argc, char **argv)
 {
 	static const struct option names[] = {
-		{ "seed", required_argument, NULL, 's' },
-		{ "count", required_argument, NULL, 'c' },
-		{ "name", required_argument, NULL, 'N' },
-		{ "only", required_argument, NULL, 'o' },
-		{ "verbose", no_argument, NULL, 'v' },
-		{ "list", no_argument, NULL, 'l' },
-		{ "devices", required_argument, NULL, 'd' },
-		{ "profile", required_argument, NULL, 'p' },
-		{ "differences", required_argument, NULL, 'D' },
-		{ "script", required_argument, NULL, 'S' },
-		{ "against", no_argument, NULL, 'a' },
-		{ "shrink", required_argument, NULL, 'k' },
-		{ "native", required_argument, NULL, 'n' },
-		{ "shim", required_argument, NULL, 'i' },
-		{ "resume", required_argument, NULL, 'r' },
-		{ "observe", required_argument, NULL, 'O' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
+		{"seed", required_argument, NULL, 's'},
+		{"count", required_argument, NULL, 'c'},
+		{"name", required_argument, NULL, 'N'},
+		{"only", required_argument, NULL, 'o'},
+		{"verbose", no_argument, NULL, 'v'},
+		{"list", no_argument, NULL, 'l'},
+		{"devices", required_argument, NULL, 'd'},
+		{"profile", required_argument, NULL, 'p'},
+		{"differences", required_argument, NULL, 'D'},
+		{"script", required_argument, NULL, 'S'},
+		{"against", no_argument, NULL, 'a'},
+		{"shrink", required_argument, NULL, 'k'},
+		{"native", required_argument, NULL, 'n'},
+		{"shim", required_argument, NULL, 'i'},
+		{"resume", required_argument, NULL, 'r'},
+		{"observe", required_argument, NULL, 'O'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
 	};
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", names, NULL)) != -1) {
 		switch (c) {
-		case 's': options.seed = strtoull(optarg, NULL, 0); break;
-		case 'c': options.count = strtoull(optarg, NULL, 0); break;
-		case 'N': options.name = optarg; break;
-		case 'o': options.only = optarg; break;
-		case 'v': options.verbose = true; break;
-		case 'l': options.list = true; break;
-		case 'd': options.devices = optarg; break;
-		case 'p': options.profile = optarg; break;
-		case 'D': options.differences = optarg; break;
-		case 'S': options.script = optarg; break;
-		case 'a': options.against = true; break;
-		case 'k': options.shrink = optarg; break;
-		case 'n': options.native = optarg; break;
-		case 'i': options.shim = optarg; break;
-		case 'r': options.resume = optarg; break;
-		case 'O': options.observe = optarg; break;
-		case 'h': fputs(usage, stdout); exit(0);
-		default: fputs(usage, stderr); exit(2);
+		case 's':
+			options.seed = strtoull(optarg, NULL, 0);
+			break;
+		case 'c':
+			options.count = strtoull(optarg, NULL, 0);
+			break;
+		case 'N':
+			options.name = optarg;
+			break;
+		case 'o':
+			options.only = optarg;
+			break;
+		case 'v':
+			options.verbose = true;
+			break;
+		case 'l':
+			options.list = true;
+			break;
+		case 'd':
+			options.devices = optarg;
+			break;
+		case 'p':
+			options.profile = optarg;
+			break;
+		case 'D':
+			options.differences = optarg;
+			break;
+		case 'S':
+			options.script = optarg;
+			break;
+		case 'a':
+			options.against = true;
+			break;
+		case 'k':
+			options.shrink = optarg;
+			break;
+		case 'n':
+			options.native = optarg;
+			break;
+		case 'i':
+			options.shim = optarg;
+			break;
+		case 'r':
+			options.resume = optarg;
+			break;
+		case 'O':
+			options.observe = optarg;
+			break;
+		case 'h':
+			fputs(usage, stdout);
+			exit(0);
+		default:
+			fputs(usage, stderr);
+			exit(2);
 		}
 	}
 }

@@ -42,8 +42,8 @@ static unsigned char *view(int fd, void *at, int protection)
 void memory_setup(void)
 {
 	int fd = memfd_create("arguments", MFD_CLOEXEC);
-	unsigned char *area = mmap(NULL, 2 * (SIZE + PAGE), PROT_NONE,
-				   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	unsigned char *area =
+		mmap(NULL, 2 * (SIZE + PAGE), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (fd < 0 || ftruncate(fd, SIZE) || area == MAP_FAILED)
 		err(2, "memory for arguments");
@@ -148,8 +148,9 @@ bool memory_changes(char *out, size_t size)
 	}
 	if (last > first + 4 * SHOWN)
 		snprintf(out + used, size - used, " and %zu bytes %016llx",
-			 last - first - 4 * SHOWN, (unsigned long long)
-			 hash((char *)writable + first + 4 * SHOWN, last - first - 4 * SHOWN));
+			 last - first - 4 * SHOWN,
+			 (unsigned long long)hash((char *)writable + first + 4 * SHOWN,
+						  last - first - 4 * SHOWN));
 	*out = '{';
 	strncat(out, "}", size - strlen(out) - 1);
 	return true;

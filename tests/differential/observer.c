@@ -42,7 +42,7 @@ void observer_start(void)
 	if (!pid) {
 		close(ends[0]);
 		execle("/proc/self/exe", "differential", "--devices", world_addresses(),
-		       "--observe", number, (char *)NULL, (char *[]){ NULL });
+		       "--observe", number, (char *)NULL, (char *[]){NULL});
 		_exit(127);
 	}
 	close(ends[1]);
@@ -52,7 +52,7 @@ void observer_start(void)
 
 static void ask(bool first, struct answer *a)
 {
-	struct request request = { .pid = getpid(), .first = first };
+	struct request request = {.pid = getpid(), .first = first};
 	char report[REPORT_LENGTH];
 	ssize_t length = -1;
 
@@ -133,7 +133,7 @@ static struct {
 
 static int bind_and_close(const char *cdev)
 {
-	struct bind_iommufd bind = { .argsz = sizeof(bind), .iommufd = iommufd };
+	struct bind_iommufd bind = {.argsz = sizeof(bind), .iommufd = iommufd};
 	int fd = open(cdev, O_RDWR | O_CLOEXEC), error;
 
 	if (fd < 0)

@@ -88,15 +88,16 @@ static void do_open64(const struct call *call, struct answer *a)
 
 static void do_openat(const struct call *call, struct answer *a)
 {
-	answer_fd(call, a, openat(call_value(call, 0), call_path(call, 1),
-				  call_value(call, 2), 0600));
+	answer_fd(call, a,
+		  openat(call_value(call, 0), call_path(call, 1), call_value(call, 2), 0600));
 }
 
 /* By number, as programs do that were not written in C */
 static void do_sys_openat(const struct call *call, struct answer *a)
 {
-	answer_fd(call, a, syscall(SYS_openat, call_value(call, 0), call_path(call, 1),
-				   call_value(call, 2), 0600));
+	answer_fd(call, a,
+		  syscall(SYS_openat, call_value(call, 0), call_path(call, 1), call_value(call, 2),
+			  0600));
 }
 
 static void do_reopen(const struct call *call, struct answer *a)
@@ -139,7 +140,10 @@ static void do_close_range(const struct call *call, struct answer *a)
 static void do_fclose(const struct call *call, struct answer *a)
 {
 	static const char *const modes[] = {
-		[O_RDONLY] = "r", [O_WRONLY] = "w", [O_RDWR] = "r+", [O_ACCMODE] = "r",
+		[O_RDONLY] = "r",
+		[O_WRONLY] = "w",
+		[O_RDWR] = "r+",
+		[O_ACCMODE] = "r",
 	};
 	int fd = call_value(call, 0);
 	FILE *file = fdopen(fd, modes[fcntl(fd, F_GETFL) & O_ACCMODE]);
@@ -210,7 +214,7 @@ struct fd_message {
 static void fd_message_init(struct fd_message *m)
 {
 	memset(m, 0, sizeof(*m));
-	m->part = (struct iovec){ &m->byte, 1 };
+	m->part = (struct iovec){&m->byte, 1};
 	m->header.msg_iov = &m->part;
 	m->header.msg_iovlen = 1;
 	m->header.msg_control = m->control;
@@ -285,8 +289,8 @@ static void do_ioctl(const struct call *call, struct answer *a)
 {
 	unsigned long request = call_value(call, 1);
 	const char *argument = call_text(call, 2);
-	unsigned long value = memory_is(argument) ? (unsigned long)memory_put(argument) :
-			      (unsigned long)value_of(argument);
+	unsigned long value = memory_is(argument) ? (unsigned long)memory_put(argument)
+						  : (unsigned long)value_of(argument);
 	int result = ioctl(call_value(call, 0), request, value);
 
 	if (call->result)
@@ -315,8 +319,8 @@ static void do_pread(const struct call *call, struct answer *a)
 {
 	void *buffer = memory_put(call_text(call, 1));
 
-	answer_result(a, pread(call_value(call, 0), buffer, call_value(call, 2),
-			       call_value(call, 3)));
+	answer_result(a,
+		      pread(call_value(call, 0), buffer, call_value(call, 2), call_value(call, 3)));
 	answer_memory(a);
 }
 
@@ -331,8 +335,8 @@ static void do_pwrite(const struct call *call, struct answer *a)
 {
 	void *buffer = memory_put(call_text(call, 1));
 
-	answer_result(a, pwrite(call_value(call, 0), buffer, call_value(call, 2),
-				call_value(call, 3)));
+	answer_result(
+		a, pwrite(call_value(call, 0), buffer, call_value(call, 2), call_value(call, 3)));
 }
 
 static void do_lseek(const struct call *call, struct answer *a)
@@ -353,7 +357,7 @@ static void do_mmap(const struct call *call, struct answer *a)
 
 static void do_poll(const struct call *call, struct answer *a)
 {
-	struct pollfd p = { .fd = call_value(call, 0), .events = POLLIN | POLLOUT };
+	struct pollfd p = {.fd = call_value(call, 0), .events = POLLIN | POLLOUT};
 
 	answer_result(a, poll(&p, 1, 0));
 	answer(a, " events=%x", p.revents);
@@ -379,7 +383,7 @@ static void do_fchdir(const struct call *call, struct answer *a)
 /* The capability without which the kernel refuses everything about no-IOMMU */
 static void do_drop_rawio(const struct call *call, struct answer *a)
 {
-	struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
 	struct __user_cap_data_struct data[2];
 
 	(void)call;
@@ -392,39 +396,39 @@ static void do_drop_rawio(const struct call *call, struct answer *a)
 }
 
 static const struct operation operations[] = {
-	{ "open", do_open },
-	{ "open64", do_open64 },
-	{ "openat", do_openat },
-	{ "sys_openat", do_sys_openat },
-	{ "reopen", do_reopen },
-	{ "close", do_close },
-	{ "sys_close", do_sys_close },
-	{ "close_range", do_close_range },
-	{ "fclose", do_fclose },
-	{ "vfork_close", do_vfork_close },
-	{ "dup", do_dup },
-	{ "dup2", do_dup2 },
-	{ "dup3", do_dup3 },
-	{ "fcntl", do_fcntl },
-	{ "pass", do_pass },
-	{ "ioctl", do_ioctl },
-	{ "read", do_read },
-	{ "pread", do_pread },
-	{ "write", do_write },
-	{ "pwrite", do_pwrite },
-	{ "lseek", do_lseek },
-	{ "mmap", do_mmap },
-	{ "poll", do_poll },
-	{ "flock", do_flock },
-	{ "chdir", do_chdir },
-	{ "fchdir", do_fchdir },
-	{ NULL, NULL },
+	{"open", do_open},
+	{"open64", do_open64},
+	{"openat", do_openat},
+	{"sys_openat", do_sys_openat},
+	{"reopen", do_reopen},
+	{"close", do_close},
+	{"sys_close", do_sys_close},
+	{"close_range", do_close_range},
+	{"fclose", do_fclose},
+	{"vfork_close", do_vfork_close},
+	{"dup", do_dup},
+	{"dup2", do_dup2},
+	{"dup3", do_dup3},
+	{"fcntl", do_fcntl},
+	{"pass", do_pass},
+	{"ioctl", do_ioctl},
+	{"read", do_read},
+	{"pread", do_pread},
+	{"write", do_write},
+	{"pwrite", do_pwrite},
+	{"lseek", do_lseek},
+	{"mmap", do_mmap},
+	{"poll", do_poll},
+	{"flock", do_flock},
+	{"chdir", do_chdir},
+	{"fchdir", do_fchdir},
+	{NULL, NULL},
 };
 
 /* What cannot be taken back is for children. */
 static const struct operation child_operations[] = {
-	{ "drop_rawio", do_drop_rawio },
-	{ NULL, NULL },
+	{"drop_rawio", do_drop_rawio},
+	{NULL, NULL},
 };
 
 static const struct operation *find(const struct operation *o, const char *name)

@@ -214,9 +214,12 @@ static void end(FILE *transcript)
 static void warm_up(void)
 {
 	static const char *const steps[] = {
-		"c0 = open(/dev/vfio/vfio, O_RDWR)", "g0 = open(/dev/vfio/noiommu-$gA, O_RDWR)",
-		"ioctl(g0, GROUP_SET_CONTAINER, {c0})", "ioctl(c0, SET_IOMMU, 8)",
-		"d0 = ioctl(g0, GROUP_GET_DEVICE_FD, \"$dA\")", "close(d0)",
+		"c0 = open(/dev/vfio/vfio, O_RDWR)",
+		"g0 = open(/dev/vfio/noiommu-$gA, O_RDWR)",
+		"ioctl(g0, GROUP_SET_CONTAINER, {c0})",
+		"ioctl(c0, SET_IOMMU, 8)",
+		"d0 = ioctl(g0, GROUP_GET_DEVICE_FD, \"$dA\")",
+		"close(d0)",
 	};
 	static struct answer ignored;
 

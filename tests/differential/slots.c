@@ -11,7 +11,10 @@
 #include "differential.h"
 
 static int slots[sizeof(SLOT_KINDS) - 1][SLOTS_PER_KIND] = {
-	{ -1, -1, -1, -1 }, { -1, -1, -1, -1 }, { -1, -1, -1, -1 }, { -1, -1, -1, -1 },
+	{-1, -1, -1, -1},
+	{-1, -1, -1, -1},
+	{-1, -1, -1, -1},
+	{-1, -1, -1, -1},
 };
 
 int *slot_find(const char *name)
@@ -46,8 +49,8 @@ void slots_write(char *out, size_t size)
 
 	for (size_t kind = 0; kind < ARRAY_SIZE(slots); kind++)
 		for (int i = 0; i < SLOTS_PER_KIND; i++)
-			used += snprintf(out + used, size - used, "%c%d=%d,",
-					 SLOT_KINDS[kind], i, slots[kind][i]);
+			used += snprintf(out + used, size - used, "%c%d=%d,", SLOT_KINDS[kind], i,
+					 slots[kind][i]);
 }
 
 /* A descriptor that did not survive exec leaves its slot empty. */

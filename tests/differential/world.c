@@ -160,8 +160,9 @@ static bool is(const char *word, size_t length, const char *name)
 static size_t append_name(char *out, size_t used, size_t size, const char *word, size_t length)
 {
 	const char *prefix = "noiommu-";
-	size_t skip = length > strlen(prefix) && !strncmp(word, prefix, strlen(prefix)) ?
-		      strlen(prefix) : 0;
+	size_t skip = length > strlen(prefix) && !strncmp(word, prefix, strlen(prefix))
+			      ? strlen(prefix)
+			      : 0;
 	char name[] = "$d?";
 
 	for (int i = 0; i < world.nr; i++) {

@@ -62,14 +62,14 @@
 
 /* ---- the device -------------------------------------------------------- */
 
-#define EDU_ID 0x123411e8
-#define EDU_DMA_SOURCE 0x80
-#define EDU_DMA_TARGET 0x88
-#define EDU_DMA_COUNT 0x90
+#define EDU_ID		0x123411e8
+#define EDU_DMA_SOURCE	0x80
+#define EDU_DMA_TARGET	0x88
+#define EDU_DMA_COUNT	0x90
 #define EDU_DMA_COMMAND 0x98
-#define EDU_DMA_START 0x1
-#define EDU_DMA_TO_RAM 0x2
-#define EDU_BUFFER 0x40000 /* the device's address of its 4096 bytes */
+#define EDU_DMA_START	0x1
+#define EDU_DMA_TO_RAM	0x2
+#define EDU_BUFFER	0x40000 /* the device's address of its 4096 bytes */
 
 /* Older versions of QEMU refuse a transfer that ends where the buffer ends. */
 #define DMA_LENGTH (PAGE_SIZE - 8)
@@ -108,7 +108,7 @@ static volatile uint64_t *edu_register(const struct edu *edu, size_t offset)
 
 static int edu_dma(struct edu *edu, uint64_t from, uint64_t to, uint64_t direction)
 {
-	const struct timespec ms = { .tv_nsec = 1000000 };
+	const struct timespec ms = {.tv_nsec = 1000000};
 
 	*edu_register(edu, EDU_DMA_SOURCE) = from;
 	*edu_register(edu, EDU_DMA_TARGET) = to;
@@ -136,10 +136,10 @@ static int edu_write_ram(struct edu *edu, uint64_t pa)
 /* ---- kinds of memory --------------------------------------------------- */
 
 enum {
-	OUT_ONLY = 1,	/* the program must not, or does not, write to it */
-	UNWRITTEN = 2,	/* ... or not before the look-up */
-	HUGE = 4,	/* one look-up gives the address of all of it */
-	NEEDS_PIN = 8,	/* changes its page after the look-up, unless pinned */
+	OUT_ONLY = 1,  /* the program must not, or does not, write to it */
+	UNWRITTEN = 2, /* ... or not before the look-up */
+	HUGE = 4,      /* one look-up gives the address of all of it */
+	NEEDS_PIN = 8, /* changes its page after the look-up, unless pinned */
 };
 
 struct kind {
@@ -243,14 +243,14 @@ static uint8_t *make_hugetlbfs(size_t size)
 
 static uint8_t *make_memfd_2m(size_t size)
 {
-	return map_file(memfd_create("edu-dma", MFD_CLOEXEC | MFD_HUGETLB | MFD_HUGE_2MB),
-			size, MAP_SHARED);
+	return map_file(memfd_create("edu-dma", MFD_CLOEXEC | MFD_HUGETLB | MFD_HUGE_2MB), size,
+			MAP_SHARED);
 }
 
 static uint8_t *make_memfd_1g(size_t size)
 {
-	return map_file(memfd_create("edu-dma", MFD_CLOEXEC | MFD_HUGETLB | MFD_HUGE_1GB),
-			size, MAP_SHARED);
+	return map_file(memfd_create("edu-dma", MFD_CLOEXEC | MFD_HUGETLB | MFD_HUGE_1GB), size,
+			MAP_SHARED);
 }
 
 static uint8_t *make_transparent_huge(size_t size)
@@ -348,26 +348,26 @@ static void then_merge(uint8_t *va, size_t size)
 }
 
 static const struct kind kinds[] = {
-	{ "private-anonymous", 0, make_private, 0, NULL },
-	{ "shared-anonymous", 0, make_shared, 0, NULL },
-	{ "stack", 0, make_stack, 0, NULL },
-	{ "heap", 0, make_heap, 0, NULL },
-	{ "memfd", 0, make_memfd, 0, NULL },
-	{ "tmpfs-file", 0, make_tmpfs, 0, NULL },
-	{ "hugetlbfs-file", HUGE, make_hugetlbfs, HUGE_SIZE, NULL },
-	{ "memfd-2m", HUGE, make_memfd_2m, HUGE_SIZE, NULL },
-	{ "memfd-1g", HUGE, make_memfd_1g, GIANT_SIZE, NULL },
-	{ "transparent-huge", 0, make_transparent_huge, HUGE_SIZE, NULL },
-	{ "sysv", 0, make_sysv, 0, NULL },
-	{ "read-only", OUT_ONLY, make_read_only, 0, NULL },
-	{ "zero-page", OUT_ONLY, make_private, 0, NULL },
-	{ "private-file", OUT_ONLY, make_private_file, 0, NULL },
-	{ "code", OUT_ONLY, make_code, 0, NULL },
-	{ "unforked", 0, make_unforked, 0, then_fork },
-	{ "zero-page-written", UNWRITTEN | NEEDS_PIN, make_private, 0, then_write },
-	{ "private-file-written", UNWRITTEN | NEEDS_PIN, make_private_file, 0, then_write },
-	{ "merged", NEEDS_PIN, make_private, 0, then_merge },
-	{ "forked", NEEDS_PIN, make_private, 0, then_fork },
+	{"private-anonymous", 0, make_private, 0, NULL},
+	{"shared-anonymous", 0, make_shared, 0, NULL},
+	{"stack", 0, make_stack, 0, NULL},
+	{"heap", 0, make_heap, 0, NULL},
+	{"memfd", 0, make_memfd, 0, NULL},
+	{"tmpfs-file", 0, make_tmpfs, 0, NULL},
+	{"hugetlbfs-file", HUGE, make_hugetlbfs, HUGE_SIZE, NULL},
+	{"memfd-2m", HUGE, make_memfd_2m, HUGE_SIZE, NULL},
+	{"memfd-1g", HUGE, make_memfd_1g, GIANT_SIZE, NULL},
+	{"transparent-huge", 0, make_transparent_huge, HUGE_SIZE, NULL},
+	{"sysv", 0, make_sysv, 0, NULL},
+	{"read-only", OUT_ONLY, make_read_only, 0, NULL},
+	{"zero-page", OUT_ONLY, make_private, 0, NULL},
+	{"private-file", OUT_ONLY, make_private_file, 0, NULL},
+	{"code", OUT_ONLY, make_code, 0, NULL},
+	{"unforked", 0, make_unforked, 0, then_fork},
+	{"zero-page-written", UNWRITTEN | NEEDS_PIN, make_private, 0, then_write},
+	{"private-file-written", UNWRITTEN | NEEDS_PIN, make_private_file, 0, then_write},
+	{"merged", NEEDS_PIN, make_private, 0, then_merge},
+	{"forked", NEEDS_PIN, make_private, 0, then_fork},
 };
 
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
@@ -639,18 +639,18 @@ static int usage(void)
 int main(int argc, char **argv)
 {
 	static const struct option long_options[] = {
-		{ "kinds", required_argument, NULL, 'k' },
-		{ "all", no_argument, NULL, 'a' },
-		{ "pages", required_argument, NULL, 'p' },
-		{ "rounds", required_argument, NULL, 'r' },
-		{ "early", no_argument, NULL, 'e' },
-		{ "again", no_argument, NULL, 'g' },
-		{ "storm", no_argument, NULL, 's' },
-		{ "out-only", no_argument, NULL, 'o' },
-		{ NULL, 0, NULL, 0 },
+		{"kinds", required_argument, NULL, 'k'},
+		{"all", no_argument, NULL, 'a'},
+		{"pages", required_argument, NULL, 'p'},
+		{"rounds", required_argument, NULL, 'r'},
+		{"early", no_argument, NULL, 'e'},
+		{"again", no_argument, NULL, 'g'},
+		{"storm", no_argument, NULL, 's'},
+		{"out-only", no_argument, NULL, 'o'},
+		{NULL, 0, NULL, 0},
 	};
 	_Alignas(PAGE_SIZE) uint8_t stack[MAX_PAGES * PAGE_SIZE];
-	struct options options = { .rounds = 1 };
+	struct options options = {.rounds = 1};
 	int c;
 
 	stack_memory = stack;

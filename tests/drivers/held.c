@@ -14,7 +14,7 @@
 /* A pipe has a slot for each page; their number is rounded up by the kernel. */
 static int hold(void *va, size_t size)
 {
-	struct iovec range = { .iov_base = va, .iov_len = size };
+	struct iovec range = {.iov_base = va, .iov_len = size};
 	int ends[2];
 
 	if (pipe2(ends, O_CLOEXEC) < 0)

@@ -17,9 +17,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define PAGEMAP "/proc/self/pagemap"
+#define PAGEMAP		"/proc/self/pagemap"
 #define PAGEMAP_PRESENT (1ULL << 63)
-#define PAGEMAP_PFN ((1ULL << 55) - 1)
+#define PAGEMAP_PFN	((1ULL << 55) - 1)
 
 int legacy_error(const char *format, ...)
 {
@@ -81,7 +81,7 @@ static int open_group(const char *bdf)
 /* From an open group and container to the device. */
 static int attach(struct legacy_device *dev, const char *bdf)
 {
-	struct vfio_group_status status = { .argsz = sizeof(status) };
+	struct vfio_group_status status = {.argsz = sizeof(status)};
 
 	if (ioctl(dev->group, VFIO_GROUP_GET_STATUS, &status) < 0)
 		return legacy_error("VFIO_GROUP_GET_STATUS");
@@ -99,7 +99,7 @@ static int attach(struct legacy_device *dev, const char *bdf)
 
 int legacy_open(struct legacy_device *dev, const char *bdf)
 {
-	*dev = (struct legacy_device){ .container = -1, .group = -1, .fd = -1 };
+	*dev = (struct legacy_device){.container = -1, .group = -1, .fd = -1};
 	dev->container = open_container();
 	if (dev->container >= 0)
 		dev->group = open_group(bdf);
@@ -128,7 +128,7 @@ void legacy_close(struct legacy_device *dev)
 static int region_info(const struct legacy_device *dev, unsigned int index,
 		       struct vfio_region_info *info)
 {
-	*info = (struct vfio_region_info){ .argsz = sizeof(*info), .index = index };
+	*info = (struct vfio_region_info){.argsz = sizeof(*info), .index = index};
 	if (ioctl(dev->fd, VFIO_DEVICE_GET_REGION_INFO, info) < 0)
 		return legacy_error("VFIO_DEVICE_GET_REGION_INFO %u", index);
 	return 0;

@@ -22,8 +22,7 @@ struct legacy_device {
 };
 
 /* Prints "program: what: text of errno" on stderr and returns -1. */
-__attribute__((format(printf, 1, 2)))
-int legacy_error(const char *format, ...);
+__attribute__((format(printf, 1, 2))) int legacy_error(const char *format, ...);
 
 int legacy_open(struct legacy_device *dev, const char *bdf);
 void legacy_close(struct legacy_device *dev);

@@ -38,14 +38,14 @@
 #include <sys/mman.h>
 #include <time.h>
 
-#define NVME_ID 0x1b360010
+#define NVME_ID	  0x1b360010
 #define NAMESPACE 1
 
 #define QUEUE_ENTRIES 64
-#define SLOTS 32		/* commands under way at once */
-#define SLOT_PAGES 8		/* 32 KiB, the largest transfer */
-#define SLOT_BLOCKS 64		/* of the disk, 4 KiB each; no other slot writes there */
-#define TIMEOUT_S 20
+#define SLOTS	      32 /* commands under way at once */
+#define SLOT_PAGES    8	 /* 32 KiB, the largest transfer */
+#define SLOT_BLOCKS   64 /* of the disk, 4 KiB each; no other slot writes there */
+#define TIMEOUT_S     20
 
 /* ---- memory for the device --------------------------------------------- */
 
@@ -104,22 +104,22 @@ static int allocate(struct memory *memory, size_t pages, enum memory_kind kind)
 
 static struct memory part(const struct memory *memory, size_t page)
 {
-	return (struct memory){ memory->va + page * PAGE_SIZE, memory->pa + page };
+	return (struct memory){memory->va + page * PAGE_SIZE, memory->pa + page};
 }
 
 /* ---- the controller ---------------------------------------------------- */
 
-#define REG_CAP 0x00
-#define REG_CC 0x14
-#define REG_CSTS 0x1c
-#define REG_AQA 0x24
-#define REG_ASQ 0x28
-#define REG_ACQ 0x30
+#define REG_CAP	      0x00
+#define REG_CC	      0x14
+#define REG_CSTS      0x1c
+#define REG_AQA	      0x24
+#define REG_ASQ	      0x28
+#define REG_ACQ	      0x30
 #define REG_DOORBELLS 0x1000
 
-#define CC_ENABLE 1U
+#define CC_ENABLE      1U
 #define CC_ENTRY_SIZES (4U << 20 | 6U << 16) /* 16 and 64 bytes */
-#define CSTS_READY 1U
+#define CSTS_READY     1U
 
 enum opcode { WRITE = 0x01, READ = 0x02 };
 enum admin_opcode { CREATE_SQ = 0x01, CREATE_CQ = 0x05, IDENTIFY = 0x06 };
@@ -293,7 +293,7 @@ static const uint8_t *identify(struct nvme *nvme, enum identify what)
 		.opcode = IDENTIFY,
 		.nsid = what == IDENTIFY_NAMESPACE ? NAMESPACE : 0,
 		.prp1 = nvme->memory.pa[IDENTIFY_PAGE],
-		.cdw10 = { what },
+		.cdw10 = {what},
 	};
 
 	return admin(nvme, &command) < 0 ? NULL : part(&nvme->memory, IDENTIFY_PAGE).va;
@@ -332,12 +332,12 @@ static int create_io_queues(struct nvme *nvme)
 	struct command cq = {
 		.opcode = CREATE_CQ,
 		.prp1 = nvme->memory.pa[IO_CQ],
-		.cdw10 = { id_and_size, contiguous },
+		.cdw10 = {id_and_size, contiguous},
 	};
 	struct command sq = {
 		.opcode = CREATE_SQ,
 		.prp1 = nvme->memory.pa[IO_SQ],
-		.cdw10 = { id_and_size, 1U << 16 | contiguous },
+		.cdw10 = {id_and_size, 1U << 16 | contiguous},
 	};
 
 	init_queue(nvme, &nvme->io, 1, IO_SQ);
@@ -367,10 +367,10 @@ static int nvme_open(struct nvme *nvme, const char *bdf, enum memory_kind queue_
 /* ---- transfers --------------------------------------------------------- */
 
 struct slot {
-	struct memory data;	/* under test */
-	struct memory answer;	/* where reads go; under test, too, or held */
-	struct memory list;	/* of PRPs */
-	size_t first;		/* block of 4 KiB, and how many */
+	struct memory data;   /* under test */
+	struct memory answer; /* where reads go; under test, too, or held */
+	struct memory list;   /* of PRPs */
+	size_t first;	      /* block of 4 KiB, and how many */
 	size_t count;
 	bool done;
 	bool failed;
@@ -435,12 +435,11 @@ static void submit(struct io *io, size_t n, enum opcode opcode)
 		.opcode = opcode,
 		.id = n,
 		.nsid = NAMESPACE,
-		.cdw10 = { slot->first * per_page, 0, slot->count * per_page - 1 },
+		.cdw10 = {slot->first * per_page, 0, slot->count * per_page - 1},
 	};
 
 	slot->done = false;
-	set_prps(&command, opcode == WRITE ? &slot->data : &slot->answer, slot->count,
-		 &slot->list);
+	set_prps(&command, opcode == WRITE ? &slot->data : &slot->answer, slot->count, &slot->list);
 	put(&io->nvme->io, &command);
 }
 
@@ -490,7 +489,7 @@ static void run_batch(struct io *io, enum opcode opcode)
 
 static void prepare_write(struct slot *slot, size_t region, uint64_t generation)
 {
-	static const size_t sizes[] = { 1, 2, 4, SLOT_PAGES };
+	static const size_t sizes[] = {1, 2, 4, SLOT_PAGES};
 
 	slot->failed = false;
 	slot->count = sizes[random() % 4];
@@ -599,7 +598,7 @@ static void transfer_all(struct io *io, unsigned long transfers)
 static int run(const struct options *options)
 {
 	static struct nvme nvme;
-	static struct io io = { .nvme = &nvme };
+	static struct io io = {.nvme = &nvme};
 	struct storm storm;
 	int ret;
 
@@ -633,13 +632,13 @@ static int usage(void)
 int main(int argc, char **argv)
 {
 	static const struct option long_options[] = {
-		{ "transfers", required_argument, NULL, 't' },
-		{ "memory", required_argument, NULL, 'm' },
-		{ "storm", no_argument, NULL, 's' },
-		{ "out-only", no_argument, NULL, 'o' },
-		{ NULL, 0, NULL, 0 },
+		{"transfers", required_argument, NULL, 't'},
+		{"memory", required_argument, NULL, 'm'},
+		{"storm", no_argument, NULL, 's'},
+		{"out-only", no_argument, NULL, 'o'},
+		{NULL, 0, NULL, 0},
 	};
-	struct options options = { .transfers = 10000, .small = true, .huge = true };
+	struct options options = {.transfers = 10000, .small = true, .huge = true};
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", long_options, NULL)) != -1) {

@@ -36,9 +36,9 @@
 #define PAGE_SIZE 4096UL
 #define HUGE_SIZE (2UL << 20)
 #define CONTAINER "/dev/vfio/vfio"
-#define PAGEMAP "/proc/self/pagemap"
+#define PAGEMAP	  "/proc/self/pagemap"
 #define PARAMETER "/sys/module/vfio/parameters/enable_unsafe_noiommu_mode"
-#define PRESENT (1ULL << 63)
+#define PRESENT	  (1ULL << 63)
 
 /* Where vfio-pci has its regions. It was never promised, and is relied on. */
 #define REGION_OFFSET(index) ((uint64_t)(index) << 40)
@@ -50,8 +50,7 @@
 static const char *pattern;
 
 /* Ends the program at the first step that the driver would not accept. */
-__attribute__((format(printf, 2, 3)))
-static void need(bool ok, const char *step, ...)
+__attribute__((format(printf, 2, 3))) static void need(bool ok, const char *step, ...)
 {
 	int error = errno;
 	va_list args;
@@ -107,7 +106,7 @@ static int open_noiommu_group(int number)
 
 static uint32_t group_status(int group)
 {
-	struct vfio_group_status status = { .argsz = sizeof(status) };
+	struct vfio_group_status status = {.argsz = sizeof(status)};
 
 	need(ioctl(group, VFIO_GROUP_GET_STATUS, &status) == 0, "GET_STATUS");
 	return status.flags;
@@ -138,7 +137,7 @@ static int get_device(int group, const char *bdf)
 
 static struct vfio_device_info device_info(int device)
 {
-	struct vfio_device_info info = { .argsz = sizeof(info) };
+	struct vfio_device_info info = {.argsz = sizeof(info)};
 
 	need(ioctl(device, VFIO_DEVICE_GET_INFO, &info) == 0, "DEVICE_GET_INFO");
 	return info;
@@ -146,7 +145,7 @@ static struct vfio_device_info device_info(int device)
 
 static struct vfio_region_info region_info(int device, unsigned int index)
 {
-	struct vfio_region_info info = { .argsz = sizeof(info), .index = index };
+	struct vfio_region_info info = {.argsz = sizeof(info), .index = index};
 
 	need(ioctl(device, VFIO_DEVICE_GET_REGION_INFO, &info) == 0, "GET_REGION_INFO %u", index);
 	return info;
@@ -154,7 +153,7 @@ static struct vfio_region_info region_info(int device, unsigned int index)
 
 static struct vfio_irq_info irq_info(int device, unsigned int index)
 {
-	struct vfio_irq_info info = { .argsz = sizeof(info), .index = index };
+	struct vfio_irq_info info = {.argsz = sizeof(info), .index = index};
 
 	need(ioctl(device, VFIO_DEVICE_GET_IRQ_INFO, &info) == 0, "GET_IRQ_INFO %u", index);
 	return info;
@@ -164,7 +163,7 @@ static struct vfio_irq_info irq_info(int device, unsigned int index)
 static void look_at_regions(int device)
 {
 	struct vfio_device_info info = device_info(device);
-	struct vfio_region_info region = { .argsz = sizeof(region) };
+	struct vfio_region_info region = {.argsz = sizeof(region)};
 
 	need(info.flags & VFIO_DEVICE_FLAGS_PCI, "it is a PCI device");
 	need(info.num_regions > VFIO_PCI_CONFIG_REGION_INDEX, "it has a config region");
@@ -337,7 +336,7 @@ static void dpdk_free_segment(void)
 
 static int dpdk_container(void)
 {
-	static const int types[] = { VFIO_TYPE1_IOMMU, 7 /* sPAPR v2 */, VFIO_NOIOMMU_IOMMU };
+	static const int types[] = {VFIO_TYPE1_IOMMU, 7 /* sPAPR v2 */, VFIO_NOIOMMU_IOMMU};
 	int container = open_container();
 	int supported = 0;
 
@@ -378,8 +377,7 @@ static int dpdk_device(int group, const char *bdf)
 	char name[128];
 	int fd;
 
-	snprintf(name, sizeof(name), "%s vf_token=%s", bdf,
-		 "2ab74924-c335-45f4-9b16-8569e5b08258");
+	snprintf(name, sizeof(name), "%s vf_token=%s", bdf, "2ab74924-c335-45f4-9b16-8569e5b08258");
 	fd = ioctl(group, VFIO_GROUP_GET_DEVICE_FD, name);
 	return fd >= 0 ? fd : get_device(group, bdf);
 }
@@ -652,7 +650,7 @@ static void openvmm_memory(void)
 {
 	enum { PAGES = 64 };
 	uint8_t *va = map_memory(PAGES * PAGE_SIZE, MAP_PRIVATE | MAP_LOCKED | MAP_POPULATE);
-	uint64_t entries[PAGES] = { 0 };
+	uint64_t entries[PAGES] = {0};
 	int fd = need_open(PAGEMAP, O_RDONLY);
 
 	if (pread(fd, entries, sizeof(entries), pagemap_offset(va)) < 0)
@@ -752,11 +750,13 @@ static int libkvmchan_find(const char *bdf, int container)
 static void send_fd(int socket, int fd)
 {
 	char byte = 0;
-	struct iovec data = { .iov_base = &byte, .iov_len = 1 };
+	struct iovec data = {.iov_base = &byte, .iov_len = 1};
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(fd))];
 	struct msghdr message = {
-		.msg_iov = &data, .msg_iovlen = 1,
-		.msg_control = control, .msg_controllen = sizeof(control),
+		.msg_iov = &data,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
 	};
 	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
 
@@ -771,11 +771,13 @@ static void send_fd(int socket, int fd)
 static int receive_fd(int socket)
 {
 	char byte;
-	struct iovec data = { .iov_base = &byte, .iov_len = 1 };
+	struct iovec data = {.iov_base = &byte, .iov_len = 1};
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
 	struct msghdr message = {
-		.msg_iov = &data, .msg_iovlen = 1,
-		.msg_control = control, .msg_controllen = sizeof(control),
+		.msg_iov = &data,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
 	};
 	int fd;
 
@@ -824,7 +826,7 @@ static void libkvmchan(const char *bdf)
 
 /* ---- tinygrad ---------------------------------------------------------- */
 
-#define TINYGRAD_PFN ((1ULL << 55) - 1)
+#define TINYGRAD_PFN   ((1ULL << 55) - 1)
 #define COMPACT_LOCKED "/proc/sys/vm/compact_unevictable_allowed"
 
 /* Locked pages shall stay where they are: true of compaction, no more. */
@@ -1001,8 +1003,7 @@ static void xhci_vfio(const char *bdf)
 	config = region_info(device, VFIO_PCI_CONFIG_REGION_INDEX);
 	need(pread(device, header, sizeof(header), config.offset) == sizeof(header),
 	     "reading the config header");
-	need(pwrite(device, &command, 2, config.offset + PCI_COMMAND) == 2,
-	     "writing PCI_COMMAND");
+	need(pwrite(device, &command, 2, config.offset + PCI_COMMAND) == 2, "writing PCI_COMMAND");
 	memory = xhci_alloc(container);
 	munlock(memory, PAGE_SIZE);
 	munmap(memory, PAGE_SIZE);
@@ -1083,16 +1084,16 @@ static const struct {
 	const char *name;
 	void (*run)(const char *bdf);
 } patterns[] = {
-	{ "dpdk", dpdk },
-	{ "vpp", vpp },
-	{ "qatlib", qatlib },
-	{ "openvmm", openvmm },
-	{ "libkvmchan", libkvmchan },
-	{ "tinygrad", tinygrad },
-	{ "ublksrv", ublksrv },
-	{ "xhci_vfio", xhci_vfio },
-	{ "vfio_nvme", vfio_nvme },
-	{ "noiommu-open-test", noiommu_open_test },
+	{"dpdk", dpdk},
+	{"vpp", vpp},
+	{"qatlib", qatlib},
+	{"openvmm", openvmm},
+	{"libkvmchan", libkvmchan},
+	{"tinygrad", tinygrad},
+	{"ublksrv", ublksrv},
+	{"xhci_vfio", xhci_vfio},
+	{"vfio_nvme", vfio_nvme},
+	{"noiommu-open-test", noiommu_open_test},
 };
 
 static int list(void)

@@ -33,7 +33,7 @@
 
 #define PRESENT (1ULL << 63)
 #define SWAPPED (1ULL << 62) /* also: a page that is being moved just now */
-#define PFN ((1ULL << 55) - 1)
+#define PFN	((1ULL << 55) - 1)
 
 enum state { UNSEEN, RIGHT, MOVED };
 
@@ -78,7 +78,7 @@ static int add(struct report *report, uint64_t va, uint64_t pa)
 		report->list = list;
 		address = &list[report->count++];
 	}
-	*address = (struct address){ .va = va, .pa = pa };
+	*address = (struct address){.va = va, .pa = pa};
 	return 0;
 }
 
@@ -93,8 +93,7 @@ static int read_more(struct report *report)
 		start = ftell(report->file);
 		if (!fgets(line, sizeof(line), report->file) || !strchr(line, '\n'))
 			break;
-		if (sscanf(line, "%" SCNx64 " %" SCNx64, &va, &pa) == 2 &&
-		    add(report, va, pa) < 0)
+		if (sscanf(line, "%" SCNx64 " %" SCNx64, &va, &pa) == 2 && add(report, va, pa) < 0)
 			return -1;
 	}
 	fseek(report->file, start, SEEK_SET); /* forgets the end of file, too */
@@ -168,13 +167,13 @@ static int usage(void)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "rounds", required_argument, NULL, 'n' },
-		{ "until-exit", no_argument, NULL, 'e' },
-		{ "report", required_argument, NULL, 'r' },
-		{ NULL, 0, NULL, 0 },
+		{"rounds", required_argument, NULL, 'n'},
+		{"until-exit", no_argument, NULL, 'e'},
+		{"report", required_argument, NULL, 'r'},
+		{NULL, 0, NULL, 0},
 	};
-	struct sigaction action = { .sa_handler = on_signal };
-	struct report report = { NULL, NULL, 0 };
+	struct sigaction action = {.sa_handler = on_signal};
+	struct report report = {NULL, NULL, 0};
 	unsigned long rounds = 2;
 	int c;
 

@@ -18,9 +18,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define MAX_NODES 64
-#define BATCH 512
-#define PRESENT (1ULL << 63)
+#define MAX_NODES	      64
+#define BATCH		      512
+#define PRESENT		      (1ULL << 63)
 #define ROUNDS_PER_COMPACTION 8
 
 /* The pause lets a machine with few processors do its work, too. */
@@ -81,8 +81,7 @@ static long move_batch(pid_t pid, int pagemap, uintptr_t va, size_t count, int n
 	ssize_t got;
 	long n = 0;
 
-	got = pread(pagemap, entries, count * sizeof(*entries),
-		    va / PAGE_SIZE * sizeof(*entries));
+	got = pread(pagemap, entries, count * sizeof(*entries), va / PAGE_SIZE * sizeof(*entries));
 	for (size_t i = 0; got > 0 && i < got / sizeof(*entries); i++) {
 		if (!(entries[i] & PRESENT))
 			continue;

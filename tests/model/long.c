@@ -15,19 +15,19 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define SPACE (64UL << 30)
-#define BUFFERS 1024
+#define SPACE	     (64UL << 30)
+#define BUFFERS	     1024
 #define BUFFER_PAGES 16
-#define BUFFER_SIZE (BUFFER_PAGES * PAGE_SIZE)
-#define PLACES (SPACE / BUFFER_SIZE)
-#define MAP_FLAGS (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
+#define BUFFER_SIZE  (BUFFER_PAGES * PAGE_SIZE)
+#define PLACES	     (SPACE / BUFFER_SIZE)
+#define MAP_FLAGS    (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
 
 /* So many look-ups to one buffer that is given back. */
 #define KEEPING 256
-#define CHECKS 16
+#define CHECKS	16
 
 /* What the library may have for itself. */
-#define MAX_FIXED (1UL << 20)
+#define MAX_FIXED	  (1UL << 20)
 #define MAX_BYTES_PER_PIN 512
 
 struct buffer {
@@ -42,7 +42,7 @@ static struct {
 	size_t live;
 	uint64_t random;
 	uint64_t unmapped;
-} run = { .random = 1 };
+} run = {.random = 1};
 
 static uint64_t below(uint64_t limit)
 {
@@ -72,7 +72,7 @@ static void place(struct buffer *buffer)
 		at = below(PLACES);
 	while (run.taken[at]);
 	run.taken[at] = true;
-	*buffer = (struct buffer){ .va = run.space + at * BUFFER_SIZE };
+	*buffer = (struct buffer){.va = run.space + at * BUFFER_SIZE};
 	memset(buffer->va, 1, BUFFER_SIZE);
 }
 
@@ -110,8 +110,7 @@ static void look_up_one(void)
 	run.live += !buffer->told[page];
 	if (buffer->told[page] && buffer->told[page] != (entry & PFN))
 		fail("page %zu at %p was in frame 0x%llx, and now it is in 0x%llx", page,
-		     (void *)buffer->va, (unsigned long long)buffer->told[page],
-		     entry & PFN);
+		     (void *)buffer->va, (unsigned long long)buffer->told[page], entry & PFN);
 	buffer->told[page] = entry & PFN;
 }
 
@@ -123,8 +122,8 @@ static void check(void)
 
 	for (size_t first = 0; first < BUFFERS; first += MAX_RANGES) {
 		for (size_t i = 0; i < MAX_RANGES; i++)
-			ranges[i] = (struct range){ (uintptr_t)run.buffers[first + i].va,
-						    BUFFER_PAGES, PAGE_SHIFT };
+			ranges[i] = (struct range){(uintptr_t)run.buffers[first + i].va,
+						   BUFFER_PAGES, PAGE_SHIFT};
 		observer_look(LOOK_AFTER_MOVING, getpid(), ranges, MAX_RANGES, entries);
 		entry = entries;
 		for (size_t i = 0; i < MAX_RANGES; i++)
@@ -168,8 +167,8 @@ void long_run(uint64_t lookups)
 	pinned = observer_look(LOOK, getpid(), NULL, 0, NULL).pinned - pinned_before;
 	printf("%llu look-ups, %llu buffers given back, %zu pages pinned: the library has "
 	       "%zu KiB, at most %zu, %zu bytes per pin\n",
-	       (unsigned long long)lookups, (unsigned long long)run.unmapped, run.live,
-	       own >> 10, most >> 10, own / run.live);
+	       (unsigned long long)lookups, (unsigned long long)run.unmapped, run.live, own >> 10,
+	       most >> 10, own / run.live);
 	/* One more is the library's own. */
 	if (pinned > run.live + 1)
 		fail("%zu pages are pinned, %zu in use", pinned, run.live);

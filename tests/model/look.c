@@ -46,8 +46,8 @@ static bool kept_pread(const char *va, size_t pages, uint64_t *entries)
 
 void look_up(enum way way, const char *va, size_t pages, uint64_t *entries)
 {
-	bool ok = way == KEPT_PREAD ? kept_pread(va, pages, entries) :
-				      open_seek_read(va, pages, entries);
+	bool ok = way == KEPT_PREAD ? kept_pread(va, pages, entries)
+				    : open_seek_read(va, pages, entries);
 
 	if (!ok)
 		fail("looking up %zu pages at %p: %s", pages, (const void *)va, strerror(errno));

@@ -22,22 +22,22 @@
 #include <unistd.h>
 
 static const char usage[] =
-"usage: model [OPTION...]\n"
-"       model --long LOOKUPS\n"
-"\n"
-"  --seed S        the first seed (1)\n"
-"  --count N       so many sequences from there (1)\n"
-"  --only I,J,...  of each, only the steps with these numbers\n"
-"  --verbose       print the steps\n"
-"  --unprivileged  without CAP_SYS_ADMIN: the kernel's entries have no frames\n"
-"  --long LOOKUPS  look up and give back in a large address space, and say what\n"
-"                  that costs; 0: 10 million look-ups\n";
+	"usage: model [OPTION...]\n"
+	"       model --long LOOKUPS\n"
+	"\n"
+	"  --seed S        the first seed (1)\n"
+	"  --count N       so many sequences from there (1)\n"
+	"  --only I,J,...  of each, only the steps with these numbers\n"
+	"  --verbose       print the steps\n"
+	"  --unprivileged  without CAP_SYS_ADMIN: the kernel's entries have no frames\n"
+	"  --long LOOKUPS  look up and give back in a large address space, and say what\n"
+	"                  that costs; 0: 10 million look-ups\n";
 
 #define LONG_LOOKUPS 10000000
 
 /* A step takes milliseconds. One that takes so long hangs. */
 #define MAX_SECONDS 30
-#define POLL_US 10000
+#define POLL_US	    10000
 
 static struct progress *progress;
 static bool silent;
@@ -49,8 +49,9 @@ void fail(const char *format, ...)
 	if (!silent) {
 		fflush(stdout);
 		if (progress->seed)
-			fprintf(stderr, "seed %llu, step %u,%s: ",
-				(unsigned long long)progress->seed, progress->step, progress->what);
+			fprintf(stderr,
+				"seed %llu, step %u,%s: ", (unsigned long long)progress->seed,
+				progress->step, progress->what);
 		va_start(args, format);
 		vfprintf(stderr, format, args);
 		va_end(args);
@@ -73,7 +74,7 @@ uint64_t random_bits(uint64_t *state)
 
 static void give_up_admin(void)
 {
-	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
 
 	if (syscall(SYS_capget, &header, data) < 0)
@@ -100,7 +101,7 @@ static void work(const struct options *options)
 /* It could not end itself where the library holds signals back. */
 static int wait_for(pid_t pid, int *status)
 {
-	struct progress last = { .seed = 0 };
+	struct progress last = {.seed = 0};
 	unsigned int idle = 0;
 	pid_t ended;
 
@@ -213,17 +214,17 @@ static uint64_t parse_list(char *list)
 int main(int argc, char **argv)
 {
 	static const struct option names[] = {
-		{ "seed", required_argument, NULL, 's' },
-		{ "count", required_argument, NULL, 'c' },
-		{ "only", required_argument, NULL, 'o' },
-		{ "verbose", no_argument, NULL, 'v' },
-		{ "unprivileged", no_argument, NULL, 'u' },
-		{ "long", required_argument, NULL, 'l' },
-		{ "observe", required_argument, NULL, 'O' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
+		{"seed", required_argument, NULL, 's'},
+		{"count", required_argument, NULL, 'c'},
+		{"only", required_argument, NULL, 'o'},
+		{"verbose", no_argument, NULL, 'v'},
+		{"unprivileged", no_argument, NULL, 'u'},
+		{"long", required_argument, NULL, 'l'},
+		{"observe", required_argument, NULL, 'O'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
 	};
-	struct options options = { .seed = 1, .count = 1, .only = ~0ULL };
+	struct options options = {.seed = 1, .count = 1, .only = ~0ULL};
 	uint64_t lookups = 0;
 	bool long_mode = false;
 	int c, status;
@@ -259,8 +260,8 @@ int main(int argc, char **argv)
 			return 2;
 		}
 	}
-	progress = mmap(NULL, sizeof(*progress), PROT_READ | PROT_WRITE,
-			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	progress = mmap(NULL, sizeof(*progress), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+			-1, 0);
 	if (optind != argc || progress == MAP_FAILED) {
 		fputs(usage, stderr);
 		return 2;

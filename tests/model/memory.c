@@ -22,20 +22,20 @@ static const struct {
 	const char *name;
 	unsigned int shift;
 } kinds[KINDS] = {
-	[PRIVATE] = { "private", PAGE_SHIFT },
-	[SHARED] = { "shared", PAGE_SHIFT },
-	[MEMFD] = { "memfd", PAGE_SHIFT },
-	[TMPFS] = { "tmpfs", PAGE_SHIFT },
-	[PRIVATE_FILE] = { "private-file", PAGE_SHIFT },
-	[CODE] = { "code", PAGE_SHIFT },
-	[SYSV] = { "sysv", PAGE_SHIFT },
-	[THP] = { "thp", PAGE_SHIFT },
-	[MALLOC] = { "malloc", PAGE_SHIFT },
-	[HEAP] = { "heap", PAGE_SHIFT },
-	[HUGE_PRIVATE] = { "huge-private", HUGE_SHIFT },
-	[HUGE_SHARED] = { "huge-shared", HUGE_SHIFT },
-	[HUGE_MEMFD] = { "huge-memfd", HUGE_SHIFT },
-	[RESERVED] = { "reserved", PAGE_SHIFT },
+	[PRIVATE] = {"private", PAGE_SHIFT},
+	[SHARED] = {"shared", PAGE_SHIFT},
+	[MEMFD] = {"memfd", PAGE_SHIFT},
+	[TMPFS] = {"tmpfs", PAGE_SHIFT},
+	[PRIVATE_FILE] = {"private-file", PAGE_SHIFT},
+	[CODE] = {"code", PAGE_SHIFT},
+	[SYSV] = {"sysv", PAGE_SHIFT},
+	[THP] = {"thp", PAGE_SHIFT},
+	[MALLOC] = {"malloc", PAGE_SHIFT},
+	[HEAP] = {"heap", PAGE_SHIFT},
+	[HUGE_PRIVATE] = {"huge-private", HUGE_SHIFT},
+	[HUGE_SHARED] = {"huge-shared", HUGE_SHIFT},
+	[HUGE_MEMFD] = {"huge-memfd", HUGE_SHIFT},
+	[RESERVED] = {"reserved", PAGE_SHIFT},
 };
 
 const char *kind_name(enum kind kind)
@@ -225,7 +225,7 @@ void area_unmapped(struct area *area, bool quiet)
 		if (other)
 			*other = !quiet && is_mapped_elsewhere(area, i) ? owed : 0;
 	}
-	*area = (struct area){ 0 };
+	*area = (struct area){0};
 	object_settle(object);
 }
 

@@ -19,14 +19,14 @@
 
 #define PAGE_SHIFT 12
 #define HUGE_SHIFT 21
-#define PAGE_SIZE (1UL << PAGE_SHIFT)
-#define HUGE_SIZE (1UL << HUGE_SHIFT)
+#define PAGE_SIZE  (1UL << PAGE_SHIFT)
+#define HUGE_SIZE  (1UL << HUGE_SHIFT)
 
 /* Of a pagemap entry */
-#define PRESENT (1ULL << 63)
-#define SWAPPED (1ULL << 62)
+#define PRESENT	  (1ULL << 63)
+#define SWAPPED	  (1ULL << 62)
 #define EXCLUSIVE (1ULL << 56) /* mapped only once */
-#define PFN ((1ULL << 55) - 1)
+#define PFN	  ((1ULL << 55) - 1)
 
 /* main.c */
 
@@ -84,14 +84,27 @@ int observer_main(int fd);
 
 /* memory.c: what there is, and what was told of it */
 
-#define MAX_AREAS 24
-#define MAX_PAGES 512
-#define MAX_OBJECTS 8
+#define MAX_AREAS	 24
+#define MAX_PAGES	 512
+#define MAX_OBJECTS	 8
 #define MAX_OBJECT_PAGES 64
 
 enum kind {
-	PRIVATE, SHARED, MEMFD, TMPFS, PRIVATE_FILE, CODE, SYSV, THP, MALLOC, HEAP,
-	HUGE_PRIVATE, HUGE_SHARED, HUGE_MEMFD, RESERVED, KINDS
+	PRIVATE,
+	SHARED,
+	MEMFD,
+	TMPFS,
+	PRIVATE_FILE,
+	CODE,
+	SYSV,
+	THP,
+	MALLOC,
+	HEAP,
+	HUGE_PRIVATE,
+	HUGE_SHARED,
+	HUGE_MEMFD,
+	RESERVED,
+	KINDS
 };
 
 /* Memory that can be mapped more than once. */
@@ -196,7 +209,8 @@ void sequence_perform(uint64_t seed, uint64_t only, bool verbose);
 void check_truth(enum look how);
 
 /* Compares an answer with the truth. From now on it is owed. first: in pages of 4 KiB. */
-void check_answer(pid_t pid, struct area *area, size_t first, const uint64_t *entries, size_t count);
+void check_answer(pid_t pid, struct area *area, size_t first, const uint64_t *entries,
+		  size_t count);
 
 /* long.c */
 void long_run(uint64_t lookups);

@@ -39,8 +39,8 @@ void observer_start(void)
 {
 	char number[16];
 	int ends[2];
-	char *args[] = { "model", "--observe", number, NULL };
-	char *no_environment[] = { NULL };
+	char *args[] = {"model", "--observe", number, NULL};
+	char *no_environment[] = {NULL};
 	pid_t pid;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends) < 0)
@@ -62,7 +62,7 @@ void observer_start(void)
 struct account observer_look(enum look how, pid_t pid, const struct range *ranges, size_t count,
 			     uint64_t *entries)
 {
-	struct request request = { .how = how, .pid = pid, .count = (uint32_t)count };
+	struct request request = {.how = how, .pid = pid, .count = (uint32_t)count};
 	size_t length = offsetof(struct request, ranges) + count * sizeof(*ranges);
 	static struct answer answer;
 	ssize_t size = 0;
@@ -178,7 +178,7 @@ static struct account account(pid_t pid)
 {
 	static int status = -1, huge = -1;
 	static pid_t last;
-	struct account account = { 0 };
+	struct account account = {0};
 
 	if (huge < 0)
 		huge = open("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages",

@@ -33,17 +33,17 @@
 #endif
 #ifndef MADV_GUARD_INSTALL
 #define MADV_GUARD_INSTALL 102
-#define MADV_GUARD_REMOVE 103
+#define MADV_GUARD_REMOVE  103
 #endif
 
-#define RW (PROT_READ | PROT_WRITE)
-#define MAX_MAPPED 10
-#define MAX_SMALL 16
-#define MAX_HUGE 2
+#define RW	      (PROT_READ | PROT_WRITE)
+#define MAX_MAPPED    10
+#define MAX_SMALL     16
+#define MAX_HUGE      2
 #define MALLOC_HEADER 16
-#define MALLOC_PAGES 16
-#define BULK (MAX_HUGE * HUGE_SIZE / PAGE_SIZE)
-#define SINGLE 3
+#define MALLOC_PAGES  16
+#define BULK	      (MAX_HUGE * HUGE_SIZE / PAGE_SIZE)
+#define SINGLE	      3
 
 /* libc's own functions, as libc itself calls them. */
 static struct {
@@ -328,8 +328,8 @@ static struct area *make_area(const struct step *step, enum kind kind, size_t pa
 
 	if (!area)
 		return NULL;
-	area->writable = kind != CODE && kind != RESERVED &&
-			 (step->how % 6 || !can_be_read_only(kind));
+	area->writable =
+		kind != CODE && kind != RESERVED && (step->how % 6 || !can_be_read_only(kind));
 	if (has_object(kind)) {
 		area->shared = kind != PRIVATE_FILE && kind != CODE;
 		area->object = make_object(kind, pages);
@@ -355,10 +355,12 @@ static void unmake(struct area *area, const char *why)
 static void do_map(const struct step *step)
 {
 	static const unsigned char kinds[] = {
-		PRIVATE, PRIVATE, PRIVATE, PRIVATE, PRIVATE, PRIVATE, SHARED, SHARED, SHARED,
-		MEMFD, MEMFD, MEMFD, MEMFD, TMPFS, TMPFS, TMPFS, PRIVATE_FILE, PRIVATE_FILE,
-		CODE, SYSV, SYSV, SYSV, MALLOC, MALLOC, HEAP, HEAP, RESERVED,
-		HUGE_PRIVATE, HUGE_PRIVATE, HUGE_SHARED, HUGE_MEMFD, HUGE_MEMFD, THP,
+		PRIVATE,    PRIVATE,	PRIVATE,  PRIVATE,	PRIVATE,      PRIVATE,
+		SHARED,	    SHARED,	SHARED,	  MEMFD,	MEMFD,	      MEMFD,
+		MEMFD,	    TMPFS,	TMPFS,	  TMPFS,	PRIVATE_FILE, PRIVATE_FILE,
+		CODE,	    SYSV,	SYSV,	  SYSV,		MALLOC,	      MALLOC,
+		HEAP,	    HEAP,	RESERVED, HUGE_PRIVATE, HUGE_PRIVATE, HUGE_SHARED,
+		HUGE_MEMFD, HUGE_MEMFD, THP,
 	};
 	enum kind kind = kinds[step->kind % sizeof(kinds)];
 	struct area *area;
@@ -407,10 +409,10 @@ static void do_alias(const struct step *step)
 		return;
 	area->object = object;
 	area->offset = first;
-	area->shared = from || (object->kind != CODE && (step->other % 4 ||
-							 area->shift == HUGE_SHIFT));
-	area->writable = object->kind != CODE && (from && object->fd < 0 ? from->writable :
-									    step->how % 6 > 0);
+	area->shared =
+		from || (object->kind != CODE && (step->other % 4 || area->shift == HUGE_SHIFT));
+	area->writable = object->kind != CODE &&
+			 (from && object->fd < 0 ? from->writable : step->how % 6 > 0);
 	if (object->shm >= 0) {
 		area->va = attach(object);
 		area->writable = true;
@@ -432,15 +434,16 @@ static void do_alias(const struct step *step)
 /* Something new over what is there. */
 static void do_over(const struct step *step)
 {
-	static const enum kind small[] = { PRIVATE, PRIVATE, SHARED, MEMFD, RESERVED };
-	static const enum kind huge[] = { HUGE_PRIVATE, HUGE_MEMFD, RESERVED };
+	static const enum kind small[] = {PRIVATE, PRIVATE, SHARED, MEMFD, RESERVED};
+	static const enum kind huge[] = {HUGE_PRIVATE, HUGE_MEMFD, RESERVED};
 	struct area *old = pick_part(step), *area;
 	bool is_huge = old && old->shift == HUGE_SHIFT;
 	enum kind kind;
 
 	if (!old)
 		return;
-	kind = is_huge ? huge[step->kind % ARRAY_SIZE(huge)] : small[step->kind % ARRAY_SIZE(small)];
+	kind = is_huge ? huge[step->kind % ARRAY_SIZE(huge)]
+		       : small[step->kind % ARRAY_SIZE(small)];
 	if (old->pages > MAX_OBJECT_PAGES)
 		kind = RESERVED;
 	area = make_area(step, kind, old->pages);
@@ -546,8 +549,8 @@ static void do_unmap(const struct step *step)
 		release_malloc(area);
 	} else if (area->kind == HEAP) {
 		say_area(area);
-		shrink_heap(area, step->whole ? 0 : step->from % area->pages,
-			    odd(step, PAGE_SHIFT), step->write);
+		shrink_heap(area, step->whole ? 0 : step->from % area->pages, odd(step, PAGE_SHIFT),
+			    step->write);
 	} else if ((area = pick_part(step))) {
 		size = area_size(area) - odd(step, area->shift);
 		say_area(area);
@@ -564,10 +567,14 @@ static void do_advise(const struct step *step)
 		const char *name;
 		int advice;
 	} advices[] = {
-		{ "DONTNEED", MADV_DONTNEED }, { "DONTNEED", MADV_DONTNEED },
-		{ "FREE", MADV_FREE }, { "REMOVE", MADV_REMOVE },
-		{ "DONTNEED_LOCKED", MADV_DONTNEED_LOCKED }, { "guard", MADV_GUARD_INSTALL },
-		{ "PAGEOUT", MADV_PAGEOUT }, { "COLLAPSE", MADV_COLLAPSE },
+		{"DONTNEED", MADV_DONTNEED},
+		{"DONTNEED", MADV_DONTNEED},
+		{"FREE", MADV_FREE},
+		{"REMOVE", MADV_REMOVE},
+		{"DONTNEED_LOCKED", MADV_DONTNEED_LOCKED},
+		{"guard", MADV_GUARD_INSTALL},
+		{"PAGEOUT", MADV_PAGEOUT},
+		{"COLLAPSE", MADV_COLLAPSE},
 	};
 	struct area *area = pick(step->slot);
 	int advice = advices[step->how % ARRAY_SIZE(advices)].advice;
@@ -621,7 +628,8 @@ static void do_truncate(const struct step *step)
 		return;
 	pages = step->pages % (object->max_pages + 1);
 	say(" object %zu: %zu to %zu", (size_t)(object - objects), object->pages, pages);
-	size = (pages << kind_shift(object->kind)) - (pages ? odd(step, kind_shift(object->kind)) : 0);
+	size = (pages << kind_shift(object->kind)) -
+	       (pages ? odd(step, kind_shift(object->kind)) : 0);
 	if (ftruncate(object->fd, (off_t)size) < 0)
 		fail("ftruncate: %s", strerror(errno));
 	if (pages < object->pages)
@@ -846,7 +854,7 @@ static void do_fork(const struct step *step)
 /* A child that runs in this process's memory, and closes what it likes. */
 static void do_spawn(const struct step *step)
 {
-	char *args[] = { "nothing", NULL };
+	char *args[] = {"nothing", NULL};
 	int status;
 	pid_t pid;
 
@@ -873,6 +881,7 @@ static void do_move(const struct step *step)
 	check_truth(LOOK_AFTER_MOVING);
 }
 
+/* clang-format off */
 const struct operation operations[OPERATIONS] = {
 	{ "map", 180, do_map },
 	{ "touch", 160, do_touch },
@@ -890,6 +899,7 @@ const struct operation operations[OPERATIONS] = {
 	{ "spawn", 6, do_spawn },
 	{ "move", 35, do_move },
 };
+/* clang-format on */
 
 /* ---- the end ------------------------------------------------------------- */
 

@@ -98,8 +98,7 @@ static void check_pinned(void)
 		fail("%llu pages are pinned and %zu were looked up", (unsigned long long)pinned,
 		     told);
 	if (pinned > owed + memory_stale())
-		fail("%llu pages are pinned and only %zu in use", (unsigned long long)pinned,
-		     owed);
+		fail("%llu pages are pinned and only %zu in use", (unsigned long long)pinned, owed);
 }
 
 void check_truth(enum look how)
@@ -137,7 +136,7 @@ static uint64_t true_entry(const struct area *area, const uint64_t *entries, siz
 void check_answer(pid_t pid, struct area *area, size_t first, const uint64_t *entries, size_t count)
 {
 	unsigned int shift = area->shift - PAGE_SHIFT;
-	struct range range = { (uintptr_t)area->va, (uint32_t)area->pages, area->shift };
+	struct range range = {(uintptr_t)area->va, (uint32_t)area->pages, area->shift};
 	const uint64_t *true_entries = truth[area - areas];
 	static uint64_t others[MAX_PAGES];
 	uint64_t since = 0;
@@ -195,7 +194,8 @@ static void check_end(void)
 	 * what children had pinned at one of 64.
 	 */
 	for (size_t i = 0; i <= memory_stale() + 64 && (at_end.pinned != at_start.pinned ||
-						   at_end.huge_free != at_start.huge_free); i++) {
+							at_end.huge_free != at_start.huge_free);
+	     i++) {
 		look_up_fresh_page();
 		at_end = take_account();
 	}

@@ -19,10 +19,10 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define PAGES 16
-#define PAGE 4096UL
+#define PAGES	  16
+#define PAGE	  4096UL
 #define UNTOUCHED 5
-#define ENTRY sizeof(uint64_t)
+#define ENTRY	  sizeof(uint64_t)
 
 static const char *path = "/proc/self/pagemap";
 static volatile size_t size = ENTRY; /* more than the compiler may know */
@@ -84,7 +84,7 @@ static void pread_by_pid(off_t pos, size_t pages, uint64_t *entries)
 
 static void vectors(off_t pos, size_t pages, uint64_t *entries)
 {
-	struct iovec parts[] = { { entries, ENTRY }, { entries + 1, (pages - 1) * ENTRY } };
+	struct iovec parts[] = {{entries, ENTRY}, {entries + 1, (pages - 1) * ENTRY}};
 	int fd = opened(path, O_RDONLY);
 
 	need(preadv(fd, parts, 2, pos) == (ssize_t)(pages * ENTRY), "preadv");
@@ -152,8 +152,9 @@ static void read_under_stream(off_t pos, size_t pages, uint64_t *entries)
 {
 	FILE *stream = fopen(path, "r");
 
-	need(stream && pread(fileno(stream), entries, pages * size, pos) ==
-			       (ssize_t)(pages * ENTRY), "pread of fileno");
+	need(stream &&
+		     pread(fileno(stream), entries, pages * size, pos) == (ssize_t)(pages * ENTRY),
+	     "pread of fileno");
 	fclose(stream);
 }
 
@@ -212,11 +213,11 @@ static void by_input(off_t pos, size_t pages, uint64_t *entries)
 
 static void asynchronously(off_t pos, size_t pages, uint64_t *entries)
 {
-	struct aiocb request = { .aio_fildes = opened(path, O_RDONLY),
-				 .aio_buf = entries,
-				 .aio_nbytes = pages * ENTRY,
-				 .aio_offset = pos };
-	const struct aiocb *list[] = { &request };
+	struct aiocb request = {.aio_fildes = opened(path, O_RDONLY),
+				.aio_buf = entries,
+				.aio_nbytes = pages * ENTRY,
+				.aio_offset = pos};
+	const struct aiocb *list[] = {&request};
 
 	need(aio_read(&request) == 0, "aio_read");
 	while (aio_error(&request) == EINPROGRESS)
@@ -227,15 +228,16 @@ static void asynchronously(off_t pos, size_t pages, uint64_t *entries)
 
 static void in_a_list(off_t pos, size_t pages, uint64_t *entries)
 {
-	struct aiocb request = { .aio_fildes = opened(path, O_RDONLY),
-				 .aio_lio_opcode = LIO_READ,
-				 .aio_buf = entries,
-				 .aio_nbytes = pages * ENTRY,
-				 .aio_offset = pos };
-	struct aiocb *list[] = { &request };
+	struct aiocb request = {.aio_fildes = opened(path, O_RDONLY),
+				.aio_lio_opcode = LIO_READ,
+				.aio_buf = entries,
+				.aio_nbytes = pages * ENTRY,
+				.aio_offset = pos};
+	struct aiocb *list[] = {&request};
 
 	need(lio_listio(LIO_WAIT, list, 1, NULL) == 0 &&
-		     aio_return(&request) == (ssize_t)(pages * ENTRY), "lio_listio");
+		     aio_return(&request) == (ssize_t)(pages * ENTRY),
+	     "lio_listio");
 	close(request.aio_fildes);
 }
 
@@ -255,31 +257,31 @@ static const struct {
 	const char *name;
 	way *read;
 } ways[] = {
-	{ "lseek, read", lseek_read },
-	{ "pread of many", bulk_pread },
-	{ "pread64 by pid", pread_by_pid },
-	{ "preadv", vectors },
-	{ "syscall()", by_number },
-	{ "fread", fread_each },
-	{ "fread of many", one_fread },
-	{ "fread, no buffer", unbuffered },
-	{ "fread, lseek of fileno", lseek_under_stream },
-	{ "pread of fileno", read_under_stream },
-	{ "fdopen, fread", fdopened },
-	{ "freopen, fread", freopened },
-	{ "getc", by_byte },
-	{ "getc_unlocked", by_byte_inlined },
-	{ "getchar", by_input },
-	{ "aio_read", asynchronously },
-	{ "lio_listio", in_a_list },
-	{ "pidfd_getfd", by_pidfd },
+	{"lseek, read", lseek_read},
+	{"pread of many", bulk_pread},
+	{"pread64 by pid", pread_by_pid},
+	{"preadv", vectors},
+	{"syscall()", by_number},
+	{"fread", fread_each},
+	{"fread of many", one_fread},
+	{"fread, no buffer", unbuffered},
+	{"fread, lseek of fileno", lseek_under_stream},
+	{"pread of fileno", read_under_stream},
+	{"fdopen, fread", fdopened},
+	{"freopen, fread", freopened},
+	{"getc", by_byte},
+	{"getc_unlocked", by_byte_inlined},
+	{"getchar", by_input},
+	{"aio_read", asynchronously},
+	{"lio_listio", in_a_list},
+	{"pidfd_getfd", by_pidfd},
 };
 
 /* New memory for each way: it must pin what it tells. */
 static char *new_memory(void)
 {
-	char *memory = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *memory = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			    -1, 0);
 
 	need(memory != MAP_FAILED, "mmap");
 	for (size_t i = 0; i < PAGES; i++)
@@ -301,5 +303,5 @@ int main(void)
 	}
 	puts("ready");
 	fflush(stdout);
-	return read(0, &(char){ 0 }, 1) == 0 ? 0 : 1;
+	return read(0, &(char){0}, 1) == 0 ? 0 : 1;
 }

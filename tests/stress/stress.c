@@ -24,10 +24,10 @@
 #include <unistd.h>
 
 #define THREADS 16
-#define PAGES 4
-#define PAGE 4096UL
+#define PAGES	4
+#define PAGE	4096UL
 #define PRESENT (UINT64_C(1) << 63)
-#define LIMIT 600 /* seconds */
+#define LIMIT	600 /* seconds */
 
 struct worker {
 	pthread_t thread;
@@ -55,7 +55,7 @@ static unsigned int random_below(unsigned int limit)
 /* Async-signal-safe; errno may be changed. */
 static bool look_up(const void *memory, size_t pages)
 {
-	uint64_t entries[PAGES] = { 0 };
+	uint64_t entries[PAGES] = {0};
 	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 	ssize_t len = (ssize_t)(pages * sizeof(*entries));
 	bool right = pread(fd, entries, (size_t)len, (off_t)((uintptr_t)memory / PAGE * 8)) == len;
@@ -112,7 +112,7 @@ static void has_container(void)
 /* One at a time can have it. */
 static void has_group(void)
 {
-	struct vfio_group_status status = { .argsz = sizeof(status) };
+	struct vfio_group_status status = {.argsz = sizeof(status)};
 	int fd = open("/dev/vfio/noiommu-0", O_RDWR);
 
 	if (fd < 0) {
@@ -144,7 +144,7 @@ static void streams(void)
 	FILE *file = fopen("/proc/self/pagemap", "r");
 
 	need(file && fseeko(file, (off_t)((uintptr_t)self->page / PAGE * 8), SEEK_SET) == 0 &&
-	     fread(&entry, sizeof(entry), 1, file) == 1 && entry & PRESENT && !fclose(file),
+		     fread(&entry, sizeof(entry), 1, file) == 1 && entry & PRESENT && !fclose(file),
 	     "a stream");
 }
 
@@ -182,21 +182,21 @@ static void *work(void *worker)
 			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	need(self->page != MAP_FAILED, "mmap");
 	pthread_barrier_wait(&together);
-	pthread_sigmask(SIG_UNBLOCK, &(sigset_t){ { 1UL << (SIGUSR1 - 1) } }, NULL);
+	pthread_sigmask(SIG_UNBLOCK, &(sigset_t){{1UL << (SIGUSR1 - 1)}}, NULL);
 	for (long i = 0; i < rounds; i++) {
 		if (random_below(32) == 0)
 			forks();
 		else
 			acts[random_below(sizeof(acts) / sizeof(*acts))]();
 	}
-	pthread_sigmask(SIG_BLOCK, &(sigset_t){ { 1UL << (SIGUSR1 - 1) } }, NULL);
+	pthread_sigmask(SIG_BLOCK, &(sigset_t){{1UL << (SIGUSR1 - 1)}}, NULL);
 	pthread_barrier_wait(&together);
 	return NULL;
 }
 
 int main(int argc, char **argv)
 {
-	struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
+	struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
 	sigset_t ours;
 
 	rounds = argc > 1 ? atol(argv[1]) : 1000;

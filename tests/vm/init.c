@@ -54,8 +54,7 @@ static __attribute__((noreturn)) void power_off(void)
 }
 
 /* Goes to the kernel's console. The host sees that no status came. */
-static __attribute__((noreturn, format(printf, 1, 2))) void
-die(const char *format, ...)
+static __attribute__((noreturn, format(printf, 1, 2))) void die(const char *format, ...)
 {
 	int error = errno;
 	va_list args;
@@ -110,8 +109,7 @@ static void make_directories(const char *path)
 {
 	char *copy = text("%s", path);
 
-	for (char *slash = strchr(copy + 1, '/'); slash;
-	     slash = strchr(slash + 1, '/')) {
+	for (char *slash = strchr(copy + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
 		mkdir(copy, 0755);
 		*slash = '/';
@@ -119,8 +117,8 @@ static void make_directories(const char *path)
 	mkdir(copy, 0755);
 }
 
-static void mount_at(const char *path, const char *type, const char *source,
-		     unsigned long flags, const char *options)
+static void mount_at(const char *path, const char *type, const char *source, unsigned long flags,
+		     const char *options)
 {
 	make_directories(path);
 	if (mount(source, path, type, flags, options) < 0)
@@ -156,31 +154,31 @@ static void make_root(char **shares)
 	static const struct {
 		const char *path, *type, *options;
 	} mounts[] = {
-		{ "/proc", "proc", NULL },
-		{ "/sys", "sysfs", NULL },
-		{ "/sys/kernel/debug", "debugfs", NULL },
-		{ "/sys/fs/cgroup", "cgroup2", NULL },
-		{ "/dev", "devtmpfs", "mode=755" },
-		{ "/dev/pts", "devpts", "mode=620,ptmxmode=666" },
-		{ "/dev/shm", "tmpfs", "mode=1777" },
-		{ "/dev/hugepages", "hugetlbfs", NULL },
+		{"/proc", "proc", NULL},
+		{"/sys", "sysfs", NULL},
+		{"/sys/kernel/debug", "debugfs", NULL},
+		{"/sys/fs/cgroup", "cgroup2", NULL},
+		{"/dev", "devtmpfs", "mode=755"},
+		{"/dev/pts", "devpts", "mode=620,ptmxmode=666"},
+		{"/dev/shm", "tmpfs", "mode=1777"},
+		{"/dev/hugepages", "hugetlbfs", NULL},
 		/* Lock files and sockets of the host mean nothing here. */
-		{ "/run", "tmpfs", "mode=755" },
-		{ "/tmp", "tmpfs", "mode=1777" },
-		{ "/var/tmp", "tmpfs", "mode=1777" },
+		{"/run", "tmpfs", "mode=755"},
+		{"/tmp", "tmpfs", "mode=1777"},
+		{"/var/tmp", "tmpfs", "mode=1777"},
 	};
 
 	mount_at("/scratch", "tmpfs", "scratch", 0, "mode=755");
 	mount_share(0, shares[0]);
 	for (size_t i = 0; i < sizeof(mounts) / sizeof(mounts[0]); i++)
-		mount_at(text(ROOT "%s", mounts[i].path), mounts[i].type,
-			 mounts[i].type, 0, mounts[i].options);
+		mount_at(text(ROOT "%s", mounts[i].path), mounts[i].type, mounts[i].type, 0,
+			 mounts[i].options);
 	for (size_t i = 1; shares[i]; i++)
 		mount_share(i, shares[i]);
 
 	/* An initramfs cannot be the object of pivot_root(2). */
-	if (chdir(ROOT) < 0 || mount(".", "/", NULL, MS_MOVE, NULL) < 0 ||
-	    chroot(".") < 0 || chdir("/") < 0)
+	if (chdir(ROOT) < 0 || mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0 ||
+	    chdir("/") < 0)
 		die("changing to the new root");
 	symlink("/proc/self/fd", "/dev/fd");
 	symlink("/proc/self/fd/0", "/dev/stdin");
@@ -222,7 +220,7 @@ static void bind_devices(void)
 
 static void loopback_up(void)
 {
-	struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+	struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP};
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &request) < 0)
@@ -299,11 +297,9 @@ static pid_t start_command(char **argv, int out, int err)
 	dup2(out, STDOUT_FILENO);
 	dup2(err, STDERR_FILENO);
 	if (chdir(getenv("PWD")) < 0)
-		fprintf(stderr, "run-in-vm: cannot enter %s: %s\n",
-			getenv("PWD"), strerror(errno));
+		fprintf(stderr, "run-in-vm: cannot enter %s: %s\n", getenv("PWD"), strerror(errno));
 	else if (execvp(argv[0], argv) < 0)
-		fprintf(stderr, "run-in-vm: cannot run %s: %s\n", argv[0],
-			strerror(errno));
+		fprintf(stderr, "run-in-vm: cannot run %s: %s\n", argv[0], strerror(errno));
 	_exit(errno == ENOENT ? 127 : 126); /* as a shell has it */
 }
 
@@ -316,8 +312,7 @@ static int run_command(char **argv)
 {
 	enum { OUT, ERR, CHILD, SOURCES };
 	struct pollfd sources[SOURCES];
-	int ports[] = { [OUT] = open_port(PORT_STDOUT),
-			[ERR] = open_port(PORT_STDERR) };
+	int ports[] = {[OUT] = open_port(PORT_STDOUT), [ERR] = open_port(PORT_STDERR)};
 	int pipes[2][2], status = -1, how;
 	sigset_t child_ended;
 	pid_t command, pid;
@@ -348,8 +343,7 @@ static int run_command(char **argv)
 		/* Orphans come to process 1 as well. */
 		while ((pid = waitpid(-1, &how, WNOHANG)) > 0)
 			if (pid == command)
-				status = WIFEXITED(how) ? WEXITSTATUS(how) :
-							  128 + WTERMSIG(how);
+				status = WIFEXITED(how) ? WEXITSTATUS(how) : 128 + WTERMSIG(how);
 		for (int i = OUT; i <= ERR; i++)
 			if (pump(pipes[i][0], ports[i]) == 0)
 				sources[i].fd = -1; /* poll() passes over it */
