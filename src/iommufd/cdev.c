@@ -192,6 +192,16 @@ struct holder {
 	char fds[32]; /* the directory of a process's descriptors */
 };
 
+static bool holder_of(int fd, struct holder *holder)
+{
+	struct stat st;
+
+	if (sys_fstat(fd, &st))
+		return false;
+	holder->rdev = st.st_rdev;
+	return true;
+}
+
 static int is_held_under(const char *fd, void *arg)
 {
 	const struct holder *holder = arg;
@@ -226,13 +236,9 @@ static bool has_user(unsigned long first, unsigned long last, void *arg)
 
 bool cdev_is_used_elsewhere(int fd)
 {
-	struct stat st;
 	struct holder holder;
 
-	if (sys_fstat(fd, &st))
-		return false;
-	holder.rdev = st.st_rdev;
-	return each_lock(fd, has_user, &holder);
+	return holder_of(fd, &holder) && each_lock(fd, has_user, &holder);
 }
 
 static int is_process_with(const char *name, void *arg)
@@ -242,13 +248,9 @@ static int is_process_with(const char *name, void *arg)
 
 bool cdev_is_elsewhere(int fd)
 {
-	struct stat st;
 	struct holder holder;
 
-	if (sys_fstat(fd, &st))
-		return false;
-	holder.rdev = st.st_rdev;
-	return dir_each("/proc", is_process_with, &holder) > 0;
+	return holder_of(fd, &holder) && dir_each("/proc", is_process_with, &holder) > 0;
 }
 
 void cdev_wait_lending(unsigned int index)

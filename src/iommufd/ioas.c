@@ -213,17 +213,17 @@ int ioas_attach(int fd, const unsigned char *token)
 	return sys_ioctl(fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach);
 }
 
-static int bind_and_close(const struct cdev *cdev)
+/* -EBUSY where the device is not to be had, in whatever words. */
+static int make_table_by(int fd, int lock)
 {
 	uint32_t dev_id;
-	int fd = cdev_open(cdev->index);
-	int ret = fd < 0 ? fd : bind_device(fd, NULL, &dev_id);
+	int ret = cdev_lock(lock, CDEV_LOCK_LENDING, CDEV_EXCLUSIVE);
 
 	if (!ret)
+		ret = bind_device(fd, NULL, &dev_id);
+	if (!ret)
 		ret = make_page_table(dev_id);
-	if (fd >= 0)
-		sys_close(fd);
-	return ret;
+	return !ret || ret == -EPERM || ret == -ENOMEM ? ret : -EBUSY;
 }
 
 /*
@@ -234,21 +234,20 @@ static int bind_and_close(const struct cdev *cdev)
 static int lend(const struct cdev *cdev, void *arg)
 {
 	int *why = arg;
-	int fd = cdev_open(cdev->index);
+	int lock = cdev_open(cdev->index);
+	int fd = lock < 0 ? lock : cdev_open(cdev->index);
 
-	if (fd < 0) {
+	if (fd >= 0) {
+		*why = make_table_by(fd, lock);
+		sys_close(fd);
+		event_attach(cdev->name, true, *why);
+	} else {
 		*why = fd;
-		return 0;
 	}
-	*why = cdev_lock(fd, CDEV_LOCK_LENDING, CDEV_EXCLUSIVE);
-	if (!*why)
-		*why = bind_and_close(cdev);
-	sys_close(fd);
-	event_attach(cdev->name, true, *why);
+	if (lock >= 0)
+		sys_close(lock);
 	if (!*why)
 		log_info("%s lent its page table: memory is pinned from now on", cdev->name);
-	else if (*why != -EPERM && *why != -ENOMEM)
-		*why = -EBUSY;
 	return iommufd.has_table;
 }
 
