@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 
+#include "base/helgrind.h"
 #include "base/sys.h"
 
 /* 0 free, 1 held, 2 held and somebody may wait. */
@@ -33,11 +34,13 @@ struct lock_saved lock_enter(void)
 						     memory_order_relaxed))
 		while (atomic_exchange_explicit(&word, 2, memory_order_acquire))
 			futex(FUTEX_WAIT, 2);
+	helgrind_acquired(&word);
 	return saved;
 }
 
 void lock_leave(struct lock_saved saved)
 {
+	helgrind_released(&word);
 	if (atomic_exchange_explicit(&word, 0, memory_order_release) == 2)
 		futex(FUTEX_WAKE, 1);
 	set_mask(&saved.sigmask, NULL);

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #include "base/event.h"
+#include "base/helgrind.h"
 #include "base/log.h"
 #include "base/process.h"
 #include "base/state.h"
@@ -33,10 +34,10 @@ typedef _Atomic(uint64_t) slot_t;
 
 struct store {
 	slot_t root[SLOTS];
+	_Atomic(uint64_t) low, high; /* all pins lie between, and all there ever were */
+	_Atomic(size_t) count;
 	uint64_t window; /* IOVA of virtual address 0; 0: none claimed yet */
 	unsigned int generation;
-	_Atomic(size_t) count;
-	_Atomic(uint64_t) low, high; /* all pins lie between, and all there ever were */
 	size_t size;
 	char *arena, *arena_end;
 	void *free_leaves;
@@ -114,6 +115,7 @@ static void *page_alloc(struct store *s, void **list)
 			s->arena_end = NULL;
 			return NULL;
 		}
+		helgrind_atomic(s->arena, ARENA_SIZE);
 		s->arena_end = s->arena + ARENA_SIZE;
 		s->size += ARENA_SIZE;
 	}
@@ -204,6 +206,8 @@ static struct store *get_store(void)
 
 	if (!s) {
 		s = process_memory((sizeof(*s) + PIN_PAGE_SIZE - 1) & ~(PIN_PAGE_SIZE - 1));
+		if (s)
+			helgrind_atomic(s, offsetof(struct store, window));
 		pin_store = s;
 	}
 	return s;

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 #
-# Sixteen threads, forks and signals under the library: as it is, and built
-# with the checkers for data races and for memory.
+# Sixteen threads, forks and signals under the library: as it is, built with the
+# checkers for data races and for memory, and built for helgrind.
 
 # shellcheck source=SCRIPTDIR/../lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
@@ -9,22 +9,24 @@
 top=$(cd "$vm_dir/../.." && pwd)
 
 # The directories are those of ./bootstrap check.
-build() { # NAME SANITIZER
+build() { # NAME CONFIGURE-ARG CFLAG...
     local directory=$top/build/$1
 
     mkdir -p "$directory"
     cd "$directory" || return
-    [[ -e config.status ]] ||
-        "$top/configure" --disable-command --enable-werror "--with-sanitizer=$2"
+    [[ -e config.status ]] || "$top/configure" --disable-command --enable-werror "$2"
     make -j"$(nproc)" libnoiommu-shim.la
-    gcc -std=gnu11 -g -O1 "-fsanitize=$2" -o "$scratch/$1" "$top/tests/stress/stress.c" \
+    gcc -std=gnu11 -g -O1 "${@:3}" -o "$scratch/$1" "$top/tests/stress/stress.c" \
         -pthread -Wl,--no-as-needed,-rpath,"$directory/.libs" .libs/libnoiommu-shim.so
 }
 
-for sanitizer in tsan:thread asan:address,undefined; do
-    (build "${sanitizer%:*}" "${sanitizer#*:}") >"$scratch/log" 2>&1 ||
-        fails "it builds with $sanitizer" "$(tail -n 20 "$scratch/log")"
-done
+builds() { # NAME CONFIGURE-ARG CFLAG...
+    (build "$@") >"$scratch/log" 2>&1 || fails "it builds with $2" "$(tail -n 20 "$scratch/log")"
+}
+
+builds tsan --with-sanitizer=thread -fsanitize=thread
+builds asan --with-sanitizer=address,undefined -fsanitize=address,undefined
+builds helgrind --enable-helgrind
 gcc -std=gnu11 -g -O1 -pthread -o "$scratch/plain" "$top/tests/stress/stress.c"
 
 # shellcheck disable=SC2317 # runs in a guest
@@ -37,6 +39,7 @@ stress() { # DIRECTORY
     ok "under the library" "${shim[@]}" "$1/plain" 300
     ok "with TSan" "$1/tsan" 100
     ok "with ASan and UBSan" "$1/asan" 100
+    ok "with helgrind" valgrind --tool=helgrind --quiet --error-exitcode=99 "$1/helgrind" 30
     is "nothing but a taken group was complained of" \
         "$(grep -v 'EBUSY): it is open already' "$NOIOMMU_SHIM_LOG_FILE")" ""
 }
