@@ -13,16 +13,19 @@ testpmd_devices=() # those for it, if not all
 # them as they are loaded, and this is the one with which testpmd begins.
 mempools=/usr/lib/x86_64-linux-gnu/librte_mempool_dpaa.so.23
 
-# With ${path[@]} in front, on two cores. Each line is to be seen at once. A primary
-# begins with memory for all, for it waits five seconds for the others to map more,
-# which may be too little here, and both crash then.
+# With ${path[@]} in front, on two cores, whose numbers are its own: a mempool has a
+# cache for each, without a lock. Each line is to be seen at once. A primary begins
+# with memory for all, for it waits five seconds for the others to map more, which may
+# be too little here, and both crash then.
 start_testpmd() { # NAME TYPE [ARG...]
-    local fd
+    local fd cores=0@0,1@1
+
+    [[ $2 == primary ]] || cores=2@0,3@1
 
     rm -f "/tmp/$1.in"
     mkfifo "/tmp/$1.in"
     # shellcheck disable=SC2154
-    "${path[@]}" stdbuf -oL dpdk-testpmd -l "0,1" -m 64 --proc-type="$2" \
+    "${path[@]}" stdbuf -oL dpdk-testpmd --lcores="$cores" -m 64 --proc-type="$2" \
         "${testpmd_devices[@]/#/-a}" -- --interactive --total-num-mbufs=8192 \
         --no-lsc-interrupt "${@:3}" <"/tmp/$1.in" >"/tmp/$1.log" 2>&1 &
     testpmd_pid[$1]=$!
@@ -48,6 +51,13 @@ does() { # NAME COMMAND WORDS
 # How many of them have all ports together had when it last forwarded?
 packets() { # NAME COUNTER
     sed -n "/Accumulated/,/++++\$/s/.*$2: \([0-9]*\).*/\1/p" "/tmp/$1.log" | tail -n 1
+}
+
+# Of the two queues for either direction that its first port has: how many packets
+# have come by the one that has had the fewest?
+by_each_queue() { # NAME
+    does "$1" "show port xstats 0" tx_q1_size_1519_max || true
+    sed -n 's/^[rt]x_q[01]_good_packets: //p' "/tmp/$1.log" | tail -n 4 | sort -n | head -n 1
 }
 
 # Forwards for a second, and tells how many packets it has received.
