@@ -16,7 +16,7 @@
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
 /* Set from the environment: what is written, and where to (none: descriptor 2). */
-extern enum log_level log_limit;
+extern enum log_level log_limit __attribute__((visibility("hidden")));
 extern struct hidden log_file;
 
 /*

@@ -6,7 +6,7 @@
 #include "shim/state.h"
 
 extern struct shim_state shim_state;
-extern struct shim_counts *shim_counts; /* never NULL */
+extern struct shim_counts *shim_counts __attribute__((visibility("hidden"))); /* never NULL */
 
 /* Shows them. Once, by the library's constructor, when settings have been read. */
 void state_show(void);

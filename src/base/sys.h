@@ -23,7 +23,7 @@
 
 typedef long sys_call_fn(long nr, long a, long b, long c, long d, long e, long f);
 
-extern sys_call_fn *sys_call;
+extern sys_call_fn *sys_call __attribute__((visibility("hidden")));
 sys_call_fn sys_call_kernel;
 
 static inline int sys_openat(int dirfd, const char *path, int flags)

@@ -183,6 +183,12 @@ static inline bool legacy_is_mute(int fd)
 	return kind == FD_CONTAINER || kind == FD_GROUP;
 }
 
+static inline bool legacy_is_pagemap(int fd)
+{
+	return fdtab_kind(fd) == FD_PAGEMAP &&
+	       ((unsigned int)fd < FDTAB_LOW || legacy_kind(fd) == FD_PAGEMAP);
+}
+
 /* True for these, devices and stand-ins, which are other files underneath than natively. */
 static inline bool legacy_is_other(int fd)
 {

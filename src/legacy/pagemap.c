@@ -558,7 +558,7 @@ static int answer(int fd, uint64_t va, uint64_t *entries, size_t n, off_t pos, s
 
 static void report(uint64_t va, const uint64_t *entries, size_t n)
 {
-	for (size_t i = 0; log_limit >= LOG_DEBUG && i < n; i++)
+	for (size_t i = 0; i < n; i++)
 		if (entries[i] & PAGEMAP_PRESENT)
 			log_debug("lookup va=0x%lx pa=0x%lx", va + (i << PIN_PAGE_SHIFT),
 				  (entries[i] & PAGEMAP_PFN) << PIN_PAGE_SHIFT);
@@ -573,37 +573,39 @@ static bool shows_us(struct pagemap *pagemap)
 	return pagemap->generation == process_generation();
 }
 
-ssize_t legacy_pagemap_read(int fd, void *buf, ssize_t len, off_t pos, uint64_t start)
+/* Something has to be done with the entries that were read at pos. */
+static __attribute__((noinline)) int look_up(int fd, uint64_t va, uint64_t *entries, size_t n,
+					     off_t pos, size_t *changed)
 {
-	uint64_t *entries = buf;
-	size_t n = (size_t)len / sizeof(*entries);
-	bool at_position = pos < 0;
-	struct lock_saved saved;
-	struct pagemap *pagemap;
-	size_t changed = 0;
-	uint64_t va;
+	struct lock_saved saved = lock_enter();
+	struct pagemap *pagemap = (struct pagemap *)fdtab_get(fd);
 	int ret = 0;
 
-	if (at_position)
-		pos = sys_lseek(fd, 0, SEEK_CUR) - len;
-	va = (uint64_t)pos / sizeof(*entries) << PIN_PAGE_SHIFT;
-	if (settings.mode != MODE_GROUP && n <= TRACE_SCAN_PAGES &&
-	    pin_current(va, entries, n) < n) {
-		saved = lock_enter();
-		pagemap = (struct pagemap *)fdtab_get(fd);
-		if (pagemap && pagemap->object.kind == FD_PAGEMAP && shows_us(pagemap) &&
-		    !pagemap->native)
-			ret = answer(fd, va, entries, n, pos, &changed);
-		else if (!pagemap && fdtab_is_expected(fd))
-			ret = -ENOMEM; /* it cannot be told whose pages these are */
-		if (ret && at_position)
-			sys_lseek(fd, pos, SEEK_SET);
-		lock_leave(saved);
-	}
-	event_lookup(start, fd, va, entries, n, changed, ret);
-	if (ret)
+	if (pagemap && pagemap->object.kind == FD_PAGEMAP && shows_us(pagemap) && !pagemap->native)
+		ret = answer(fd, va, entries, n, pos, changed);
+	else if (!pagemap && fdtab_is_expected(fd))
+		ret = -ENOMEM; /* it cannot be told whose pages these are */
+	lock_leave(saved);
+	return ret;
+}
+
+ssize_t legacy_pagemap_read(int fd, void *buf, ssize_t len, off_t pos, uint64_t start)
+{
+	size_t n = (size_t)len / sizeof(uint64_t), changed = 0;
+	off_t at = pos < 0 ? sys_lseek(fd, 0, SEEK_CUR) - len : pos;
+	uint64_t va = (uint64_t)at / sizeof(uint64_t) << PIN_PAGE_SHIFT;
+	int ret = 0;
+
+	if (n <= TRACE_SCAN_PAGES && pin_current(va, buf, n) < n && settings.mode != MODE_GROUP)
+		ret = look_up(fd, va, buf, n, at, &changed);
+	event_lookup(start, fd, va, buf, n, changed, ret);
+	if (ret) {
+		if (pos < 0)
+			sys_lseek(fd, at, SEEK_SET);
 		return ret;
-	report(va, entries, n);
+	}
+	if (log_limit >= LOG_DEBUG)
+		report(va, buf, n);
 	return len;
 }
 

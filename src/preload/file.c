@@ -61,13 +61,13 @@ ELSEWHERE int opened(int dirfd, const char *path, int flags, int fd, int errno_b
 		opened(dirfd, path, flags, fd_, before_, start_, below_);                          \
 	})
 
-ELSEWHERE int open_carefully(__typeof__(next.open) call, const char *path, int flags, mode_t mode)
+ELSEWHERE int open_carefully(const char *path, int flags, mode_t mode, __typeof__(next.open) call)
 {
 	return OPENED_CAREFULLY(AT_FDCWD, path, flags, call(path, flags, mode));
 }
 
-ELSEWHERE int openat_carefully(__typeof__(next.openat) call, int dirfd, const char *path, int flags,
-			       mode_t mode)
+ELSEWHERE int openat_carefully(int dirfd, const char *path, int flags, mode_t mode,
+			       __typeof__(next.openat) call)
 {
 	return OPENED_CAREFULLY(dirfd, path, flags, call(dirfd, path, flags, mode));
 }
@@ -94,10 +94,10 @@ static inline bool looks_first(int dirfd, int flags)
 	})
 
 #define OPEN(name, path, flags, mode)                                                              \
-	OPENED(AT_FDCWD, path, flags, open_carefully(NEXT(name), path, flags, mode),               \
+	OPENED(AT_FDCWD, path, flags, open_carefully(path, flags, mode, NEXT(name)),               \
 	       NEXT(name)(path, flags, mode))
 #define OPENAT(name, dirfd, path, flags, mode)                                                     \
-	OPENED(dirfd, path, flags, openat_carefully(NEXT(name), dirfd, path, flags, mode),         \
+	OPENED(dirfd, path, flags, openat_carefully(dirfd, path, flags, mode, NEXT(name)),         \
 	       NEXT(name)(dirfd, path, flags, mode))
 
 int any_open(const char *path, int flags, mode_t mode) IS(open);
@@ -178,19 +178,19 @@ int __openat64_2(int dirfd, const char *path, int flags)
 		unproved_ || !legacy_close(fd, &ret_) ? (int)(call) : (int)result(ret_);           \
 	})
 
-ELSEWHERE int close_ours(__typeof__(next.close) call, int fd)
+ELSEWHERE int close_ours(int fd, __typeof__(next.close) call)
 {
 	return CLOSE_OURS(fd, call(fd));
 }
 
 int close(int fd)
 {
-	return is_ours(fd) ? close_ours(NEXT(close), fd) : NEXT(close)(fd);
+	return is_ours(fd) ? close_ours(fd, NEXT(close)) : NEXT(close)(fd);
 }
 
 int __close(int fd)
 {
-	return is_ours(fd) ? close_ours(NEXT(__close), fd) : NEXT(__close)(fd);
+	return is_ours(fd) ? close_ours(fd, NEXT(__close)) : NEXT(__close)(fd);
 }
 
 /* call closes at..end; between such stretches lies what is hidden. */

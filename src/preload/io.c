@@ -37,23 +37,6 @@ int any_ioctl(int fd, ioctl_request_t cmd, unsigned long arg)
 	return (int)ioctl_ours(fd, cmd, arg);
 }
 
-/* The kernel has filled the buffer: the entries in it may need our frames. */
-static ssize_t was_read(int fd, void *buf, size_t size, ssize_t len, off_t pos, uint64_t start)
-{
-	if (fdtab_kind(fd) != FD_PAGEMAP)
-		observe_transfer(TRACE_READ, fd, buf, size, pos, len < 0 ? -errno : len, start);
-	else if (len > 0)
-		return result(legacy_pagemap_read(fd, buf, len, pos, start));
-	return len;
-}
-
-static ssize_t was_written(int fd, const void *buf, size_t size, ssize_t len, off_t pos,
-			   uint64_t start)
-{
-	observe_transfer(TRACE_WRITE, fd, buf, size, pos, len < 0 ? -errno : len, start);
-	return len;
-}
-
 /*
  * A group's descriptor can be that of an open device underneath, and natively
  * nothing can be read from or written to a group. The kernel looks first for
@@ -64,67 +47,79 @@ static inline ssize_t refused(int fd, int forbidden)
 	return result((legacy_file_flags(fd, 0) & O_ACCMODE) == forbidden ? -EBADF : -EINVAL);
 }
 
-#define TRANSFER(done, forbidden, fd, buf, len, pos, call)                                         \
+#define TRANSFER(kind, forbidden, fd, buf, len, pos, call)                                         \
 	({                                                                                         \
+		uint64_t start_ = event_start();                                                   \
 		ssize_t ret_;                                                                      \
 		if (legacy_is_mute(fd)) {                                                          \
 			ret_ = refused(fd, forbidden);                                             \
 		} else {                                                                           \
-			uint64_t start_ = event_start();                                           \
 			ret_ = (call);                                                             \
-			ret_ = done(fd, buf, len, ret_, pos, start_);                              \
+			observe_transfer(kind, fd, buf, len, pos, ret_ < 0 ? -errno : ret_,        \
+					 start_);                                                  \
 		}                                                                                  \
 		ret_;                                                                              \
 	})
-#define READ(fd, buf, len, pos, call)  TRANSFER(was_read, O_WRONLY, fd, buf, len, pos, call)
-#define WRITE(fd, buf, len, pos, call) TRANSFER(was_written, O_RDONLY, fd, buf, len, pos, call)
 
-ELSEWHERE ssize_t read_ours(__typeof__(next.read) call, int fd, void *buf, size_t len)
+/* The kernel fills the buffer: the entries in it may need our frames. */
+#define LOOK_UP(fd, buf, pos, call)                                                                \
+	({                                                                                         \
+		uint64_t start_ = event_start();                                                   \
+		ssize_t len_ = (call);                                                             \
+		len_ > 0 ? result(legacy_pagemap_read(fd, buf, len_, pos, start_)) : len_;         \
+	})
+
+#define READ(fd, buf, len, pos, call)                                                              \
+	(legacy_is_pagemap(fd) ? LOOK_UP(fd, buf, pos, call)                                       \
+			       : TRANSFER(TRACE_READ, O_WRONLY, fd, buf, len, pos, call))
+#define WRITE(fd, buf, len, pos, call) TRANSFER(TRACE_WRITE, O_RDONLY, fd, buf, len, pos, call)
+
+ELSEWHERE ssize_t read_ours(int fd, void *buf, size_t len, __typeof__(next.read) call)
 {
 	return READ(fd, buf, len, -1, call(fd, buf, len));
 }
 
-ELSEWHERE ssize_t pread_ours(__typeof__(next.pread) call, int fd, void *buf, size_t len, off_t pos)
+ELSEWHERE ssize_t pread_ours(int fd, void *buf, size_t len, off_t pos, __typeof__(next.pread) call)
 {
 	return READ(fd, buf, len, pos, call(fd, buf, len, pos));
 }
 
-ELSEWHERE ssize_t write_ours(__typeof__(next.write) call, int fd, const void *buf, size_t len)
+ELSEWHERE ssize_t write_ours(int fd, const void *buf, size_t len, __typeof__(next.write) call)
 {
 	return WRITE(fd, buf, len, -1, call(fd, buf, len));
 }
 
-ELSEWHERE ssize_t pwrite_ours(__typeof__(next.pwrite) call, int fd, const void *buf, size_t len,
-			      off_t pos)
+ELSEWHERE ssize_t pwrite_ours(int fd, const void *buf, size_t len, off_t pos,
+			      __typeof__(next.pwrite) call)
 {
 	return WRITE(fd, buf, len, pos, call(fd, buf, len, pos));
 }
 
 ssize_t read(int fd, void *buf, size_t len)
 {
-	return is_ours(fd) ? read_ours(NEXT(read), fd, buf, len) : NEXT(read)(fd, buf, len);
+	return is_ours(fd) ? read_ours(fd, buf, len, NEXT(read)) : NEXT(read)(fd, buf, len);
 }
 
 ssize_t __read(int fd, void *buf, size_t len)
 {
-	return is_ours(fd) ? read_ours(NEXT(__read), fd, buf, len) : NEXT(__read)(fd, buf, len);
+	return is_ours(fd) ? read_ours(fd, buf, len, NEXT(__read)) : NEXT(__read)(fd, buf, len);
 }
 
 ssize_t pread(int fd, void *buf, size_t len, off_t pos)
 {
-	return is_ours(fd) ? pread_ours(NEXT(pread), fd, buf, len, pos)
+	return is_ours(fd) ? pread_ours(fd, buf, len, pos, NEXT(pread))
 			   : NEXT(pread)(fd, buf, len, pos);
 }
 
 ssize_t pread64(int fd, void *buf, size_t len, off64_t pos)
 {
-	return is_ours(fd) ? pread_ours(NEXT(pread64), fd, buf, len, pos)
+	return is_ours(fd) ? pread_ours(fd, buf, len, pos, NEXT(pread64))
 			   : NEXT(pread64)(fd, buf, len, pos);
 }
 
 ssize_t __pread64(int fd, void *buf, size_t len, off64_t pos)
 {
-	return is_ours(fd) ? pread_ours(NEXT(__pread64), fd, buf, len, pos)
+	return is_ours(fd) ? pread_ours(fd, buf, len, pos, NEXT(__pread64))
 			   : NEXT(__pread64)(fd, buf, len, pos);
 }
 
@@ -132,47 +127,47 @@ ssize_t __pread64(int fd, void *buf, size_t len, off64_t pos)
 
 ssize_t __read_chk(int fd, void *buf, size_t len, size_t buf_size)
 {
-	return is_ours(fd) && len <= buf_size ? read_ours(NEXT(read), fd, buf, len)
+	return is_ours(fd) && len <= buf_size ? read_ours(fd, buf, len, NEXT(read))
 					      : NEXT(__read_chk)(fd, buf, len, buf_size);
 }
 
 ssize_t __pread_chk(int fd, void *buf, size_t len, off_t pos, size_t buf_size)
 {
-	return is_ours(fd) && len <= buf_size ? pread_ours(NEXT(pread), fd, buf, len, pos)
+	return is_ours(fd) && len <= buf_size ? pread_ours(fd, buf, len, pos, NEXT(pread))
 					      : NEXT(__pread_chk)(fd, buf, len, pos, buf_size);
 }
 
 ssize_t __pread64_chk(int fd, void *buf, size_t len, off64_t pos, size_t buf_size)
 {
-	return is_ours(fd) && len <= buf_size ? pread_ours(NEXT(pread64), fd, buf, len, pos)
+	return is_ours(fd) && len <= buf_size ? pread_ours(fd, buf, len, pos, NEXT(pread64))
 					      : NEXT(__pread64_chk)(fd, buf, len, pos, buf_size);
 }
 
 ssize_t write(int fd, const void *buf, size_t len)
 {
-	return is_ours(fd) ? write_ours(NEXT(write), fd, buf, len) : NEXT(write)(fd, buf, len);
+	return is_ours(fd) ? write_ours(fd, buf, len, NEXT(write)) : NEXT(write)(fd, buf, len);
 }
 
 ssize_t __write(int fd, const void *buf, size_t len)
 {
-	return is_ours(fd) ? write_ours(NEXT(__write), fd, buf, len) : NEXT(__write)(fd, buf, len);
+	return is_ours(fd) ? write_ours(fd, buf, len, NEXT(__write)) : NEXT(__write)(fd, buf, len);
 }
 
 ssize_t pwrite(int fd, const void *buf, size_t len, off_t pos)
 {
-	return is_ours(fd) ? pwrite_ours(NEXT(pwrite), fd, buf, len, pos)
+	return is_ours(fd) ? pwrite_ours(fd, buf, len, pos, NEXT(pwrite))
 			   : NEXT(pwrite)(fd, buf, len, pos);
 }
 
 ssize_t pwrite64(int fd, const void *buf, size_t len, off64_t pos)
 {
-	return is_ours(fd) ? pwrite_ours(NEXT(pwrite64), fd, buf, len, pos)
+	return is_ours(fd) ? pwrite_ours(fd, buf, len, pos, NEXT(pwrite64))
 			   : NEXT(pwrite64)(fd, buf, len, pos);
 }
 
 ssize_t __pwrite64(int fd, const void *buf, size_t len, off64_t pos)
 {
-	return is_ours(fd) ? pwrite_ours(NEXT(__pwrite64), fd, buf, len, pos)
+	return is_ours(fd) ? pwrite_ours(fd, buf, len, pos, NEXT(__pwrite64))
 			   : NEXT(__pwrite64)(fd, buf, len, pos);
 }
 
