@@ -223,7 +223,8 @@ static bool is_out_of_reach(const struct elf *elf, const struct elf *library,
 		if (elf->libc == ELF_LIBC_UNKNOWN)
 			return instead(obstacle, "use a build for %s",
 				       elf_libc_name(library->libc));
-		return instead(obstacle, "build noiommu-shim with %s, or use a build for %s",
+		return instead(obstacle,
+			       "preload a library that is built with %s, or use a build for %s",
 			       elf_libc_name(elf->libc), elf_libc_name(library->libc));
 	}
 	return false;
