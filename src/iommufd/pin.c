@@ -446,9 +446,7 @@ bool pin_next(uint64_t from, struct pin *pin)
 	slot_t *slot;
 	uint64_t value;
 
-	if (!s || from >= PIN_VA_LIMIT)
-		return false;
-	slot = next_page(s, &from, PIN_VA_LIMIT, &level);
+	slot = s ? next_page(s, &from, load(&s->high), &level) : NULL;
 	if (!slot)
 		return false;
 	/* Maps do not cross the border of a leaf, so the head is in the same one. */
@@ -470,6 +468,44 @@ bool pin_next(uint64_t from, struct pin *pin)
 		}
 	}
 	return true;
+}
+
+/* To read so many entries costs as much as another read. */
+#define ROW_GAP 16
+
+bool pin_next_row(uint64_t from, size_t most, struct pin_row *row)
+{
+	struct store *s = pin_store;
+	unsigned int level;
+	slot_t *slot;
+
+	slot = s ? next_page(s, &from, load(&s->high), &level) : NULL;
+	if (!slot)
+		return false;
+	*row = (struct pin_row){.va = from, .shift = shift_of(level), .pages = 1, .pinned = 1};
+	if (level)
+		return true;
+	for (size_t i = 1, left = SLOTS - (from >> PIN_PAGE_SHIFT) % SLOTS;
+	     i < left && i - row->pages < ROW_GAP && row->pinned < most; i++)
+		if (is_page(load(slot + i))) {
+			row->pages = i + 1;
+			row->pinned++;
+		}
+	return true;
+}
+
+size_t pin_differs(uint64_t va, const uint64_t *entries, size_t n)
+{
+	unsigned int level;
+	slot_t *slot = find(pin_store, va, &level);
+
+	for (size_t i = 0; i < (level ? 1 : n); i++) {
+		uint64_t page = load(slot + i);
+
+		if (is_page(page) && (page ^ entries[i]) & (PAGEMAP_PFN | PAGEMAP_PRESENT))
+			return i;
+	}
+	return n;
 }
 
 uint64_t pin_pfn(uint64_t va)

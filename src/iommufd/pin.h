@@ -109,6 +109,25 @@ struct pin {
 };
 bool pin_next(uint64_t from, struct pin *pin);
 
+/*
+ * Pinned pages that one read of pagemap shows: the first that ends after from,
+ * and those that follow it, most together. Between them can be a few that are
+ * not pinned. A huge page stands alone, for its first entry.
+ */
+struct pin_row {
+	uint64_t va;
+	unsigned int shift;
+	size_t pages; /* entries to read from va on: at most 512 */
+	size_t pinned;
+};
+bool pin_next_row(uint64_t from, size_t most, struct pin_row *row);
+
+/*
+ * The first of n entries of a row, or of its end, that does not name the frame
+ * that is pinned there; n: all do.
+ */
+size_t pin_differs(uint64_t va, const uint64_t *entries, size_t n);
+
 /* Pins under to what is pinned at [va, va + len), without a moment unpinned. */
 int pin_copy(uint64_t va, uint64_t len, uint64_t to);
 

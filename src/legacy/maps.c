@@ -177,9 +177,13 @@ void maps_each_alias(uint64_t va, uint64_t len, void (*what)(uint64_t va, uint64
 	}
 }
 
-bool maps_entries(uint64_t va, uint64_t *entries, size_t n)
+int maps_pagemap(void)
 {
-	int fd = open_source(&pagemap);
+	return open_source(&pagemap);
+}
+
+bool maps_entries(int fd, uint64_t va, uint64_t *entries, size_t n)
+{
 	ssize_t size = (ssize_t)(n * sizeof(*entries));
 
 	return fd >= 0 &&

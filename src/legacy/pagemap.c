@@ -266,7 +266,7 @@ static int give_up(uint64_t va, int error)
 {
 	uint64_t entry = PAGEMAP_PRESENT | PAGEMAP_PFN;
 
-	maps_entries(va, &entry, 1);
+	maps_entries(maps_pagemap(), va, &entry, 1);
 	/*
 	 * No memory: gone by now, or not for the program itself to read, as with
 	 * PROT_NONE, which keeps its pages. What a device has there is not
@@ -390,12 +390,11 @@ static int pin_pages(uint64_t va, const uint64_t *entries, size_t n)
 /*
  * Pins of memory that was given back where no preload sees it (free() of a
  * large block, a thread's stack) are found by and by: two pages are looked at
- * for each that is pinned, so that there are never more of these than of others.
- * Neighbours cost one read together.
+ * for each that is pinned, so that there are never more of these than of
+ * others, and SWEEP_LEAST. Neighbours cost one read together.
  */
-#define SWEEP_LEAST 16
+#define SWEEP_LEAST 128
 #define SWEEP_MOST  2048 /* for one lookup */
-#define SWEEP_READ  64	 /* pages at once, if not more are due */
 
 /* What the dead left is looked for at one lookup of so many. */
 #define SWEEP_DEAD 64
@@ -406,58 +405,64 @@ static bool is_gone(uint64_t va, uint64_t entry)
 	struct pin pin;
 
 	if (entry & PAGEMAP_PRESENT)
-		return !HIDDEN_PFN(entry) && (entry & PAGEMAP_PFN) != pin_pfn(va);
+		return !HIDDEN_PFN(entry);
 	return pin_next(va, &pin) && (!pin.shared || !maps_shared_length(va));
 }
 
-/* How many pages there are to read from va on, where the pin is: a huge one is one. */
-static size_t to_sweep(const struct pin *pin, uint64_t va, size_t due)
+static bool sweep_row(int fd, const struct pin_row *row)
 {
-	size_t left = 512 - (va >> PIN_PAGE_SHIFT) % 512;
+	uint64_t entries[512];
+	uint64_t va = row->va;
 
-	if (pin->shift != PIN_PAGE_SHIFT)
-		return 1;
-	if (due < SWEEP_READ)
-		due = SWEEP_READ;
-	return due < left ? due : left;
+	if (!maps_entries(fd, va, entries, row->pages))
+		return false;
+	for (size_t i = 0; i < row->pages; i++, va += PIN_PAGE_SIZE) {
+		size_t same = pin_differs(va, &entries[i], row->pages - i);
+
+		i += same;
+		va += same << PIN_PAGE_SHIFT;
+		if (i < row->pages && is_gone(va, entries[i]))
+			pin_release(va, UINT64_C(1) << row->shift);
+	}
+	return true;
+}
+
+/* From where the last one ended, once around at most. */
+static void sweep_pins(size_t due)
+{
+	static uint64_t cursor;
+	uint64_t start = cursor;
+	bool around = false;
+	int fd = maps_pagemap();
+	struct pin_row row;
+
+	while (due) {
+		if (pin_next_row(cursor, due, &row)) {
+			if ((around && row.va >= start) || !sweep_row(fd, &row))
+				return;
+			cursor = row.va + (row.pages << row.shift);
+			due -= row.pinned;
+		} else if (!around) {
+			cursor = 0;
+			around = true;
+		} else {
+			return;
+		}
+	}
 }
 
 static void sweep(size_t pages)
 {
-	static uint64_t cursor;
 	static unsigned int lookups;
 	static size_t due;
-	uint64_t entries[512];
 
 	if (++lookups % SWEEP_DEAD == 0)
 		pin_release_gone();
 	due += 2 * pages;
 	if (due < SWEEP_LEAST)
 		return;
-	if (due > SWEEP_MOST)
-		due = SWEEP_MOST;
-	while (due) {
-		struct pin pin;
-		uint64_t va;
-		size_t n;
-
-		if (!pin_next(cursor, &pin)) {
-			cursor = due = 0;
-			return;
-		}
-		va = pin.va > cursor ? pin.va : cursor;
-		n = to_sweep(&pin, va, due);
-		cursor = va + (n << pin.shift);
-		if (!maps_entries(va, entries, n))
-			return;
-		for (size_t i = 0; i < n; i++, va += PIN_PAGE_SIZE) {
-			if (!pin_pfn(va))
-				continue;
-			due -= due > 0;
-			if (is_gone(va, entries[i]))
-				pin_release(va, UINT64_C(1) << pin.shift);
-		}
-	}
+	sweep_pins(due < SWEEP_MOST ? due : SWEEP_MOST);
+	due = 0;
 }
 
 /*
@@ -490,7 +495,7 @@ static bool holds(const struct deferred *deferred)
 {
 	uint64_t entry;
 
-	if (!maps_entries(deferred->va, &entry, 1) || !(entry & PAGEMAP_PRESENT))
+	if (!maps_entries(maps_pagemap(), deferred->va, &entry, 1) || !(entry & PAGEMAP_PRESENT))
 		return false;
 	return !pin_pages(deferred->va, &entry, 1) && pin_pfn(deferred->va) == deferred->pfn;
 }

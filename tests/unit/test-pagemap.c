@@ -341,6 +341,35 @@ START_TEST(memory_gone_unseen)
 }
 END_TEST
 
+/*
+ * What is lost lies before and behind what was looked at the last time, and
+ * beside pages that are in use: none of these is given up.
+ */
+START_TEST(lost_among_others)
+{
+	const size_t pages = 512;
+	uint64_t held[512];
+
+	fake_map(BASE, pages * FAKE_4K, NULL, 0, 0);
+	for (size_t i = 0; i < pages; i++)
+		held[i] = program_frame(pagemap, BASE + i * FAKE_4K);
+	/* Not where a program would look it up again. */
+	for (size_t i = 1; i < pages; i += 12)
+		fake_unmap(BASE + i * FAKE_4K, FAKE_4K);
+	for (size_t i = 2; i < pages; i += 12) {
+		fake_unmap(BASE + i * FAKE_4K, FAKE_4K);
+		fake_map(BASE + i * FAKE_4K, FAKE_4K, NULL, 0, 0);
+	}
+	fake_map(BASE + FAKE_1G, pages * FAKE_4K, NULL, 0, 0);
+	for (size_t i = 0; i < pages; i++)
+		program_frame(pagemap, BASE + FAKE_1G + i * FAKE_4K);
+	for (size_t i = 0; i < pages; i++)
+		ck_assert_int_eq(fake_is_pinned(held[i]), i % 12 != 1 && i % 12 != 2);
+	for (size_t i = 0; i < pages; i += 12)
+		ck_assert_uint_eq(fake_pfn(BASE + i * FAKE_4K), held[i]);
+}
+END_TEST
+
 /* The zero page, a private page of a file: pinning copies it, the address is the copy's. */
 START_TEST(page_copied_by_the_pin)
 {
@@ -718,6 +747,7 @@ Suite *suite_pagemap(void)
 	tcase_add_test(tc, memory_replaced_unseen);
 	tcase_add_test(tc, huge_page_replaced_unseen);
 	tcase_add_test(tc, memory_gone_unseen);
+	tcase_add_test(tc, lost_among_others);
 	tcase_add_test(tc, page_copied_by_the_pin);
 	tcase_add_test(tc, page_on_the_move);
 	tcase_add_test(tc, scan_pins_nothing);

@@ -357,6 +357,73 @@ START_TEST(next)
 END_TEST
 
 /* The pages of [BASE, BASE + 16 pages) also at to, which lies anyhow in its leaf. */
+static void assert_row(uint64_t from, size_t most, const struct pin_row *expected)
+{
+	struct pin_row row;
+
+	ck_assert(pin_next_row(from, most, &row));
+	ck_assert_uint_eq(row.va, expected->va);
+	ck_assert_uint_eq(row.shift, expected->shift);
+	ck_assert_uint_eq(row.pages, expected->pages);
+	ck_assert_uint_eq(row.pinned, expected->pinned);
+}
+
+/* Two neighbours, a small gap, one, a large gap, one; the end of a leaf; a huge page. */
+START_TEST(rows)
+{
+	const uint64_t pages[] = {3, 4, 10, 100, 510, 511, 512};
+	const uint64_t large = BASE + 2 * FAKE_2M;
+	struct pin_row row;
+
+	ck_assert(!pin_next_row(0, 512, &row));
+	fake_map(BASE, 2 * FAKE_2M, NULL, 0, 0);
+	fake_map(large, FAKE_2M, fake_file(FAKE_2M, FAKE_2M), 0, 0);
+	for (size_t i = 0; i < sizeof(pages) / sizeof(*pages); i++)
+		pin_add(BASE + pages[i] * FAKE_4K, FAKE_4K, PIN_PAGE_SHIFT, false);
+	pin_add(large, FAKE_2M, PIN_PMD_SHIFT, true);
+	assert_row(0, 512, &(struct pin_row){BASE + 3 * FAKE_4K, PIN_PAGE_SHIFT, 8, 3});
+	assert_row(0, 2, &(struct pin_row){BASE + 3 * FAKE_4K, PIN_PAGE_SHIFT, 2, 2});
+	assert_row(BASE + 4 * FAKE_4K, 512,
+		   &(struct pin_row){BASE + 4 * FAKE_4K, PIN_PAGE_SHIFT, 7, 2});
+	assert_row(BASE + 11 * FAKE_4K, 512,
+		   &(struct pin_row){BASE + 100 * FAKE_4K, PIN_PAGE_SHIFT, 1, 1});
+	assert_row(BASE + 101 * FAKE_4K, 512,
+		   &(struct pin_row){BASE + 510 * FAKE_4K, PIN_PAGE_SHIFT, 2, 2});
+	assert_row(BASE + FAKE_2M, 512, &(struct pin_row){BASE + FAKE_2M, PIN_PAGE_SHIFT, 1, 1});
+	assert_row(large + FAKE_4K, 512, &(struct pin_row){large, PIN_PMD_SHIFT, 1, 1});
+	ck_assert(!pin_next_row(large + FAKE_2M, 512, &row));
+}
+END_TEST
+
+START_TEST(differs)
+{
+	const uint64_t large = BASE + FAKE_2M;
+	uint64_t entries[8];
+
+	fake_map(BASE, 8 * FAKE_4K, NULL, 0, 0);
+	fake_map(large, FAKE_2M, fake_file(FAKE_2M, FAKE_2M), 0, 0);
+	pin_add(BASE + 2 * FAKE_4K, 3 * FAKE_4K, PIN_PAGE_SHIFT, false);
+	pin_add(large, FAKE_2M, PIN_PMD_SHIFT, true);
+	for (size_t i = 0; i < 8; i++)
+		entries[i] = entry(BASE + i * FAKE_4K);
+	ck_assert_uint_eq(pin_differs(BASE, entries, 8), 8);
+	/* Of what is not pinned it does not matter. */
+	entries[1] = entries[6] = 0;
+	ck_assert_uint_eq(pin_differs(BASE, entries, 8), 8);
+	entries[4] = 0;
+	ck_assert_uint_eq(pin_differs(BASE, entries, 8), 4);
+	entries[3]++;
+	ck_assert_uint_eq(pin_differs(BASE, entries, 8), 3);
+	ck_assert_uint_eq(pin_differs(BASE + 4 * FAKE_4K, entries + 4, 4), 0);
+	ck_assert_uint_eq(pin_differs(BASE + 5 * FAKE_4K, entries + 5, 3), 3);
+	entries[0] = entry(large);
+	ck_assert_uint_eq(pin_differs(large, entries, 1), 1);
+	entries[0]++;
+	ck_assert_uint_eq(pin_differs(large, entries, 1), 0);
+	ck_assert_uint_eq(pin_differs(FAKE_1G, entries, 1), 1);
+}
+END_TEST
+
 START_TEST(copy)
 {
 	static const uint64_t offsets[] = {0, 5 * FAKE_4K, FAKE_2M - 8 * FAKE_4K,
@@ -838,6 +905,8 @@ Suite *suite_pin(void)
 	tcase_add_test(tc, failed_partial_release_keeps_the_rest);
 	tcase_add_test(tc, any);
 	tcase_add_test(tc, next);
+	tcase_add_test(tc, rows);
+	tcase_add_test(tc, differs);
 	tcase_add_loop_test(tc, copy, 0, 4);
 	tcase_add_test(tc, copy_of_a_part);
 	tcase_add_test(tc, copy_over_another_pin);
