@@ -47,6 +47,14 @@ static bool next_file_mapping(uint64_t va, struct procmap_query *vma)
 	return query(va, PROCMAP_QUERY_COVERING_OR_NEXT_VMA | PROCMAP_QUERY_FILE_BACKED_VMA, vma);
 }
 
+static bool next_shared_mapping(uint64_t va, struct procmap_query *vma)
+{
+	return query(va,
+		     PROCMAP_QUERY_COVERING_OR_NEXT_VMA | PROCMAP_QUERY_FILE_BACKED_VMA |
+			     PROCMAP_QUERY_VMA_SHARED,
+		     vma);
+}
+
 uint64_t maps_page_size(uint64_t va)
 {
 	struct procmap_query vma;
@@ -92,6 +100,12 @@ static void cut(uint64_t *len, uint64_t limit)
 		*len = limit;
 }
 
+/* va, or the end of [from, to) if it lies in there: a driver unmaps many pages at once. */
+static uint64_t behind(uint64_t va, uint64_t from, uint64_t to)
+{
+	return va >= from && va < to ? to : va;
+}
+
 bool maps_find_alias(uint64_t va, uint64_t *len, uint64_t from, uint64_t to, uint64_t *alias)
 {
 	struct procmap_query self, vma;
@@ -101,12 +115,11 @@ bool maps_find_alias(uint64_t va, uint64_t *len, uint64_t from, uint64_t to, uin
 		return false;
 	cut(len, self.vma_end - va);
 	offset = self.vma_offset + (va - self.vma_start);
-	for (uint64_t at = 0; next_file_mapping(at, &vma); at = vma.vma_end) {
+	for (uint64_t at = 0; next_shared_mapping(at, &vma); at = behind(vma.vma_end, from, to)) {
 		uint64_t end = vma.vma_offset + (vma.vma_end - vma.vma_start);
 
 		if (vma.inode != self.inode || vma.dev_major != self.dev_major ||
-		    vma.dev_minor != self.dev_minor || offset >= end ||
-		    !(vma.vma_flags & PROCMAP_QUERY_VMA_SHARED))
+		    vma.dev_minor != self.dev_minor || offset >= end)
 			continue;
 		if (offset < vma.vma_offset) {
 			cut(len, vma.vma_offset - offset);
