@@ -251,6 +251,16 @@ static int lend(const struct cdev *cdev, void *arg)
 	return iommufd.has_table;
 }
 
+bool ioas_has_table(void)
+{
+	return iommufd.has_table && iommufd.fd.fd >= 0;
+}
+
+bool ioas_check(void)
+{
+	return hidden_check(&iommufd.fd);
+}
+
 int ioas_page_table(void)
 {
 	int why = -ENODEV;

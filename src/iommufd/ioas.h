@@ -35,6 +35,16 @@ unsigned int ioas_generation(void);
 int ioas_page_table(void);
 
 /*
+ * True when it had one the last time. That does not look at the descriptor:
+ * when it was closed or replaced behind the library's back, IOMMU_IOAS_MAP
+ * fails, which no other file knows, and then ioas_check() tells.
+ */
+bool ioas_has_table(void);
+
+/* False, and its page table is forgotten, when the iommufd is there no more. */
+bool ioas_check(void);
+
+/*
  * Binds the device open under fd to the iommufd and attaches it to the page
  * table. token is a VF token of 16 bytes or NULL. -EINVAL or -EBUSY when it is
  * bound elsewhere.

@@ -72,7 +72,9 @@ size_t pin_count(void);
 /*
  * Pins [va, va + len), which must hold no pins: pages of 1 << shift bytes,
  * all present. shared: other mappings of them may exist. -EFAULT: this is no
- * memory that can be pinned; -ENOMEM: no memory, or RLIMIT_MEMLOCK.
+ * memory that can be pinned; -ENOMEM: no memory, or RLIMIT_MEMLOCK. After an
+ * error ioas_check() tells whether the iommufd was lost, and with it all pins;
+ * the next call then begins in another.
  */
 int pin_add(uint64_t va, uint64_t len, unsigned int shift, bool shared);
 

@@ -764,7 +764,7 @@ long group_ioctl(struct group *group, int fd, unsigned int cmd, unsigned long ar
  */
 int group_page_table(void)
 {
-	int ret = ioas_page_table();
+	int ret = ioas_has_table() ? 0 : ioas_page_table();
 
 	if (ret != -EBUSY)
 		return ret;

@@ -296,6 +296,17 @@ static unsigned int page_shift(uint64_t va, uint64_t entry)
 	return size == UINT64_C(1) << PIN_PMD_SHIFT ? PIN_PMD_SHIFT : PIN_PAGE_SHIFT;
 }
 
+/* Once more, if the first attempt shows that the iommufd was closed behind the library's back. */
+static int pin_now(uint64_t va, uint64_t len, unsigned int shift, bool shared)
+{
+	int ret = pin_add(va, len, shift, shared);
+
+	if (!ret || ioas_check())
+		return ret;
+	ret = group_page_table();
+	return ret ? ret : pin_add(va, len, shift, shared);
+}
+
 static int pin_huge(uint64_t va, unsigned int shift, bool shared)
 {
 	uint64_t size = UINT64_C(1) << shift;
@@ -305,14 +316,14 @@ static int pin_huge(uint64_t va, unsigned int shift, bool shared)
 	va &= ~(size - 1);
 	/* What was pinned of smaller pages there is no longer mapped. */
 	pin_release(va, size);
-	ret = pin_add(va, size, shift, shared);
+	ret = pin_now(va, size, shift, shared);
 	return ret ? give_up(va, ret) : 0;
 }
 
 /* -EFAULT for a range can be one bad page in it. */
 static int pin_small(uint64_t va, size_t n, bool shared)
 {
-	int ret = pin_add(va, n << PIN_PAGE_SHIFT, PIN_PAGE_SHIFT, shared);
+	int ret = pin_now(va, n << PIN_PAGE_SHIFT, PIN_PAGE_SHIFT, shared);
 
 	if (!ret)
 		return 0;

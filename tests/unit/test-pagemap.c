@@ -440,6 +440,26 @@ START_TEST(number_reused)
 }
 END_TEST
 
+/* The same of the library's own iommufd: it is lost, or something else is under its number. */
+START_TEST(iommufd_lost)
+{
+	int fd;
+
+	fake_map(BASE, 3 * FAKE_4K, NULL, 0, 0);
+	program_frame(pagemap, BASE);
+	fd = ioas_fd();
+	sys_close(fd);
+	ck_assert_uint_eq(fake.pinned, 0);
+	if (_i)
+		sys_fcntl(pagemap, F_DUPFD, fd);
+	program_frame(pagemap, BASE + FAKE_4K);
+	program_frame(pagemap, BASE + 2 * FAKE_4K);
+	ck_assert_uint_eq(pin_count(), 2);
+	if (_i)
+		sys_close(fd);
+}
+END_TEST
+
 /* ---- without CAP_SYS_ADMIN: the kernel shows no frames ---- */
 
 START_TEST(hidden_frames_are_told)
@@ -753,6 +773,7 @@ Suite *suite_pagemap(void)
 	tcase_add_test(tc, scan_pins_nothing);
 	tcase_add_test(tc, another_process_is_not_ours);
 	tcase_add_test(tc, number_reused);
+	tcase_add_loop_test(tc, iommufd_lost, 0, 2);
 	tcase_add_loop_test(tc, hidden_frames_are_told, 0, 2);
 	tcase_add_test(tc, hidden_frames_replaced_unseen);
 	tcase_add_test(tc, hidden_huge_page);

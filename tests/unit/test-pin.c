@@ -306,6 +306,7 @@ START_TEST(failed_partial_release_keeps_the_rest)
 		ck_assert_uint_eq(pin_count(), 0);
 		/* What could not be unpinned is, at the latest, with the process's iommufd. */
 		sys_close(ioas_fd());
+		ck_assert(!ioas_check());
 	}
 }
 END_TEST
@@ -512,6 +513,8 @@ START_TEST(new_iommufd_forgets_the_old)
 	ck_assert_int_eq(pin_add(BASE, 4 * FAKE_4K, PIN_PAGE_SHIFT, false), 0);
 	sys_close(ioas_fd());
 	ck_assert_uint_eq(fake.pinned, 0);
+	ck_assert_int_eq(pin_add(BASE + 2 * FAKE_4K, FAKE_4K, PIN_PAGE_SHIFT, false), -EBADF);
+	ck_assert(!ioas_check());
 	ck_assert_int_eq(pin_add(BASE + 2 * FAKE_4K, FAKE_4K, PIN_PAGE_SHIFT, false), 0);
 	assert_unpinned(BASE, 2 * FAKE_4K);
 	assert_pinned(BASE + 2 * FAKE_4K, FAKE_4K);
