@@ -168,6 +168,13 @@ struct object *fdtab_get(int fd)
 	return NULL;
 }
 
+struct object *fdtab_known(int fd)
+{
+	struct entry *entry = *find(fd);
+
+	return entry ? entry->object : NULL;
+}
+
 void fdtab_drop(int fd)
 {
 	struct entry **at = find(fd);

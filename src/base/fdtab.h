@@ -111,6 +111,9 @@ int fdtab_install(int fd, struct object *object);
  */
 struct object *fdtab_get(int fd);
 
+/* The same as it was when last seen, without a system call; NULL when it was only expected. */
+struct object *fdtab_known(int fd);
+
 /* fd is closed or about to be: forgets it and gives its reference back. */
 void fdtab_drop(int fd);
 

@@ -423,6 +423,12 @@ size_t pin_store_size(void)
 /* The first page slot that covers *va or begins behind it, before end. */
 static slot_t *next_page(struct store *s, uint64_t *va, uint64_t end, unsigned int *level)
 {
+	uint64_t low = load(&s->low), high = load(&s->high);
+
+	if (*va < low)
+		*va = low;
+	if (end > high)
+		end = high;
 	while (*va < end) {
 		slot_t *slot = find(s, *va, level);
 		uint64_t size = size_of(*level);
@@ -457,7 +463,7 @@ bool pin_next(uint64_t from, struct pin *pin)
 	slot_t *slot;
 	uint64_t value;
 
-	slot = s ? next_page(s, &from, load(&s->high), &level) : NULL;
+	slot = s ? next_page(s, &from, UINT64_MAX, &level) : NULL;
 	if (!slot)
 		return false;
 	/* Maps do not cross the border of a leaf, so the head is in the same one. */
@@ -490,7 +496,7 @@ bool pin_next_row(uint64_t from, size_t most, struct pin_row *row)
 	unsigned int level;
 	slot_t *slot;
 
-	slot = s ? next_page(s, &from, load(&s->high), &level) : NULL;
+	slot = s ? next_page(s, &from, UINT64_MAX, &level) : NULL;
 	if (!slot)
 		return false;
 	*row = (struct pin_row){.va = from, .shift = shift_of(level), .pages = 1, .pinned = 1};

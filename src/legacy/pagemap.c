@@ -589,18 +589,45 @@ static bool shows_us(struct pagemap *pagemap)
 	return pagemap->generation == process_generation();
 }
 
-/* Something has to be done with the entries that were read at pos. */
+static bool is_served_by(struct object *object)
+{
+	struct pagemap *pagemap = (struct pagemap *)object;
+
+	return object && object->kind == FD_PAGEMAP && shows_us(pagemap) && !pagemap->native;
+}
+
+static bool is_first_lookup(uint64_t va, uint64_t entry)
+{
+	return entry & PAGEMAP_PRESENT && !HIDDEN_PFN(entry) && !pin_pfn(va) && ioas_has_table();
+}
+
+/*
+ * Something has to be done with the entries that were read at pos.
+ *
+ * The first lookup of a page proves its descriptor: an entry that names the
+ * frame which the page turns out to have when it is pinned is true wherever it
+ * was read. Only if it is to be changed, or be refused, fd is looked at, and
+ * what was pinned for another file is unpinned.
+ */
 static __attribute__((noinline)) int look_up(int fd, uint64_t va, uint64_t *entries, size_t n,
 					     off_t pos, size_t *changed)
 {
 	struct lock_saved saved = lock_enter();
-	struct pagemap *pagemap = (struct pagemap *)fdtab_get(fd);
+	const uint64_t read = *entries;
+	struct object *known = n == 1 && is_first_lookup(va, read) ? fdtab_known(fd) : NULL;
+	struct object *object = known ? known : fdtab_get(fd);
 	int ret = 0;
 
-	if (pagemap && pagemap->object.kind == FD_PAGEMAP && shows_us(pagemap) && !pagemap->native)
+	if (is_served_by(object))
 		ret = answer(fd, va, entries, n, pos, changed);
-	else if (!pagemap && fdtab_is_expected(fd))
+	else if (!object && fdtab_is_expected(fd))
 		ret = -ENOMEM; /* it cannot be told whose pages these are */
+	if (known && (ret || *changed) && fdtab_get(fd) != known) {
+		pin_replace(va, PIN_PAGE_SIZE);
+		*entries = read;
+		*changed = 0;
+		ret = 0;
+	}
 	lock_leave(saved);
 	return ret;
 }

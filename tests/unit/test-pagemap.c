@@ -440,6 +440,28 @@ START_TEST(number_reused)
 }
 END_TEST
 
+/*
+ * The same with another process's pagemap, and a page that is new: pinned where
+ * the entry is true of it, and what would have to be changed is left alone.
+ */
+START_TEST(number_reused_by_another_pagemap)
+{
+	const uint64_t new = BASE + FAKE_2M;
+	uint64_t entry, other;
+
+	fake_map(BASE, FAKE_4K, NULL, 0, 0);
+	fake_map(new, FAKE_4K, NULL, 0, _i ? FAKE_COPIED : 0);
+	program_frame(pagemap, BASE);
+	sys_close(pagemap);
+	ck_assert_int_eq(sys_open("/proc/1/pagemap", O_RDONLY), pagemap);
+	sys_pread(pagemap, &other, sizeof(other), position(new));
+	ck_assert_int_eq(program_lookup(pagemap, new, &entry), sizeof(entry));
+	ck_assert_uint_eq(entry, other);
+	ck_assert_uint_eq(pin_count(), 2 - (size_t)_i);
+	ck_assert_uint_eq(pin_pfn(BASE), fake_pfn(BASE));
+}
+END_TEST
+
 /* The same of the library's own iommufd: it is lost, or something else is under its number. */
 START_TEST(iommufd_lost)
 {
@@ -773,6 +795,7 @@ Suite *suite_pagemap(void)
 	tcase_add_test(tc, scan_pins_nothing);
 	tcase_add_test(tc, another_process_is_not_ours);
 	tcase_add_test(tc, number_reused);
+	tcase_add_loop_test(tc, number_reused_by_another_pagemap, 0, 2);
 	tcase_add_loop_test(tc, iommufd_lost, 0, 2);
 	tcase_add_loop_test(tc, hidden_frames_are_told, 0, 2);
 	tcase_add_test(tc, hidden_frames_replaced_unseen);
