@@ -193,44 +193,25 @@ void fdtab_drop(int fd)
 	object_release(object);
 }
 
+static bool is_stale(const struct entry *entry, unsigned int first, unsigned int last)
+{
+	return (unsigned int)entry->fd >= first && (unsigned int)entry->fd <= last &&
+	       !is_current(entry->fd, entry->object);
+}
+
 /* Dropping one can change any other, so it starts anew after each. */
-static void drop_all(bool unwanted(const struct entry *entry, const unsigned int *range),
-		     const unsigned int *range)
+void fdtab_drop_stale(unsigned int first, unsigned int last)
 {
 	for (int i = 0; i < BUCKETS; i++) {
 		struct entry *entry = buckets[i];
 
-		while (entry && !unwanted(entry, range))
+		while (entry && !is_stale(entry, first, last))
 			entry = entry->next;
 		if (entry) {
 			fdtab_drop(entry->fd);
 			i = -1;
 		}
 	}
-}
-
-static bool is_stale(const struct entry *entry, const unsigned int *range)
-{
-	(void)range;
-	return !is_current(entry->fd, entry->object);
-}
-
-static bool is_in_range(const struct entry *entry, const unsigned int *range)
-{
-	return (unsigned int)entry->fd >= range[0] && (unsigned int)entry->fd <= range[1] &&
-	       entry->object->kind != FD_HIDDEN;
-}
-
-void fdtab_drop_stale(void)
-{
-	drop_all(is_stale, NULL);
-}
-
-void fdtab_drop_range(unsigned int first, unsigned int last)
-{
-	const unsigned int range[] = {first, last};
-
-	drop_all(is_in_range, range);
 }
 
 void fdtab_each(const struct object *object, void (*what)(int fd, void *arg), void *arg)

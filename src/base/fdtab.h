@@ -117,11 +117,8 @@ struct object *fdtab_known(int fd);
 /* fd is closed or about to be: forgets it and gives its reference back. */
 void fdtab_drop(int fd);
 
-/* Forgets first..last, except hidden ones, as close_range() closes them. */
-void fdtab_drop_range(unsigned int first, unsigned int last);
-
-/* Forgets every entry that is no longer true. */
-void fdtab_drop_stale(void);
+/* Forgets what is no longer true of the numbers first..last. */
+void fdtab_drop_stale(unsigned int first, unsigned int last);
 
 /* Calls what(fd, arg) for every descriptor entered for object. */
 void fdtab_each(const struct object *object, void (*what)(int fd, void *arg), void *arg);

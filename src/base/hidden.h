@@ -4,7 +4,8 @@
  *
  * They sit above the numbers that a program expects, close on exec, and to
  * the host they are not there: its close(), dup2() and close_range() must not
- * reach them. fdtab_kind() tells them from others. Needs the lock.
+ * reach them, its fstat() and fcntl() not find them. fdtab_kind() tells them
+ * from others. Needs the lock.
  */
 #ifndef BASE_HIDDEN_H
 #define BASE_HIDDEN_H

@@ -100,7 +100,7 @@ static int open_group_again(int dirfd, const char *path, int flags, int ret)
 	if (view.kind != VIEW_GROUP || path_choose())
 		return ret;
 	if (ret == -EBUSY) {
-		fdtab_drop_stale();
+		fdtab_drop_stale(0, ~0U);
 		cdev_wait_lending(view.cdev.index);
 		ret = sys_openat(dirfd, path, flags & ~O_CREAT);
 	}
@@ -391,7 +391,15 @@ void legacy_range_closed(unsigned int first, unsigned int last)
 	if (process_is_guest())
 		return;
 	saved = lock_enter();
-	fdtab_drop_range(first, last);
+	fdtab_drop_stale(first, last);
+	lock_leave(saved);
+}
+
+void legacy_closed(int fd)
+{
+	struct lock_saved saved = lock_enter();
+
+	fdtab_get(fd);
 	lock_leave(saved);
 }
 

@@ -148,7 +148,7 @@ size_t legacy_path_of(int fd, char to[LEGACY_PATH]);
 
 /*
  * fstat() succeeded on a descriptor of ours: puts what a native one shows into
- * *st. 0 or a negative errno.
+ * *st. 0 or a negative errno, -EBADF for one that is hidden.
  */
 int legacy_fstat(int fd, struct stat *st);
 
@@ -222,9 +222,14 @@ static inline bool legacy_may_ioctl(int fd, unsigned int cmd)
 void legacy_received(int fd);
 
 /*
- * close(): true when the descriptor was ours; it is closed then, with *ret.
+ * close(): true when the descriptor was ours; it is closed then, with *ret. In
+ * one step with what goes with it: a child that another thread forks meanwhile
+ * must not have the one without the other.
  */
 bool legacy_close(int fd, int *ret);
+
+/* fd was closed, and may be another thread's already, also as one of ours. */
+void legacy_closed(int fd);
 
 /*
  * close_range() must not close what is hidden. Finds the first stretch of
@@ -233,7 +238,12 @@ bool legacy_close(int fd, int *ret);
  */
 bool legacy_stretch(unsigned int *at, unsigned int last, unsigned int *end);
 
-/* All such stretches of first..last are closed. */
+/*
+ * All such stretches of first..last are closed, and some of the numbers may be
+ * another thread's already. What became hidden since they were found is closed
+ * with them, and forgotten here; a thread that closes numbers of which it does
+ * not know whose they are does the same to libc.
+ */
 void legacy_range_closed(unsigned int first, unsigned int last);
 
 /* The kernel gave the host fd: what was entered under that number is gone. */

@@ -213,7 +213,9 @@ int legacy_fstat(int fd, struct stat *st)
 	char name[VIEW_PATH];
 	int ret = 0;
 
-	if (object && names_is_nameless(object)) {
+	if (object && object->kind == FD_HIDDEN) {
+		ret = -EBADF;
+	} else if (object && names_is_nameless(object)) {
 		ret = stat_nameless(st);
 	} else if (object && names_native(object, name, sizeof(name))) {
 		ret = sys_fstatat(AT_FDCWD, name, st, AT_SYMLINK_NOFOLLOW);

@@ -171,11 +171,21 @@ int __openat64_2(int dirfd, const char *path, int flags)
 				 : openat64(dirfd, path, flags);
 }
 
+/*
+ * A descriptor of pagemap is closed as it was opened, by the next preload. The
+ * others come from us, and no other preload has seen them opened.
+ */
 #define CLOSE_OURS(fd, call)                                                                       \
 	({                                                                                         \
-		bool unproved_ = fdtab_is_expected(fd) && !event_wanted();                         \
+		bool passed_ = fdtab_kind(fd) == FD_PAGEMAP && !event_wanted();                    \
 		int ret_;                                                                          \
-		unproved_ || !legacy_close(fd, &ret_) ? (int)(call) : (int)result(ret_);           \
+		if (!passed_ && legacy_close(fd, &ret_))                                           \
+			ret_ = (int)result(ret_);                                                  \
+		else                                                                               \
+			ret_ = (int)(call);                                                        \
+		if (passed_ && !fdtab_is_expected(fd))                                             \
+			legacy_closed(fd);                                                         \
+		ret_;                                                                              \
 	})
 
 ELSEWHERE int close_ours(int fd, __typeof__(next.close) call)
@@ -282,6 +292,8 @@ static int controlled(int fd, int cmd, int ret)
 /* Of what fcntl() was asked; 1: nothing was done. */
 ELSEWHERE int set_ours(int fd, int cmd, long arg)
 {
+	if (fdtab_kind(fd) == FD_HIDDEN && legacy_kind(fd) == FD_HIDDEN)
+		return -EBADF;
 	switch (cmd) {
 	case F_SETFL:
 		return legacy_set_file_flags(fd, (int)arg);

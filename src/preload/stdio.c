@@ -86,7 +86,7 @@ static inline int any_fclose(int call(FILE *), FILE *stream)
 	int ret = call(stream);
 
 	if (ours)
-		legacy_replaced(fd);
+		legacy_closed(fd);
 	return ret;
 }
 

@@ -273,6 +273,16 @@ static void high_numbers(void)
 	}
 }
 
+/* Whoever asks for every number finds what the program has open. */
+static void open_numbers(void)
+{
+	struct stat st;
+
+	for (int fd = 0; fd < 65536; fd++)
+		if (the.fcntl(fd, F_GETFD) >= 0 || the.fstat(fd, &st) == 0)
+			tell("%d is open", fd);
+}
+
 /* All numbers there are can be had. */
 static void no_number_left(void)
 {
@@ -465,6 +475,7 @@ const struct scenario scenarios[] = {
 	{"signal handlers call too", in_handlers},
 	{"fork beside threads that call", forks_beside_threads},
 	{"high numbers", high_numbers},
+	{"open numbers", open_numbers},
 	{"no number left", no_number_left},
 	{"numbers closed unseen, used again for files", reused_by_files},
 	{"numbers closed unseen, used again for pipes", reused_by_pipes},

@@ -25,8 +25,11 @@ int program_close(int fd)
 {
 	int ret;
 
-	if (fdtab_kind(fd) == FD_NOT_OURS || fdtab_is_expected(fd) || !legacy_close(fd, &ret))
-		return sys_close(fd);
+	if (fdtab_kind(fd) != FD_NOT_OURS && fdtab_kind(fd) != FD_PAGEMAP && legacy_close(fd, &ret))
+		return ret;
+	ret = sys_close(fd);
+	if (fdtab_kind(fd) == FD_PAGEMAP && !fdtab_is_expected(fd))
+		legacy_closed(fd);
 	return ret;
 }
 

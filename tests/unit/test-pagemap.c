@@ -482,6 +482,23 @@ START_TEST(iommufd_lost)
 }
 END_TEST
 
+/* Another thread has the number before the one that closed it says so. */
+START_TEST(closed_and_opened_anew)
+{
+	fake_map(BASE, 2 * FAKE_4K, NULL, 0, 0);
+	program_frame(pagemap, BASE);
+	sys_close(pagemap);
+	ck_assert_int_eq(program_open("/proc/self/pagemap", O_RDONLY), pagemap);
+	if (_i)
+		legacy_closed(pagemap);
+	else
+		legacy_range_closed((unsigned int)pagemap, (unsigned int)pagemap);
+	ck_assert_int_eq(fdtab_kind(pagemap), FD_PAGEMAP);
+	program_frame(pagemap, BASE + FAKE_4K);
+	ck_assert_uint_eq(pin_count(), 2);
+}
+END_TEST
+
 /* ---- without CAP_SYS_ADMIN: the kernel shows no frames ---- */
 
 START_TEST(hidden_frames_are_told)
@@ -797,6 +814,7 @@ Suite *suite_pagemap(void)
 	tcase_add_test(tc, number_reused);
 	tcase_add_loop_test(tc, number_reused_by_another_pagemap, 0, 2);
 	tcase_add_loop_test(tc, iommufd_lost, 0, 2);
+	tcase_add_loop_test(tc, closed_and_opened_anew, 0, 2);
 	tcase_add_loop_test(tc, hidden_frames_are_told, 0, 2);
 	tcase_add_test(tc, hidden_frames_replaced_unseen);
 	tcase_add_test(tc, hidden_huge_page);

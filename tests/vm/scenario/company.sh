@@ -47,6 +47,8 @@ company() { # DIRECTORY
         works "$name before it" "$all" env "LD_PRELOAD=$library $ours" patterns
         works "$name after it" "$all" env "LD_PRELOAD=$ours $library" patterns
     done
+    works "one that counts open pagemaps after it" "dpdk vpp" \
+        env "LD_PRELOAD=$ours $top/build/tests/conformance/.libs/balance.so" patterns
     works "built with ASan" "$all" "${shim[@]}" "$1/patterns"
     # The other drivers give it reasons of their own to complain, and it is slow.
     works "under valgrind" "dpdk vfio_nvme" \
