@@ -290,6 +290,12 @@ void legacy_removed(uintptr_t addr, size_t len);
 /* [offset, offset + len) was cut out of the file under fd. Costs little while nothing is pinned. */
 void legacy_punched(int fd, off_t offset, off_t len);
 
+/*
+ * True when the file under fd, which is to end at len, has been longer: drivers
+ * make a file for each hugepage, one after the other, and let it grow.
+ */
+bool legacy_truncating(int fd, off_t len);
+
 /* The file under fd ends at len now: the private copies of what was behind are gone, too. */
 void legacy_truncated(int fd, off_t len);
 

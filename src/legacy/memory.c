@@ -168,6 +168,13 @@ void legacy_punched(int fd, off_t offset, off_t len)
 	cut_out(fd, (uint64_t)offset, (uint64_t)(offset + len), punched);
 }
 
+bool legacy_truncating(int fd, off_t len)
+{
+	struct stat st;
+
+	return pin_count() && !sys_fstat(fd, &st) && st.st_size > len;
+}
+
 void legacy_truncated(int fd, off_t len)
 {
 	cut_out(fd, (uint64_t)len, INT64_MAX, pin_release);

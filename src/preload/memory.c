@@ -234,21 +234,23 @@ int fallocate64(int fd, int mode, off64_t pos, off64_t len)
 	return punched(fd, mode, pos, len, NEXT(fallocate64)(fd, mode, pos, len));
 }
 
-static int truncated(int fd, off64_t len, int ret)
-{
-	if (!ret)
-		legacy_truncated(fd, len);
-	return ret;
-}
+#define TRUNCATE(fd, len, call)                                                                    \
+	({                                                                                         \
+		bool cuts_ = legacy_truncating(fd, len);                                           \
+		int ret_ = (int)(call);                                                            \
+		if (!ret_ && cuts_)                                                                \
+			legacy_truncated(fd, len);                                                 \
+		ret_;                                                                              \
+	})
 
 int ftruncate(int fd, off_t len)
 {
-	return truncated(fd, len, NEXT(ftruncate)(fd, len));
+	return TRUNCATE(fd, len, NEXT(ftruncate)(fd, len));
 }
 
 int ftruncate64(int fd, off64_t len)
 {
-	return truncated(fd, len, NEXT(ftruncate64)(fd, len));
+	return TRUNCATE(fd, len, NEXT(ftruncate64)(fd, len));
 }
 
 static int name_truncated(const char *path, off64_t len, int ret)
@@ -320,7 +322,7 @@ bool memory_by_number(long nr, const long a[6], long *ret)
 		*ret = punched((int)a[0], (int)a[1], a[2], a[3], (int)CALL);
 		return true;
 	case SYS_ftruncate:
-		*ret = truncated((int)a[0], a[1], (int)CALL);
+		*ret = TRUNCATE((int)a[0], a[1], CALL);
 		return true;
 	case SYS_truncate:
 		*ret = name_truncated((const char *)a[0], a[1], (int)CALL);

@@ -35,6 +35,7 @@ struct fake_node {
 	const struct fake_open *about; /* of fdinfo */
 	dev_t dev, rdev;
 	ino_t ino;
+	off_t size;
 };
 
 struct fake_open {

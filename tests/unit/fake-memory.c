@@ -107,6 +107,7 @@ struct fake_file *fake_file(uint64_t size, uint64_t page_size)
 	struct fake_file *file = new_file(size, page_size);
 
 	file->node = fake_node_add(FAKE_MEMORY, "/memfd");
+	file->node->size = (off_t)size;
 	return file;
 }
 

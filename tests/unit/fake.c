@@ -499,7 +499,12 @@ unsigned int fake_hidden_descriptors(void)
 
 static int fill_stat(const struct fake_node *node, struct stat *st)
 {
-	*st = (struct stat){.st_dev = node->dev, .st_ino = node->ino, .st_rdev = node->rdev};
+	*st = (struct stat){
+		.st_dev = node->dev,
+		.st_ino = node->ino,
+		.st_rdev = node->rdev,
+		.st_size = node->size,
+	};
 	if (node->type == FAKE_DIRECTORY)
 		st->st_mode = S_IFDIR | 0755;
 	else if (node->type == FAKE_LINK)

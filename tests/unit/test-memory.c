@@ -250,6 +250,8 @@ START_TEST(punched)
 	legacy_punched(fd, (off_t)(3 * size), (off_t)(2 * size));
 	ck_assert_uint_eq(fake.pinned, 1 + 6 * size / FAKE_4K);
 	/* ftruncate() */
+	ck_assert(!legacy_truncating(fd, (off_t)(8 * size)));
+	ck_assert(legacy_truncating(fd, (off_t)(6 * size)));
 	fake_punch(file, 6 * size, 2 * size);
 	legacy_truncated(fd, (off_t)(6 * size));
 	ck_assert_uint_eq(fake.pinned, 1 + 4 * size / FAKE_4K);
