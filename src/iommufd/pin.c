@@ -145,39 +145,29 @@ static void page_free(void **list, void *page)
 	*list = page;
 }
 
-/* The slot for va at level, with the tables above it; a slot more in use in each. */
-static slot_t *make_slot(struct store *s, uint64_t va, unsigned int level)
+/* Puts a page into its slot, with the tables above it that are not there yet. */
+static int fill(struct store *s, uint64_t va, unsigned int level, uint64_t value)
 {
-	slot_t *slot = slot_in(s->root, TOP, va);
+	slot_t *slot = slot_in(s->root, TOP, va), *above = slot;
 
 	for (unsigned int at = TOP; at > level; at--) {
-		uint64_t value = load(slot);
+		uint64_t entry = load(slot);
 
-		if (!value) {
+		if (!entry) {
 			void *table = page_alloc(s, at == 1 ? &s->free_leaves : &s->free_tables);
 
 			if (!table)
-				return NULL;
-			value = (uintptr_t)table;
-			put(slot, value);
+				return -ENOMEM;
+			entry = (uintptr_t)table;
+			put(slot, entry);
 		}
-		slot = slot_in(table_of(value), at - 1, va);
+		above = slot;
+		slot = slot_in(table_of(entry), at - 1, va);
 	}
-	return slot;
-}
-
-static void fill(struct store *s, uint64_t va, unsigned int level, uint64_t value)
-{
-	slot_t *above = slot_in(s->root, TOP, va);
-	unsigned int at = TOP;
-
-	for (; at > level + 1; at--)
-		above = slot_in(table_of(load(above)), at - 1, va);
-	if (level < TOP) {
-		put(slot_in(table_of(load(above)), level, va), value);
-		put(above, load(above) + 1);
-		state_count(pages[level], 1);
-	}
+	put(slot, value);
+	put(above, load(above) + 1);
+	state_count(pages[level], 1);
+	return 0;
 }
 
 /*
@@ -431,16 +421,20 @@ static slot_t *next_page(struct store *s, uint64_t *va, uint64_t end, unsigned i
 		end = high;
 	while (*va < end) {
 		slot_t *slot = find(s, *va, level);
-		uint64_t size = size_of(*level);
+		unsigned int shift = shift_of(*level);
+		uint64_t at = *va >> shift, last = (end - 1) >> shift;
 
 		if (is_page(load(slot))) {
-			*va &= ~(size - 1);
+			*va = at << shift;
 			return slot;
 		}
+		if (last > (at | (SLOTS - 1)))
+			last = at | (SLOTS - 1);
 		/* Where the next one in the table is empty too, there is no other way to it. */
 		do
-			*va = (*va | (size - 1)) + 1;
-		while (*va < end && *va & (size_of(*level + 1) - 1) && !load(++slot));
+			at++;
+		while (at <= last && !load(++slot));
+		*va = at << shift;
 	}
 	return NULL;
 }
@@ -548,9 +542,9 @@ static int enter(struct store *s, uint64_t va, uint64_t len, unsigned int level,
 		if (level)
 			run = size_of(level);
 		for (; run; run -= size_of(level), va += size_of(level), pa += size_of(level)) {
-			if (!make_slot(s, va, level))
-				return -ENOMEM;
-			fill(s, va, level, flags | pa >> PIN_PAGE_SHIFT);
+			ret = fill(s, va, level, flags | pa >> PIN_PAGE_SHIFT);
+			if (ret)
+				return ret;
 			flags &= ~SLOT_HEAD;
 		}
 	}

@@ -545,31 +545,37 @@ static void wait_for_moving(int fd, uint64_t *entries, size_t n, off_t pos)
 		}
 }
 
-static int answer(int fd, uint64_t va, uint64_t *entries, size_t n, off_t pos, size_t *changed)
+/* Pins what is not yet pinned, and puts the frames into the entries. */
+static int pin_and_fill(int fd, uint64_t va, uint64_t *entries, size_t n, off_t pos,
+			size_t *changed)
 {
-	size_t start;
-	int ret;
+	int ret = group_page_table();
 
-	wait_for_moving(fd, entries, n, pos);
-	start = pin_current(va, entries, n);
-	if (start == n)
-		return 0;
-	va += start << PIN_PAGE_SHIFT;
-	pos += (off_t)(start * sizeof(*entries));
-	entries += start;
-	n -= start;
-	ret = group_page_table();
 	if (ret == -EBUSY) {
 		ret = defer_present(va, entries, n);
 		return ret ? give_up(va, ret) : 0;
 	}
 	if (ret)
 		return give_up(va, ret);
-	pagemap_settle();
+	if (all_deferred)
+		pagemap_settle();
 	sweep(n);
 	ret = pin_pages(va, entries, n);
 	*changed = fill(fd, va, entries, n, pos);
 	return ret;
+}
+
+/* The same, but for those in front that are already what they have to be. */
+static int answer(int fd, uint64_t va, uint64_t *entries, size_t n, off_t pos, size_t *changed)
+{
+	size_t start;
+
+	wait_for_moving(fd, entries, n, pos);
+	start = pin_current(va, entries, n);
+	if (start == n)
+		return 0;
+	return pin_and_fill(fd, va + (start << PIN_PAGE_SHIFT), entries + start, n - start,
+			    pos + (off_t)(start * sizeof(*entries)), changed);
 }
 
 static void report(uint64_t va, const uint64_t *entries, size_t n)
@@ -619,7 +625,7 @@ static __attribute__((noinline)) int look_up(int fd, uint64_t va, uint64_t *entr
 	int ret = 0;
 
 	if (is_served_by(object))
-		ret = answer(fd, va, entries, n, pos, changed);
+		ret = (known ? pin_and_fill : answer)(fd, va, entries, n, pos, changed);
 	else if (!object && fdtab_is_expected(fd))
 		ret = -ENOMEM; /* it cannot be told whose pages these are */
 	if (known && (ret || *changed) && fdtab_get(fd) != known) {
