@@ -100,14 +100,24 @@ static void cut(uint64_t *len, uint64_t limit)
 		*len = limit;
 }
 
-/* va, or the end of [from, to) if it lies in there: a driver unmaps many pages at once. */
-static uint64_t behind(uint64_t va, uint64_t from, uint64_t to)
+/* The next shared mapping from *at on, which goes behind it and over what leaves. */
+static bool next_staying(uint64_t *at, struct maps_leaving *leaving, struct procmap_query *vma)
 {
-	return va >= from && va < to ? to : va;
+	if (*at >= leaving->last)
+		return false;
+	if (!next_shared_mapping(*at, vma)) {
+		leaving->last = *at;
+		return false;
+	}
+	*at = vma->vma_end;
+	if (*at >= leaving->from && *at < leaving->to)
+		*at = leaving->to;
+	return true;
 }
 
-bool maps_find_alias(uint64_t va, uint64_t *len, uint64_t from, uint64_t to, uint64_t *alias)
+bool maps_find_alias(uint64_t va, uint64_t *len, struct maps_leaving *leaving, uint64_t *alias)
 {
+	uint64_t from = leaving->from, to = leaving->to, at = 0;
 	struct procmap_query self, vma;
 	uint64_t offset;
 
@@ -115,7 +125,7 @@ bool maps_find_alias(uint64_t va, uint64_t *len, uint64_t from, uint64_t to, uin
 		return false;
 	cut(len, self.vma_end - va);
 	offset = self.vma_offset + (va - self.vma_start);
-	for (uint64_t at = 0; next_shared_mapping(at, &vma); at = behind(vma.vma_end, from, to)) {
+	while (next_staying(&at, leaving, &vma)) {
 		uint64_t end = vma.vma_offset + (vma.vma_end - vma.vma_start);
 
 		if (vma.inode != self.inode || vma.dev_major != self.dev_major ||

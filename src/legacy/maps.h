@@ -26,10 +26,18 @@ bool maps_can_read(uint64_t va);
 bool maps_has_file(dev_t dev, ino_t ino);
 
 /*
- * Another shared mapping of the file page at va, outside of [from, to). False
+ * What is unmapped at once, [from, to). Outside of it nothing shared is mapped
+ * from last on: UINT64_MAX at first, then what a search has found.
+ */
+struct maps_leaving {
+	uint64_t from, to, last;
+};
+
+/*
+ * Another shared mapping of the file page at va, outside of what leaves. False
  * when there is none. Either way *len is cut to the bytes of which that holds.
  */
-bool maps_find_alias(uint64_t va, uint64_t *len, uint64_t from, uint64_t to, uint64_t *alias);
+bool maps_find_alias(uint64_t va, uint64_t *len, struct maps_leaving *leaving, uint64_t *alias);
 
 /*
  * Calls what() with each part of the System V segment that was attached at va.

@@ -17,13 +17,13 @@ static uint64_t page_up(uint64_t len)
 }
 
 /* Moves the pins of shared memory to other mappings of it, where there are any. */
-static void keep_aliases(uint64_t va, uint64_t to, uint64_t leaving, uint64_t end)
+static void keep_aliases(uint64_t va, uint64_t to, struct maps_leaving *leaving)
 {
 	while (va < to) {
 		uint64_t len = to - va, alias;
 		int ret = 0;
 
-		if (maps_find_alias(va, &len, leaving, end, &alias))
+		if (maps_find_alias(va, &len, leaving, &alias))
 			ret = pin_copy(va, len, alias);
 		if (ret) {
 			event_failure("cannot keep memory pinned for its other mapping", alias,
@@ -39,13 +39,14 @@ static void keep_aliases(uint64_t va, uint64_t to, uint64_t leaving, uint64_t en
 static void leave(uint64_t addr, uint64_t len)
 {
 	uint64_t start = page_up(addr), end = page_up(addr + len);
+	struct maps_leaving leaving = {.from = start, .to = end, .last = UINT64_MAX};
 	struct pin pin;
 
 	for (uint64_t at = start; at < end && pin_next(at, &pin) && pin.va < end;
 	     at = pin.va + pin.len)
 		if (pin.shared)
 			keep_aliases(pin.va > start ? pin.va : start,
-				     pin.va + pin.len < end ? pin.va + pin.len : end, start, end);
+				     pin.va + pin.len < end ? pin.va + pin.len : end, &leaving);
 }
 
 void legacy_leaving(uintptr_t addr, size_t len)
