@@ -8,6 +8,7 @@
 #include "base/helgrind.h"
 #include "base/log.h"
 #include "base/process.h"
+#include "base/slab.h"
 #include "base/state.h"
 #include "base/sys.h"
 #include "iommufd/family.h"
@@ -29,6 +30,9 @@
 #define SLOT_SHARED PAGEMAP_FILE
 #define SLOT_RDONLY (UINT64_C(1) << 60)
 #define TABLE_USED  (PIN_PAGE_SIZE - 1)
+
+/* A page whose frame, and those behind it in the largest page, no memory has. */
+#define SLOT_ASIDE (PAGEMAP_PRESENT | (PAGEMAP_PFN ^ ((1 << (PIN_PUD_SHIFT - PIN_PAGE_SHIFT)) - 1)))
 
 typedef _Atomic(uint64_t) slot_t;
 
@@ -665,90 +669,215 @@ static void restore(struct store *s, uint64_t va, uint64_t len, bool writable, u
 	count(s, 1);
 }
 
-static void release(struct store *s, const struct pin *pin, uint64_t va, uint64_t end)
+/*
+ * Makes the n pages from va on match no entry, so that every lookup of them
+ * comes to the lock. pages[] gets what stood there.
+ */
+static void set_aside(struct store *s, uint64_t va, unsigned int level, uint64_t *pages, size_t n)
 {
+	slot_t *slot = find(s, va, &level);
+
+	for (size_t i = 0; i < n; i++) {
+		pages[i] = load(&slot[i]);
+		put(&slot[i], SLOT_ASIDE);
+	}
+	/* Whoever read a slot before saw it while the page was there. */
+	__sync_synchronize();
+}
+
+static void put_back(struct store *s, uint64_t va, unsigned int level, const uint64_t *pages,
+		     size_t n)
+{
+	slot_t *slot = find(s, va, &level);
+
+	for (size_t i = 0; i < n; i++)
+		put(&slot[i], pages[i]);
+}
+
+static void release(struct store *s, const struct pin *pin, uint64_t va, uint64_t end,
+		    pin_stands *stands)
+{
+	static uint64_t pages[SLOTS];
 	unsigned int level = (pin->shift - PIN_PAGE_SHIFT) / 9;
 	uint64_t pin_end = pin->va + pin->len;
 	uint64_t head = va > pin->va ? va - pin->va : 0;
 	uint64_t tail = pin_end > end ? pin_end - end : 0;
+	uint64_t first = pin->va + head, len = pin->len - head - tail;
 	uint64_t head_iova = 0, tail_iova = 0;
 	bool writable = !(load(find(s, pin->va, &level)) & SLOT_RDONLY);
+	size_t n = len >> pin->shift;
 
 	/* A huge page is one: it goes when all of it goes. */
 	if (level && (head || tail))
 		return;
-	if (save(s, pin->va, head, writable, &head_iova))
+	set_aside(s, first, level, pages, n);
+	if ((stands && stands(first, pin->shift, pages, n)) ||
+	    save(s, pin->va, head, writable, &head_iova)) {
+		put_back(s, first, level, pages, n);
 		return;
+	}
 	if (save(s, end, tail, writable, &tail_iova)) {
 		if (head)
 			ioas_unmap(head_iova, head);
+		put_back(s, first, level, pages, n);
 		return;
 	}
 	ioas_unmap(s->window + pin->va, pin->len);
 	count(s, -1);
-	empty(s, pin->va + head, pin->len - head - tail, level);
-	event_unpin(pin->va + head, pin->len - head - tail);
+	empty(s, first, len, level);
+	event_unpin(first, len);
 	restore(s, pin->va, head, writable, head_iova);
 	restore(s, end, tail, writable, tail_iova);
 }
 
-void pin_release(uint64_t va, uint64_t len)
+void pin_release(uint64_t va, uint64_t len, pin_stands *stands)
 {
 	uint64_t end = va + len;
 	struct pin pin;
 
 	while (va < end && pin_next(va, &pin) && pin.va < end) {
-		release(pin_store, &pin, va, end);
+		release(pin_store, &pin, va, end, stands);
 		va = pin.va + pin.len;
 	}
 }
 
-void pin_replace(uint64_t va, uint64_t len)
+void pin_replace(uint64_t va, uint64_t len, pin_stands *stands)
 {
 	uint64_t end = va + len;
 	struct pin pin;
 
 	while (va < end && pin_next(va, &pin) && pin.va < end) {
 		if (pin.shift == PIN_PAGE_SHIFT)
-			release(pin_store, &pin, va, end);
+			release(pin_store, &pin, va, end, stands);
 		else
-			release(pin_store, &pin, pin.va, pin.va + pin.len);
+			release(pin_store, &pin, pin.va, pin.va + pin.len, stands);
 		va = pin.va + pin.len;
 	}
 }
 
+/* Pins under to what the IOAS has at [iova, iova + len), in maps that do not cross a border. */
+static int pin_again(struct store *s, uint64_t iova, uint64_t len, unsigned int level,
+		     uint64_t flags, uint64_t to)
+{
+	int ret = 0;
+
+	for (uint64_t end = to + len, part; to < end && !ret; to += part, iova += part) {
+		uint64_t border = size_of(level ? level : 1);
+
+		part = border - (to & (border - 1));
+		if (part > end - to)
+			part = end - to;
+		pin_replace(to, part, NULL);
+		ret = ioas_copy(iova, part, s->window + to, !(flags & SLOT_RDONLY));
+		if (!ret)
+			ret = enter_map(s, to, part, level, flags);
+		event_pin(to, part, size_of(level), ret);
+	}
+	return ret;
+}
+
+/*
+ * What of [va, end) is pinned with pin: *va and *part. False for a part of a
+ * huge page, which is of one that is there no more.
+ */
+static bool cut_to(const struct pin *pin, uint64_t *va, uint64_t end, uint64_t *part)
+{
+	if (*va < pin->va)
+		*va = pin->va;
+	*part = (pin->va + pin->len < end ? pin->va + pin->len : end) - *va;
+	return pin->shift == PIN_PAGE_SHIFT || *part == pin->len;
+}
+
+/* The level of the pin, and what every slot of it has. */
+static unsigned int kind_of(struct store *s, const struct pin *pin, uint64_t *flags)
+{
+	unsigned int level;
+
+	*flags = load(find(s, pin->va, &level)) & (SLOT_SHARED | SLOT_RDONLY);
+	return level;
+}
+
 int pin_copy(uint64_t va, uint64_t len, uint64_t to)
 {
-	uint64_t end = va + len;
+	uint64_t start = va, end = va + len, part, flags;
 	struct pin pin;
 	int ret;
 	struct store *s = ready(&ret);
 
-	if (!s)
-		return ret;
-	while (va < end && pin_next(va, &pin) && pin.va < end) {
-		uint64_t from = pin.va > va ? pin.va : va;
-		uint64_t part = (pin.va + pin.len < end ? pin.va + pin.len : end) - from;
-		uint64_t flags = pin.shared ? SLOT_SHARED : 0;
-		uint64_t target = to + (from - (end - len));
-		unsigned int level;
-		uint64_t value = load(find(s, from, &level));
-		uint64_t border = size_of(level ? level : 1);
+	for (; s && !ret && va < end && pin_next(va, &pin) && pin.va < end; va += part) {
+		unsigned int level = kind_of(s, &pin, &flags);
 
-		border -= target & (border - 1);
-		if (part > border)
-			part = border;
-		va = from + part;
-		/* A part of a huge page is of one that is there no more. */
-		if (part < size_of(level))
-			continue;
-		pin_replace(target, part);
-		ret = ioas_copy(s->window + from, part, s->window + target, !(value & SLOT_RDONLY));
-		if (!ret)
-			ret = enter_map(s, target, part, level, flags | (value & SLOT_RDONLY));
-		event_pin(target, part, size_of(level), ret);
-		if (ret)
-			return ret;
+		if (cut_to(&pin, &va, end, &part))
+			ret = pin_again(s, s->window + va, part, level, flags, to + (va - start));
 	}
-	return 0;
+	return ret;
+}
+
+/* ---- while memory moves ---- */
+
+struct pin_held {
+	struct pin_held *next;
+	uint64_t va;
+	uint64_t len;
+	uint64_t iova;
+	uint64_t flags;
+	unsigned int level;
+	unsigned int generation; /* of the iommufd that it is in */
+};
+
+static struct slab held_pins = {.size = sizeof(struct pin_held)};
+
+int pin_hold(uint64_t va, uint64_t len, struct pin_held **list)
+{
+	uint64_t end = va + len, part;
+	struct pin pin;
+	int ret;
+	struct store *s = ready(&ret);
+
+	for (; s && !ret && va < end && pin_next(va, &pin) && pin.va < end; va += part) {
+		struct pin_held *held;
+
+		if (!cut_to(&pin, &va, end, &part))
+			continue;
+		held = slab_alloc(&held_pins);
+		if (!held)
+			return -ENOMEM;
+		held->va = va;
+		held->len = part;
+		held->level = kind_of(s, &pin, &held->flags);
+		held->generation = s->generation;
+		ret = save(s, va, part, !(held->flags & SLOT_RDONLY), &held->iova);
+		if (ret) {
+			slab_free(&held_pins, held);
+			break;
+		}
+		held->next = *list;
+		*list = held;
+	}
+	return ret;
+}
+
+int pin_place(const struct pin_held *list, uint64_t from, uint64_t to)
+{
+	int ret = 0;
+	struct store *s = list ? ready(&ret) : NULL;
+
+	for (; s && !ret && list; list = list->next)
+		ret = list->generation != s->generation
+			      ? -ENOENT
+			      : pin_again(s, list->iova, list->len, list->level, list->flags,
+					  to + (list->va - from));
+	return ret;
+}
+
+void pin_let_go(struct pin_held *list)
+{
+	while (list) {
+		struct pin_held *held = list;
+
+		list = held->next;
+		if (held->generation == ioas_generation())
+			ioas_unmap(held->iova, held->len);
+		slab_free(&held_pins, held);
+	}
 }

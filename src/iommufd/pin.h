@@ -87,11 +87,19 @@ uint64_t pin_pfn(uint64_t va);
  */
 int pin_probe(uint64_t va, uint64_t *pfn);
 
-/* Unpins what is in the range. What a pin has outside of it stays pinned. */
-void pin_release(uint64_t va, uint64_t len);
+/*
+ * Unpins what is in the range. What a pin has outside of it stays pinned, and
+ * so does a pin of which any page stands: between the call that gave the memory
+ * away and this one another thread can have got memory at the same address, and
+ * looked it up. stands() gets n pages of 1 << shift bytes from va on, pages[]
+ * in the form of pagemap entries, when no lookup is answered by them any more.
+ * Without it nothing stands.
+ */
+typedef bool pin_stands(uint64_t va, unsigned int shift, const uint64_t *pages, size_t n);
+void pin_release(uint64_t va, uint64_t len, pin_stands *stands);
 
 /* The same where there is other memory now: a huge page goes even if it reaches beyond. */
-void pin_replace(uint64_t va, uint64_t len);
+void pin_replace(uint64_t va, uint64_t len, pin_stands *stands);
 
 /*
  * Unpins what processes had pinned in the same iommufd that are gone with all
@@ -132,6 +140,17 @@ size_t pin_differs(uint64_t va, const uint64_t *entries, size_t n);
 
 /* Pins under to what is pinned at [va, va + len), without a moment unpinned. */
 int pin_copy(uint64_t va, uint64_t len, uint64_t to);
+
+/*
+ * The same for memory that is about to move to where nobody knows yet:
+ * pin_hold() pins what is pinned at [va, va + len) once more, under no address,
+ * and adds it to *list, which pin_let_go() ends in any case. In between,
+ * pin_place() pins it under what was from and is to now.
+ */
+struct pin_held;
+int pin_hold(uint64_t va, uint64_t len, struct pin_held **list);
+int pin_place(const struct pin_held *list, uint64_t from, uint64_t to);
+void pin_let_go(struct pin_held *list);
 
 /* Bytes of the store itself. */
 size_t pin_store_size(void);

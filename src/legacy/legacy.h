@@ -281,8 +281,11 @@ void legacy_left(uintptr_t addr, size_t len);
 size_t legacy_detaching(uintptr_t addr);
 void legacy_detached(uintptr_t addr, size_t len);
 
-/* madvise() threw the contents of private pages away; shared ones come back the same. */
-void legacy_discarded(uintptr_t addr, size_t len);
+/*
+ * madvise() threw the contents of private pages away, at_once or some time;
+ * shared ones come back the same.
+ */
+void legacy_discarded(uintptr_t addr, size_t len, bool at_once);
 
 /* madvise() cut the pages out of the file that is mapped there. */
 void legacy_removed(uintptr_t addr, size_t len);
@@ -299,7 +302,15 @@ bool legacy_truncating(int fd, off_t len);
 /* The file under fd ends at len now: the private copies of what was behind are gone, too. */
 void legacy_truncated(int fd, off_t len);
 
-/* mremap() moved the pages of [from, from + len) to to. */
-void legacy_moved(uintptr_t from, uintptr_t to, size_t len);
+/*
+ * Around mremap(), which may move the pages of [from, from + len) to to. to is
+ * from when it did not.
+ */
+struct legacy_move {
+	struct pin_held *held;
+	int error;
+};
+struct legacy_move legacy_moving(uintptr_t from, size_t len);
+void legacy_moved(struct legacy_move move, uintptr_t from, uintptr_t to, size_t len);
 
 #endif

@@ -213,3 +213,25 @@ bool maps_entries(int fd, uint64_t va, uint64_t *entries, size_t n)
 	       sys_pread(fd, entries, (size_t)size,
 			 (off_t)(va >> PIN_PAGE_SHIFT) * (off_t)sizeof(*entries)) == size;
 }
+
+bool maps_stand(uint64_t va, unsigned int shift, const uint64_t *pages, size_t n)
+{
+	static uint64_t entries[512];
+	struct procmap_query vma;
+
+	/* Mostly nothing at all is there now. */
+	if (!query(va, PROCMAP_QUERY_COVERING_OR_NEXT_VMA, &vma) ||
+	    vma.vma_start >= va + (n << shift) || !maps_entries(maps_pagemap(), va, entries, n))
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		uint64_t pfn = entries[i] & PAGEMAP_PFN;
+
+		if (!(entries[i] & PAGEMAP_PRESENT))
+			continue;
+		if (!pfn && pin_probe(va + (i << shift), &pfn))
+			continue;
+		if (pfn == (pages[i] & PAGEMAP_PFN))
+			return true;
+	}
+	return false;
+}

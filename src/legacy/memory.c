@@ -63,7 +63,7 @@ void legacy_left(uintptr_t addr, size_t len)
 	struct lock_saved saved = lock_enter();
 	uint64_t start = page_up(addr), end = page_up(addr + len);
 
-	pin_release(start, end - start);
+	pin_release(start, end - start, maps_stand);
 	pagemap_forget(start, end - start);
 	lock_leave(saved);
 	observe_released(addr, len, begin);
@@ -89,12 +89,12 @@ void legacy_detached(uintptr_t addr, size_t len)
 	     at = pin.va + pin.len)
 		for (uint64_t va = pin.va; va < pin.va + pin.len; va += UINT64_C(1) << pin.shift)
 			if (!maps_length(va))
-				pin_release(va, UINT64_C(1) << pin.shift);
+				pin_release(va, UINT64_C(1) << pin.shift, maps_stand);
 	lock_leave(saved);
 }
 
 /* Releases what is pinned in the range and is of shared memory, or is not. */
-static void release_only(uint64_t va, uint64_t len, bool shared)
+static void release_only(uint64_t va, uint64_t len, bool shared, pin_stands *stands)
 {
 	uint64_t end = va + len;
 	struct pin pin;
@@ -105,40 +105,59 @@ static void release_only(uint64_t va, uint64_t len, bool shared)
 		uint64_t to = pin.va + pin.len < end ? pin.va + pin.len : end;
 
 		if (pin.shared == shared)
-			pin_release(from, to - from);
+			pin_release(from, to - from, stands);
 	}
 }
 
-void legacy_discarded(uintptr_t addr, size_t len)
+void legacy_discarded(uintptr_t addr, size_t len, bool at_once)
 {
 	uint64_t begin = event_start();
 	struct lock_saved saved = lock_enter();
 
-	release_only(addr, page_up(len), false);
+	release_only(addr, page_up(len), false, at_once ? maps_stand : NULL);
 	lock_leave(saved);
 	observe_released(addr, len, begin);
 }
 
-void legacy_moved(uintptr_t from, uintptr_t to, size_t len)
+static void cannot_move(uint64_t to, int error)
+{
+	event_failure("cannot keep memory pinned that mremap() moved", to, error);
+	log_error("cannot keep memory pinned that mremap() moved to 0x%lx (%e)", to, error);
+}
+
+struct legacy_move legacy_moving(uintptr_t from, size_t len)
+{
+	struct lock_saved saved = lock_enter();
+	struct legacy_move move = {.held = NULL};
+
+	move.error = pin_hold(from, page_up(len), &move.held);
+	lock_leave(saved);
+	return move;
+}
+
+void legacy_moved(struct legacy_move move, uintptr_t from, uintptr_t to, size_t len)
 {
 	uint64_t begin = event_start();
 	struct lock_saved saved = lock_enter();
-	int ret = pin_copy(from, page_up(len), to);
 
-	if (ret) {
-		event_failure("cannot keep memory pinned that mremap() moved", to, ret);
-		log_error("cannot keep memory pinned that mremap() moved to 0x%lx (%e)", to, ret);
+	if (from != to) {
+		int ret = pin_place(move.held, from, to);
+
+		if (ret || move.error)
+			cannot_move(to, ret ? ret : move.error);
+		pin_release(from, page_up(len), maps_stand);
+		pagemap_forget(from, page_up(len));
 	}
-	pin_release(from, page_up(len));
-	pagemap_forget(from, page_up(len));
+	pin_let_go(move.held);
 	lock_leave(saved);
-	observe_released(from, len, begin);
+	if (from != to)
+		observe_released(from, len, begin);
 }
 
 /* Private copies of a file's pages outlive a hole in the file. */
 static void punched(uint64_t va, uint64_t len)
 {
-	release_only(va, len, true);
+	release_only(va, len, true, maps_stand);
 }
 
 void legacy_removed(uintptr_t addr, size_t len)
@@ -176,7 +195,12 @@ bool legacy_truncating(int fd, off_t len)
 	return pin_count() && !sys_fstat(fd, &st) && st.st_size > len;
 }
 
+static void cut_off(uint64_t va, uint64_t len)
+{
+	pin_release(va, len, maps_stand);
+}
+
 void legacy_truncated(int fd, off_t len)
 {
-	cut_out(fd, (uint64_t)len, INT64_MAX, pin_release);
+	cut_out(fd, (uint64_t)len, INT64_MAX, cut_off);
 }

@@ -315,7 +315,7 @@ static int pin_huge(uint64_t va, unsigned int shift, bool shared)
 
 	va &= ~(size - 1);
 	/* What was pinned of smaller pages there is no longer mapped. */
-	pin_release(va, size);
+	pin_release(va, size, NULL);
 	ret = pin_now(va, size, shift, shared);
 	return ret ? give_up(va, ret) : 0;
 }
@@ -336,7 +336,10 @@ static int pin_small(uint64_t va, size_t n, bool shared)
 	return ret;
 }
 
-/* True when va is pinned and still the page that it was. A stale pin is dropped. */
+/*
+ * True when va is pinned and still the page that it was. A stale pin is
+ * dropped. The entry can be stale, too: it was read before the lock was had.
+ */
 static bool is_pinned(uint64_t va, uint64_t entry)
 {
 	uint64_t pfn = pin_pfn(va);
@@ -348,8 +351,8 @@ static bool is_pinned(uint64_t va, uint64_t entry)
 		return false;
 	if (now == pfn)
 		return true;
-	pin_replace(va & ~(PIN_PAGE_SIZE - 1), PIN_PAGE_SIZE);
-	return false;
+	pin_replace(va & ~(PIN_PAGE_SIZE - 1), PIN_PAGE_SIZE, maps_stand);
+	return pin_pfn(va);
 }
 
 /*
@@ -433,7 +436,7 @@ static bool sweep_row(int fd, const struct pin_row *row)
 		i += same;
 		va += same << PIN_PAGE_SHIFT;
 		if (i < row->pages && is_gone(va, entries[i]))
-			pin_release(va, UINT64_C(1) << row->shift);
+			pin_release(va, UINT64_C(1) << row->shift, maps_stand);
 	}
 	return true;
 }
@@ -629,7 +632,7 @@ static __attribute__((noinline)) int look_up(int fd, uint64_t va, uint64_t *entr
 	else if (!object && fdtab_is_expected(fd))
 		ret = -ENOMEM; /* it cannot be told whose pages these are */
 	if (known && (ret || *changed) && fdtab_get(fd) != known) {
-		pin_replace(va, PIN_PAGE_SIZE);
+		pin_replace(va, PIN_PAGE_SIZE, NULL);
 		*entries = read;
 		*changed = 0;
 		ret = 0;

@@ -99,26 +99,39 @@ int munmap(void *addr, size_t len)
 }
 
 /* The pages go along to the new place; what the mapping loses at its end is gone. */
-static void remapped(uintptr_t from, size_t len, uintptr_t to, size_t new_len)
+static void remapped(struct legacy_move move, uintptr_t from, size_t len, void *new, size_t new_len)
 {
 	size_t kept = new_len < len ? new_len : len;
 
-	if (from != to && kept)
-		legacy_moved(from, to, kept);
-	if (kept < len)
+	legacy_moved(move, from, new == MAP_FAILED ? from : (uintptr_t) new, kept);
+	if (new != MAP_FAILED && kept < len)
 		legacy_left(from + kept, len - kept);
 }
 
-/* What is remapped may have got pins only by the call, those of what it was moved over. */
+/* What is remapped may get pins only by what it is moved over. */
 #define REMAP(addr, len, new_len, flags, to, call)                                                 \
 	({                                                                                         \
+		size_t kept_ = (new_len) < (len) ? (new_len) : (len);                              \
+		struct legacy_move move_ = {.held = NULL};                                         \
+		bool told_ = false;                                                                \
 		void *new_;                                                                        \
-		if ((new_len) < (len) && legacy_told(addr, len))                                   \
-			legacy_leaving((uintptr_t)(addr) + (new_len), (len) - (new_len));          \
-		new_ = (flags)&MREMAP_FIXED ? TAKING_AWAY(to, new_len, MAP_FAILED, call) : (call); \
-		if (new_ != MAP_FAILED && legacy_told(addr, len))                                  \
-			remapped((uintptr_t)(addr), len, (uintptr_t)new_, new_len);                \
+		if (kept_ < (len) && legacy_told(addr, len))                                       \
+			legacy_leaving((uintptr_t)(addr) + kept_, (len)-kept_);                    \
+		new_ = (flags)&MREMAP_FIXED                                                        \
+			       ? TAKING_AWAY(to, new_len, MAP_FAILED, HOLDING(addr, len, call))    \
+			       : HOLDING(addr, len, call);                                         \
+		if (told_)                                                                         \
+			remapped(move_, (uintptr_t)(addr), len, new_, new_len);                    \
 		new_;                                                                              \
+	})
+
+/* Of REMAP(): makes call while what it may move is held. */
+#define HOLDING(addr, len, call)                                                                   \
+	({                                                                                         \
+		told_ = legacy_told(addr, len);                                                    \
+		if (told_)                                                                         \
+			move_ = legacy_moving((uintptr_t)(addr), kept_);                           \
+		(call);                                                                            \
 	})
 
 void *mremap(void *addr, size_t len, size_t new_len, int flags, ...)
@@ -144,7 +157,7 @@ static int advised(void *addr, size_t len, int advice, int ret)
 	case MADV_DONTNEED_LOCKED:
 	case MADV_FREE:
 	case MADV_GUARD_INSTALL:
-		legacy_discarded((uintptr_t)addr, len);
+		legacy_discarded((uintptr_t)addr, len, advice != MADV_FREE);
 		break;
 	}
 	return ret;

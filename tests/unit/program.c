@@ -102,16 +102,19 @@ void program_unmap(uint64_t va, uint64_t len)
 
 void program_move(uint64_t from, uint64_t len, uint64_t to)
 {
+	struct legacy_move move;
+
 	legacy_leaving(to, len);
+	move = legacy_moving(from, len);
 	fake_move(from, len, to);
 	legacy_left(to, len);
-	legacy_moved(from, to, len);
+	legacy_moved(move, from, to, len);
 }
 
 void program_discard(uint64_t va, uint64_t len)
 {
 	fake_discard(va, len);
-	legacy_discarded(va, len);
+	legacy_discarded(va, len, true);
 }
 
 long program_status(int group)

@@ -213,6 +213,83 @@ START_TEST(huge_moved)
 }
 END_TEST
 
+/*
+ * Between the call and what the library does after it another thread gets
+ * memory at the same address, and looks it up.
+ */
+START_TEST(had_by_another_thread_at_once)
+{
+	struct fake_file *file = _i ? fake_file(8 * FAKE_4K, FAKE_4K) : NULL;
+	uint64_t pfn;
+
+	fake.frames_shown = _i < 2;
+	fake_map(BASE, 8 * FAKE_4K, file, 0, 0);
+	look_up_together(BASE, 8);
+	legacy_leaving(BASE, 8 * FAKE_4K);
+	fake_unmap(BASE, 8 * FAKE_4K);
+	fake_map(BASE + FAKE_4K, FAKE_4K, file, FAKE_4K, 0);
+	pfn = program_frame(pagemap, BASE + FAKE_4K);
+	legacy_left(BASE, 8 * FAKE_4K);
+	ck_assert(fake_is_pinned(pfn));
+	fake_migrate();
+	ck_assert_uint_eq(program_frame(pagemap, BASE + FAKE_4K), pfn);
+}
+END_TEST
+
+/* The same where mremap() moved it away: both are pinned. */
+START_TEST(had_by_another_thread_when_moved)
+{
+	struct legacy_move move;
+	uint64_t here, there;
+
+	fake_map(BASE, 8 * FAKE_4K, NULL, 0, 0);
+	look_up_together(BASE, 8);
+	there = fake_pfn(BASE + FAKE_4K);
+	move = legacy_moving(BASE, 8 * FAKE_4K);
+	fake_move(BASE, 8 * FAKE_4K, ALIAS);
+	fake_map(BASE, 2 * FAKE_4K, NULL, 0, 0);
+	here = program_frame(pagemap, BASE + FAKE_4K);
+	fake_migrate();
+	legacy_moved(move, BASE, ALIAS, 8 * FAKE_4K);
+	fake_migrate();
+	ck_assert_uint_eq(program_frame(pagemap, BASE + FAKE_4K), here);
+	ck_assert_uint_eq(program_frame(pagemap, ALIAS + FAKE_4K), there);
+	ck_assert_uint_eq(fake.pinned, 1 + 1 + 8);
+}
+END_TEST
+
+START_TEST(not_moved)
+{
+	struct legacy_move move;
+
+	fake_map(BASE, 8 * FAKE_4K, NULL, 0, 0);
+	look_up_together(BASE, 8);
+	move = legacy_moving(BASE, 8 * FAKE_4K);
+	legacy_moved(move, BASE, BASE, 8 * FAKE_4K);
+	ck_assert_uint_eq(fake.pinned, 1 + 8);
+	fake_migrate();
+	look_up(BASE, 8);
+}
+END_TEST
+
+/* Without memory for it the program is told. */
+START_TEST(cannot_be_held)
+{
+	struct legacy_move move;
+
+	fake_map(BASE, 8 * FAKE_4K, NULL, 0, 0);
+	look_up(BASE, 8);
+	fake_fail(SYS_ioctl, IOMMU_IOAS_COPY, 1 + (unsigned int)_i, ENOMEM);
+	move = legacy_moving(BASE, 8 * FAKE_4K);
+	fake_move(BASE, 8 * FAKE_4K, ALIAS);
+	legacy_moved(move, BASE, ALIAS, 8 * FAKE_4K);
+	ck_assert(fake_failed());
+	ck_assert_ptr_nonnull(strstr(fake.log, "cannot keep memory pinned that mremap() moved"));
+	look_up(ALIAS, 8);
+	ck_assert_uint_eq(fake.pinned, 1 + 8);
+}
+END_TEST
+
 /* MADV_DONTNEED: private pages are gone, shared ones come back the same. */
 START_TEST(discarded)
 {
@@ -225,7 +302,7 @@ START_TEST(discarded)
 	look_up_together(ALIAS, 8);
 	shared = fake_pfn(ALIAS);
 	program_discard(BASE + 2 * FAKE_4K, 4 * FAKE_4K);
-	legacy_discarded(ALIAS, 8 * FAKE_4K);
+	legacy_discarded(ALIAS, 8 * FAKE_4K, true);
 	ck_assert_uint_eq(fake.pinned, 1 + 4 + 8);
 	fake_touch(BASE, 8 * FAKE_4K);
 	look_up(BASE, 8);
@@ -322,6 +399,10 @@ Suite *suite_memory(void)
 	tcase_add_loop_test(tc, moved, 0, 4);
 	tcase_add_test(tc, moved_over_other_memory);
 	tcase_add_test(tc, huge_moved);
+	tcase_add_loop_test(tc, had_by_another_thread_at_once, 0, 3);
+	tcase_add_test(tc, had_by_another_thread_when_moved);
+	tcase_add_test(tc, not_moved);
+	tcase_add_loop_test(tc, cannot_be_held, 0, 10);
 	tcase_add_test(tc, discarded);
 	tcase_add_loop_test(tc, punched, 0, 2);
 	tcase_add_test(tc, punched_behind_the_mapping);

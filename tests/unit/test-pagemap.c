@@ -705,6 +705,26 @@ START_TEST(deferred_until_another_lookup)
 }
 END_TEST
 
+/*
+ * The entry was read before the page was copied and another thread looked the
+ * copy up: that stays pinned all along.
+ */
+START_TEST(entry_older_than_the_pin)
+{
+	uint64_t entry, pfn;
+
+	fake_map(BASE, FAKE_4K, NULL, 0, 0);
+	ck_assert_int_eq(sys_pread(pagemap, &entry, sizeof(entry), position(BASE)), sizeof(entry));
+	fake_migrate();
+	pfn = program_frame(pagemap, BASE);
+	fake_fail(SYS_ioctl, IOMMU_IOAS_UNMAP, 1, EINVAL);
+	ck_assert_int_eq(legacy_pagemap_read(pagemap, &entry, sizeof(entry), position(BASE), 0),
+			 sizeof(entry));
+	ck_assert(!fake_failed());
+	ck_assert_uint_eq(entry & PAGEMAP_PFN, pfn);
+}
+END_TEST
+
 /* It moved meanwhile: the program must not reach a device with a wrong address. */
 START_TEST(deferred_and_moved)
 {
@@ -803,6 +823,7 @@ Suite *suite_pagemap(void)
 	tcase_add_test(tc, opened_again_and_replaced_unseen);
 	tcase_add_test(tc, opened_again_and_replaced);
 	tcase_add_test(tc, opened_again_and_not_told);
+	tcase_add_test(tc, entry_older_than_the_pin);
 	tcase_add_test(tc, memory_replaced_unseen);
 	tcase_add_test(tc, huge_page_replaced_unseen);
 	tcase_add_test(tc, memory_gone_unseen);

@@ -29,7 +29,7 @@ static void setup(void)
 
 static void teardown(void)
 {
-	pin_release(0, PIN_VA_LIMIT);
+	pin_release(0, PIN_VA_LIMIT, NULL);
 	ck_assert_uint_eq(pin_count(), 0);
 	lock_leave(saved);
 	program_teardown();
@@ -85,10 +85,43 @@ START_TEST(one_page)
 	assert_unpinned(BASE + FAKE_4K, FAKE_4K);
 	fake_migrate();
 	assert_pinned(BASE, FAKE_4K);
-	pin_release(BASE, FAKE_4K);
+	pin_release(BASE, FAKE_4K, NULL);
 	assert_unpinned(BASE, FAKE_4K);
 	ck_assert_uint_eq(pinned(), 0);
-	pin_release(BASE, FAKE_4K);
+	pin_release(BASE, FAKE_4K, NULL);
+}
+END_TEST
+
+static bool standing;
+
+/* While it is not decided, nothing is answered by the pin, and nobody takes it for gone. */
+static bool look_and_decide(uint64_t va, unsigned int shift, const uint64_t *pages, size_t n)
+{
+	uint64_t entries[] = {PAGEMAP_PRESENT, PAGEMAP_PRESENT | fake_pfn(va)};
+
+	ck_assert_uint_eq(pages[0] & PAGEMAP_PFN, fake_pfn(va));
+	ck_assert(pin_any(va, n << shift));
+	for (uint64_t i = 0; i < n << shift; i += FAKE_4K)
+		for (size_t j = 0; j < 2; j++)
+			ck_assert_uint_eq(pin_current(va + i, &entries[j], 1), 0);
+	return standing;
+}
+
+START_TEST(released_unless_it_stands)
+{
+	static const unsigned int shifts[] = {PIN_PAGE_SHIFT, PIN_PMD_SHIFT, PIN_PUD_SHIFT};
+	uint64_t size = UINT64_C(1) << shifts[_i], len = _i ? size : 8 * size;
+
+	fake_map(BASE, len, _i ? fake_file(size, size) : NULL, 0, 0);
+	ck_assert_int_eq(pin_add(BASE, len, shifts[_i], false), 0);
+	standing = true;
+	pin_release(BASE, len, look_and_decide);
+	assert_pinned(BASE, _i ? FAKE_2M : len);
+	ck_assert_uint_eq(pinned(), len / FAKE_4K);
+	standing = false;
+	pin_release(BASE, len, look_and_decide);
+	assert_unpinned(BASE, _i ? FAKE_2M : len);
+	ck_assert_uint_eq(pinned(), 0);
 }
 END_TEST
 
@@ -135,10 +168,10 @@ START_TEST(huge)
 	ck_assert_uint_eq(pin_pfn(BASE + size - FAKE_4K), fake_pfn(BASE + size - FAKE_4K));
 	ck_assert(is_current(inside));
 	ck_assert_uint_eq(pin_pfn(BASE + size), 0);
-	pin_release(BASE, size - FAKE_4K);
-	pin_release(inside, FAKE_4K);
+	pin_release(BASE, size - FAKE_4K, NULL);
+	pin_release(inside, FAKE_4K, NULL);
 	ck_assert_uint_eq(pinned(), size / FAKE_4K);
-	pin_release(BASE, size);
+	pin_release(BASE, size, NULL);
 	ck_assert_uint_eq(pinned(), 0);
 	ck_assert_uint_eq(pin_pfn(inside), 0);
 }
@@ -149,7 +182,7 @@ START_TEST(several_huge_at_once)
 	fake_map(BASE, 4 * FAKE_2M, fake_file(4 * FAKE_2M, FAKE_2M), 0, 0);
 	ck_assert_int_eq(pin_add(BASE, 4 * FAKE_2M, PIN_PMD_SHIFT, true), 0);
 	ck_assert_uint_eq(pin_count(), 4);
-	pin_release(BASE + FAKE_2M, FAKE_2M);
+	pin_release(BASE + FAKE_2M, FAKE_2M, NULL);
 	ck_assert_uint_eq(pin_count(), 3);
 	assert_unpinned(BASE + FAKE_2M, FAKE_2M);
 	assert_pinned(BASE, FAKE_2M);
@@ -162,11 +195,11 @@ START_TEST(sizes_take_turns)
 {
 	fake_map(BASE, FAKE_2M, NULL, 0, 0);
 	ck_assert_int_eq(pin_add(BASE, FAKE_2M, PIN_PAGE_SHIFT, false), 0);
-	pin_release(BASE, FAKE_2M);
+	pin_release(BASE, FAKE_2M, NULL);
 	fake_map(BASE, FAKE_2M, fake_file(FAKE_2M, FAKE_2M), 0, 0);
 	ck_assert_int_eq(pin_add(BASE, FAKE_2M, PIN_PMD_SHIFT, true), 0);
 	assert_pinned(BASE, FAKE_2M);
-	pin_release(BASE, FAKE_2M);
+	pin_release(BASE, FAKE_2M, NULL);
 	fake_map(BASE, FAKE_2M, NULL, 0, 0);
 	ck_assert_int_eq(pin_add(BASE, FAKE_2M, PIN_PAGE_SHIFT, false), 0);
 	assert_pinned(BASE, FAKE_2M);
@@ -184,12 +217,12 @@ START_TEST(partial_release)
 			uint64_t hole = (to - from) * FAKE_4K;
 
 			ck_assert_int_eq(pin_add(BASE, pages * FAKE_4K, PIN_PAGE_SHIFT, false), 0);
-			pin_release(BASE + from * FAKE_4K, hole);
+			pin_release(BASE + from * FAKE_4K, hole, NULL);
 			assert_pinned(BASE, from * FAKE_4K);
 			assert_unpinned(BASE + from * FAKE_4K, hole);
 			assert_pinned(BASE + to * FAKE_4K, (pages - to) * FAKE_4K);
 			ck_assert_uint_eq(pin_count(), (from > 0) + (to < pages));
-			pin_release(BASE, pages * FAKE_4K);
+			pin_release(BASE, pages * FAKE_4K, NULL);
 			ck_assert_uint_eq(pinned(), 0);
 			ck_assert_uint_eq(pin_count(), 0);
 		}
@@ -202,7 +235,7 @@ START_TEST(read_only)
 	fake_map(BASE, 4 * FAKE_4K, NULL, 0, FAKE_READ_ONLY);
 	ck_assert_int_eq(pin_add(BASE, 4 * FAKE_4K, PIN_PAGE_SHIFT, false), 0);
 	assert_pinned(BASE, 4 * FAKE_4K);
-	pin_release(BASE + FAKE_4K, FAKE_4K);
+	pin_release(BASE + FAKE_4K, FAKE_4K, NULL);
 	assert_pinned(BASE, FAKE_4K);
 	assert_pinned(BASE + 2 * FAKE_4K, 2 * FAKE_4K);
 }
@@ -265,7 +298,7 @@ START_TEST(failed_add_leaves_nothing)
 			break;
 		/* A family can be done without. */
 		if (!ret)
-			pin_release(BASE, 16 * FAKE_4K);
+			pin_release(BASE, 16 * FAKE_4K, NULL);
 		for (int i = 0; i < 16; i++)
 			ck_assert_uint_eq(pin_pfn(BASE + (uint64_t)i * FAKE_4K), 0);
 		ck_assert_uint_le(fake.pinned, 1);
@@ -290,7 +323,7 @@ START_TEST(failed_partial_release_keeps_the_rest)
 		fake_map(BASE, 16 * FAKE_4K, NULL, 0, 0);
 		ck_assert_int_eq(pin_add(BASE, 16 * FAKE_4K, PIN_PAGE_SHIFT, false), 0);
 		fake_fail(SYS_ioctl, IOMMU_IOAS_COPY, n, ENOMEM);
-		pin_release(BASE + 4 * FAKE_4K, 4 * FAKE_4K);
+		pin_release(BASE + 4 * FAKE_4K, 4 * FAKE_4K, NULL);
 		fake_failed();
 		for (uint64_t i = 0; i < 16; i += i == 3 ? 5 : 1)
 			ck_assert(fake_is_pinned(fake_pfn(BASE + i * FAKE_4K)));
@@ -300,7 +333,7 @@ START_TEST(failed_partial_release_keeps_the_rest)
 			ck_assert_uint_ge(pin.va, BASE);
 			ck_assert_int_lt(++rounds, 17);
 		}
-		pin_release(BASE, 16 * FAKE_4K);
+		pin_release(BASE, 16 * FAKE_4K, NULL);
 		ck_assert_uint_eq(pin_pfn(BASE), 0);
 		ck_assert_uint_eq(pin_pfn(BASE + 15 * FAKE_4K), 0);
 		ck_assert_uint_eq(pin_count(), 0);
@@ -439,15 +472,15 @@ START_TEST(copy)
 	assert_pinned(BASE, 16 * FAKE_4K);
 	assert_pinned(to, 16 * FAKE_4K);
 	ck_assert_uint_eq(pinned(), 16);
-	pin_release(BASE, 16 * FAKE_4K);
+	pin_release(BASE, 16 * FAKE_4K, NULL);
 	assert_pinned(to, 16 * FAKE_4K);
 	for (uint64_t i = 0; i < 16; i += 2)
-		pin_release(to + i * FAKE_4K, FAKE_4K);
+		pin_release(to + i * FAKE_4K, FAKE_4K, NULL);
 	for (uint64_t i = 0; i < 16; i++)
 		ck_assert_uint_eq(pin_pfn(to + i * FAKE_4K),
 				  i % 2 ? fake_pfn(to + i * FAKE_4K) : 0);
 	ck_assert_uint_eq(pinned(), 8);
-	pin_release(to, 16 * FAKE_4K);
+	pin_release(to, 16 * FAKE_4K, NULL);
 	ck_assert_uint_eq(pinned(), 0);
 }
 END_TEST
@@ -487,7 +520,7 @@ START_TEST(copy_of_huge)
 	fake_map(BASE + FAKE_1G, FAKE_2M, file, 0, 0);
 	ck_assert_int_eq(pin_add(BASE, FAKE_2M, PIN_PMD_SHIFT, true), 0);
 	ck_assert_int_eq(pin_copy(BASE, FAKE_2M, BASE + FAKE_1G), 0);
-	pin_release(BASE, FAKE_2M);
+	pin_release(BASE, FAKE_2M, NULL);
 	assert_pinned(BASE + FAKE_1G, FAKE_2M);
 }
 END_TEST
@@ -545,7 +578,7 @@ START_TEST(window_per_process)
 			fake.pid = 4712;
 		ok &= !pin_add(BASE, 4 * FAKE_4K, PIN_PAGE_SHIFT, false) && pin_count() == 1 &&
 		      pin_pfn(BASE) == fake_pfn(BASE);
-		pin_release(BASE, 4 * FAKE_4K);
+		pin_release(BASE, 4 * FAKE_4K, NULL);
 		/* The parent's. */
 		ok &= fake_is_pinned(fake_pfn(BASE));
 		_exit(!ok);
@@ -662,7 +695,7 @@ START_TEST(window_of_the_dead)
 		bool ok = !pin_add(BASE, FAKE_4K, PIN_PAGE_SHIFT, false) && pin_count() == 1;
 
 		ok &= !fake_is_pinned(fake_pfn(BASE + FAKE_4K));
-		pin_release(BASE, FAKE_4K);
+		pin_release(BASE, FAKE_4K, NULL);
 		ok &= fake_is_pinned(fake_pfn(BASE));
 		_exit(!ok);
 	}
@@ -689,7 +722,7 @@ START_TEST(store_is_bounded)
 		if (!round)
 			size = pin_store_size();
 		ck_assert_uint_eq(pin_store_size(), size);
-		pin_release(BASE, leaves * FAKE_2M);
+		pin_release(BASE, leaves * FAKE_2M, NULL);
 	}
 	ck_assert_uint_le(size, leaves * FAKE_4K + 256 * FAKE_4K);
 }
@@ -725,10 +758,10 @@ START_TEST(readers_need_no_lock)
 	for (int round = 0; round < 500; round++) {
 		uint64_t va = BASE + (uint64_t)(round % 8) * FAKE_2M;
 
-		pin_release(va, FAKE_2M);
+		pin_release(va, FAKE_2M, NULL);
 		ck_assert_int_eq(pin_add(va, 2 * FAKE_4K, PIN_PAGE_SHIFT, false), 0);
 		if (round % 8 > 4)
-			pin_release(BASE, 8 * FAKE_2M);
+			pin_release(BASE, 8 * FAKE_2M, NULL);
 	}
 	stop = true;
 	pthread_join(reader, NULL);
@@ -765,7 +798,7 @@ static bool in_huge(uint64_t page)
 /* The memory in the middle changes its kind; what was pinned of it goes before. */
 static void model_remap(void)
 {
-	pin_release(page_va(512), FAKE_2M);
+	pin_release(page_va(512), FAKE_2M, NULL);
 	memset(model + 512, 0, 512 * sizeof(*model));
 	model_huge = !model_huge;
 	fake_map(page_va(512), FAKE_2M, model_huge ? fake_file(FAKE_2M, FAKE_2M) : NULL, 0, 0);
@@ -792,7 +825,7 @@ static void model_add(uint64_t first, uint64_t n)
 
 static void model_release(uint64_t first, uint64_t n)
 {
-	pin_release(page_va(first), n * FAKE_4K);
+	pin_release(page_va(first), n * FAKE_4K, NULL);
 	for (uint64_t i = 0; i < n; i++)
 		if (!in_huge(first + i) || (first <= 512 && first + n >= 1024))
 			model[first + i] = 0;
@@ -894,6 +927,7 @@ Suite *suite_pin(void)
 	tcase_set_timeout(tc, 30);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, one_page);
+	tcase_add_loop_test(tc, released_unless_it_stands, 0, 3);
 	tcase_add_test(tc, bulk);
 	tcase_add_test(tc, lowest_and_highest_address);
 	tcase_add_loop_test(tc, huge, 0, 2);

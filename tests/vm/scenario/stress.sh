@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 #
 # Sixteen threads, forks and signals under the library: as it is, built with the
-# checkers for data races and for memory, and built for helgrind.
+# checkers for data races and for memory, and built for helgrind. And threads
+# that get each other's addresses, whose memory has to stay where it is.
 
 # shellcheck source=SCRIPTDIR/../lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
@@ -44,4 +45,17 @@ stress() { # DIRECTORY
         "$(grep -v 'EBUSY): it is open already' "$NOIOMMU_SHIM_LOG_FILE")" ""
 }
 
+# shellcheck disable=SC2317 # runs in a guest
+reuse() { # PROGRAM
+    # shellcheck source=SCRIPTDIR/../guest/shim.sh
+    . "$vm_dir/guest/shim.sh"
+
+    is "plain, pages of reused addresses move" \
+        "$("$1" 100 | sed 's/^[1-9][0-9]* of/some of/')" "some of 400 pages moved"
+    is "under the library none does" "$("${shim[@]}" "$1" 1500)" "0 of 6000 pages moved"
+}
+
 vm_checks --kernel cdev --parallel --device edu --timeout 600 --share "$scratch" -- stress "$scratch"
+gcc -std=gnu11 -O1 -pthread -o "$scratch/reuse" "$top/tests/stress/reuse.c"
+vm_checks --kernel cdev --device edu --numa 2 --cpus 4 --timeout 600 --share "$scratch" \
+    -- reuse "$scratch/reuse"
