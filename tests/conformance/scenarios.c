@@ -186,11 +186,13 @@ static void use_files(int number)
 	handled++;
 }
 
+/* Two pages, as a program has it that asks for SIGSTKSZ, with nothing below. */
 static void in_handlers(void)
 {
-	static char stack[1 << 16];
-	stack_t alternate = {.ss_sp = stack, .ss_size = sizeof(stack)};
+	static char stack[3 * 4096] __attribute__((aligned(4096)));
+	stack_t alternate = {.ss_sp = stack + 4096, .ss_size = 2 * 4096};
 
+	mprotect(stack, 4096, PROT_NONE);
 	sigaltstack(&alternate, NULL);
 	every_millisecond(use_files, SA_RESTART | SA_ONSTACK);
 	while (handled < 100) {
