@@ -37,6 +37,8 @@ ELSEWHERE int opened(int dirfd, const char *path, int flags, int fd, int errno_b
 		return fd;
 	if (fd >= 0 && fdtab_kind(fd) != FD_NOT_OURS)
 		legacy_replaced(fd);
+	if (fd >= 0 && flags & O_TRUNC)
+		legacy_truncated(fd, 0);
 	if (fd < 0 && !may_open(errno))
 		return fd;
 	if (!below && (fd < 0 && errno == ENOENT ? !legacy_may_add(path) : !legacy_may_name(path)))
@@ -72,10 +74,10 @@ ELSEWHERE int openat_carefully(int dirfd, const char *path, int flags, mode_t mo
 	return OPENED_CAREFULLY(dirfd, path, flags, call(dirfd, path, flags, mode));
 }
 
-/* Something is to be looked at before the kernel is asked. */
+/* Something is to be done before the kernel is asked, or with whatever it opens. */
 static inline bool looks_first(int dirfd, int flags)
 {
-	return flags & O_CREAT || legacy_in_ours || event_wanted() ||
+	return flags & (O_CREAT | O_TRUNC) || legacy_in_ours || event_wanted() ||
 	       (dirfd != AT_FDCWD && fdtab_kind(dirfd) != FD_NOT_OURS);
 }
 

@@ -618,6 +618,15 @@ static void do_punch(const struct step *step)
 	object_discarded(object, from, pages, false);
 }
 
+static int truncate_by_open(int fd)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	fd = open(path, O_RDWR | O_TRUNC | O_CLOEXEC);
+	return fd < 0 ? fd : close(fd);
+}
+
 /* A file that is cut takes the private copies of its pages along. */
 static void do_truncate(const struct step *step)
 {
@@ -630,8 +639,9 @@ static void do_truncate(const struct step *step)
 	say(" object %zu: %zu to %zu", (size_t)(object - objects), object->pages, pages);
 	size = (pages << kind_shift(object->kind)) -
 	       (pages ? odd(step, kind_shift(object->kind)) : 0);
-	if (ftruncate(object->fd, (off_t)size) < 0)
-		fail("ftruncate: %s", strerror(errno));
+	if ((size || step->slot % 2 ? ftruncate(object->fd, (off_t)size)
+				    : truncate_by_open(object->fd)) < 0)
+		fail("truncating: %s", strerror(errno));
 	if (pages < object->pages)
 		object_discarded(object, pages, object->pages - pages, true);
 	object->pages = pages;
