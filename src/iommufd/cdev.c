@@ -131,7 +131,8 @@ static unsigned long number_before(const char **end)
 static bool each_lock(int fd, bool what(unsigned long first, unsigned long last, void *arg),
 		      void *arg)
 {
-	char path[64], text[4096];
+	static char text[4096];
+	char path[64];
 	ssize_t len = 0;
 	int info;
 

@@ -425,7 +425,7 @@ static bool is_gone(uint64_t va, uint64_t entry)
 
 static bool sweep_row(int fd, const struct pin_row *row)
 {
-	uint64_t entries[512];
+	static uint64_t entries[512];
 	uint64_t va = row->va;
 
 	if (!maps_entries(fd, va, entries, row->pages))
