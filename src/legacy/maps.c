@@ -226,6 +226,9 @@ bool maps_stand(uint64_t va, unsigned int shift, const uint64_t *pages, size_t n
 	for (size_t i = 0; i < n; i++) {
 		uint64_t pfn = entries[i] & PAGEMAP_PFN;
 
+		/* A pinned page that the kernel tries to move is back in a moment. */
+		if (pagemap_is_moving(entries[i]))
+			return true;
 		if (!(entries[i] & PAGEMAP_PRESENT))
 			continue;
 		if (!pfn && pin_probe(va + (i << shift), &pfn))

@@ -222,14 +222,16 @@ START_TEST(had_by_another_thread_at_once)
 	struct fake_file *file = _i ? fake_file(8 * FAKE_4K, FAKE_4K) : NULL;
 	uint64_t pfn;
 
-	fake.frames_shown = _i < 2;
+	fake.frames_shown = _i != 2;
 	fake_map(BASE, 8 * FAKE_4K, file, 0, 0);
 	look_up_together(BASE, 8);
 	legacy_leaving(BASE, 8 * FAKE_4K);
 	fake_unmap(BASE, 8 * FAKE_4K);
 	fake_map(BASE + FAKE_4K, FAKE_4K, file, FAKE_4K, 0);
 	pfn = program_frame(pagemap, BASE + FAKE_4K);
+	fake.moving = _i == 3;
 	legacy_left(BASE, 8 * FAKE_4K);
+	fake.moving = 0;
 	ck_assert(fake_is_pinned(pfn));
 	fake_migrate();
 	ck_assert_uint_eq(program_frame(pagemap, BASE + FAKE_4K), pfn);
@@ -399,7 +401,7 @@ Suite *suite_memory(void)
 	tcase_add_loop_test(tc, moved, 0, 4);
 	tcase_add_test(tc, moved_over_other_memory);
 	tcase_add_test(tc, huge_moved);
-	tcase_add_loop_test(tc, had_by_another_thread_at_once, 0, 3);
+	tcase_add_loop_test(tc, had_by_another_thread_at_once, 0, 4);
 	tcase_add_test(tc, had_by_another_thread_when_moved);
 	tcase_add_test(tc, not_moved);
 	tcase_add_loop_test(tc, cannot_be_held, 0, 10);
