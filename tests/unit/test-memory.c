@@ -227,7 +227,7 @@ START_TEST(had_by_another_thread_at_once)
 	look_up_together(BASE, 8);
 	legacy_leaving(BASE, 8 * FAKE_4K);
 	fake_unmap(BASE, 8 * FAKE_4K);
-	fake_map(BASE + FAKE_4K, FAKE_4K, file, FAKE_4K, 0);
+	fake_map(BASE + FAKE_4K, FAKE_4K, file, file ? FAKE_4K : 0, 0);
 	pfn = program_frame(pagemap, BASE + FAKE_4K);
 	fake.moving = _i == 3;
 	legacy_left(BASE, 8 * FAKE_4K);
