@@ -25,10 +25,10 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/sys.h"
 #include "uapi/iommufd.h"
 #include "uapi/vfio.h"
 
@@ -116,22 +116,11 @@ static uint64_t look_up_as_dpdk(const void *va)
 	return entry;
 }
 
-/* The instruction itself: a library that stands in front of pread() does not see it. */
-static long raw_pread(int fd, void *buf, size_t len, off_t pos)
-{
-	register long r10 __asm__("r10") = pos;
-	long ret;
-
-	__asm__ volatile("syscall"
-			 : "=a"(ret)
-			 : "0"(SYS_pread64), "D"(fd), "S"(buf), "d"(len), "r"(r10)
-			 : "rcx", "r11", "memory");
-	return ret;
-}
-
+/* By a call that a library in front of pread() does not see. */
 static void check(const char *what, const char *va, size_t n)
 {
-	if (raw_pread(pagemap, now, n * 8, position(va)) != (long)(n * 8))
+	if (sys_call_kernel(SYS_pread64, pagemap, (long)now, (long)(n * 8), position(va), 0, 0) !=
+	    (long)(n * 8))
 		errx(1, "%s: cannot be checked", what);
 	for (size_t i = 0; i < n; i++)
 		if (!(now[i] & PRESENT) || !(now[i] & PFN) || (now[i] & PFN) != (told[i] & PFN))
@@ -252,32 +241,27 @@ static void unpin(const void *va, size_t len)
 	need("IOMMU_IOAS_UNMAP", ioctl(iommufd, IOMMU_IOAS_UNMAP, &unmap));
 }
 
+static void pin_each(const char *name, const char *memory, size_t size, size_t n)
+{
+	uint64_t start = clock_ns(), entry;
+
+	for (size_t i = 0; i < n; i++) {
+		pin(memory + i * size, size);
+		physical(memory + i * size, PAGE, &told[i]);
+		look_up(memory + i * size, &entry, 1);
+	}
+	report(name, start);
+}
+
 static void bare(const char *node)
 {
 	char *memory = fresh(PAGES), *bulk = scattered(BULK), *huge = fresh_huge();
 	uint64_t start;
 
 	make_page_table(node);
-	start = clock_ns();
-	for (size_t i = 0; i < PAGES; i++) {
-		uint64_t entry;
-
-		pin(memory + i * PAGE, PAGE);
-		physical(memory + i * PAGE, PAGE, &told[i]);
-		look_up(memory + i * PAGE, &entry, 1);
-	}
-	report("first-lookup", start);
+	pin_each("first-lookup", memory, PAGE, PAGES);
 	check("first-lookup", memory, PAGES);
-
-	start = clock_ns();
-	for (size_t i = 0; i < HUGES; i++) {
-		uint64_t entry;
-
-		pin(huge + i * HUGE, HUGE);
-		physical(huge + i * HUGE, PAGE, &told[i]);
-		look_up(huge + i * HUGE, &entry, 1);
-	}
-	report("first-huge", start);
+	pin_each("first-huge", huge, HUGE, HUGES);
 	check_huge(huge);
 
 	start = clock_ns();

@@ -5,8 +5,8 @@
  * Four threads map a page, look it up and give it back, so that each gets what
  * another one has just left, mostly at the same address; every other page is
  * moved by mremap() in between. Before it goes, each page is sent to and fro
- * between two NUMA nodes, which may not change its frame. Calls that the
- * library must not see are the instruction itself.
+ * between two NUMA nodes, which may not change its frame. What the library must
+ * not see is asked of the kernel by the instruction itself.
  *
  * Prints how many pages left their frame; exit status 1 if any did.
  */
@@ -19,8 +19,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
+
+#include "base/sys.h"
 
 #define THREADS	       4
 #define PAGE	       4096UL
@@ -32,18 +33,6 @@
 static int pagemap;
 static long rounds;
 static atomic_long moved;
-
-static long unseen(long nr, long a, long b, long c, long d, long e, long f)
-{
-	register long r10 __asm__("r10") = d, r8 __asm__("r8") = e, r9 __asm__("r9") = f;
-	long ret;
-
-	__asm__ volatile("syscall"
-			 : "=a"(ret)
-			 : "0"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-			 : "rcx", "r11", "memory");
-	return ret;
-}
 
 static char *map_page(void)
 {
@@ -68,7 +57,7 @@ static uint64_t frame_of(const char *page)
 {
 	uint64_t entry = 0;
 
-	unseen(SYS_pread64, pagemap, (long)&entry, sizeof(entry), ENTRY_OF(page), 0, 0);
+	sys_call_kernel(SYS_pread64, pagemap, (long)&entry, sizeof(entry), ENTRY_OF(page), 0, 0);
 	return entry & PFN;
 }
 
@@ -78,7 +67,8 @@ static void send_to_and_fro(char *page)
 		int status;
 
 		sched_yield();
-		unseen(SYS_move_pages, 0, 1, (long)&page, (long)&node, (long)&status, MPOL_MF_MOVE);
+		sys_call_kernel(SYS_move_pages, 0, 1, (long)&page, (long)&node, (long)&status,
+				MPOL_MF_MOVE);
 	}
 }
 

@@ -56,6 +56,7 @@ reuse() { # PROGRAM
 }
 
 vm_checks --kernel cdev --parallel --device edu --timeout 600 --share "$scratch" -- stress "$scratch"
-gcc -std=gnu11 -O1 -pthread -o "$scratch/reuse" "$top/tests/stress/reuse.c"
+gcc -std=gnu11 -O1 -pthread -I"$top/src" -I"$top/include" \
+    -o "$scratch/reuse" "$top/tests/stress/reuse.c" "$top/src/base/sys.c"
 vm_checks --kernel cdev --device edu --numa 2 --cpus 4 --timeout 600 --share "$scratch" \
     -- reuse "$scratch/reuse"
