@@ -831,8 +831,8 @@ int pin_hold(uint64_t va, uint64_t len, struct pin_held **list)
 {
 	uint64_t end = va + len, part;
 	struct pin pin;
-	int ret;
-	struct store *s = ready(&ret);
+	int ret = 0;
+	struct store *s = pin_any(va, len) ? ready(&ret) : NULL;
 
 	for (; s && !ret && va < end && pin_next(va, &pin) && pin.va < end; va += part) {
 		struct pin_held *held;

@@ -146,7 +146,7 @@ void legacy_moved(struct legacy_move move, uintptr_t from, uintptr_t to, size_t 
 		if (ret || move.error)
 			cannot_move(to, ret ? ret : move.error);
 		pin_release(from, page_up(len), maps_stand);
-		pagemap_forget(from, page_up(len));
+		pagemap_moved(from, to, page_up(len));
 	}
 	pin_let_go(move.held);
 	lock_leave(saved);

@@ -161,15 +161,26 @@ static struct deferred *all_deferred;
 static unsigned int deferred_generation; /* of the process that looked them up */
 static bool moved;			 /* the program holds an address that is wrong */
 
-/* Forgets those in [va, end): the program gave that memory back. */
-static void forget(uint64_t va, uint64_t end)
+/* The frame at va as the kernel has it, 0: none. */
+static uint64_t frame_at(uint64_t va)
+{
+	uint64_t entry;
+
+	return maps_entries(maps_pagemap(), va, &entry, 1) && entry & PAGEMAP_PRESENT
+		       ? entry & PAGEMAP_PFN
+		       : 0;
+}
+
+/* Forgets those in [va, end), or only those whose page is no longer there. */
+static void forget(uint64_t va, uint64_t end, bool all)
 {
 	struct deferred **at = &all_deferred;
 
 	while (*at) {
 		struct deferred *deferred = *at;
 
-		if (deferred->va >= va && deferred->va < end) {
+		if (deferred->va >= va && deferred->va < end &&
+		    (all || frame_at(deferred->va) != deferred->pfn)) {
 			*at = deferred->next;
 			slab_free(&deferreds, deferred);
 		} else {
@@ -181,14 +192,23 @@ static void forget(uint64_t va, uint64_t end)
 
 void pagemap_forget(uint64_t va, uint64_t len)
 {
-	forget(va, va + len);
+	forget(va, va + len, false);
+}
+
+void pagemap_moved(uint64_t from, uint64_t to, uint64_t len)
+{
+	for (struct deferred *at = all_deferred; at; at = at->next)
+		if (at->va >= from && at->va < from + len &&
+		    frame_at(at->va - from + to) == at->pfn)
+			at->va += to - from;
+	pagemap_forget(from, len);
 }
 
 /* A child's memory is not what its parent looked up. */
 static void own_deferred(void)
 {
 	if (deferred_generation != process_generation()) {
-		forget(0, UINT64_MAX);
+		forget(0, UINT64_MAX, true);
 		moved = false;
 	}
 	deferred_generation = process_generation();
@@ -201,7 +221,7 @@ static int defer(uint64_t va, uint64_t entry)
 	if (HIDDEN_PFN(entry))
 		return -EBUSY;
 	own_deferred();
-	forget(va, va + 1);
+	forget(va, va + 1, true);
 	deferred = slab_alloc(&deferreds);
 	if (!deferred)
 		return -ENOMEM;
@@ -528,7 +548,7 @@ int pagemap_settle(void)
 				  "start the program again",
 				  va, all_deferred->pfn << PIN_PAGE_SHIFT);
 		}
-		forget(va, va + 1);
+		forget(va, va + 1, true);
 	}
 	return moved ? -EFAULT : 0;
 }

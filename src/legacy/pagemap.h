@@ -22,7 +22,12 @@ int pagemap_opened(int fd);
  */
 int pagemap_settle(void);
 
-/* [va, va + len) was given back: what was looked up there no longer matters. */
+/*
+ * [va, va + len) was given back, or went to to: what was looked up there while
+ * there was no page table no longer matters, or is there now. Where the page is
+ * still in its place another thread has looked it up meanwhile.
+ */
 void pagemap_forget(uint64_t va, uint64_t len);
+void pagemap_moved(uint64_t from, uint64_t to, uint64_t len);
 
 #endif

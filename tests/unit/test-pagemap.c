@@ -749,6 +749,42 @@ START_TEST(deferred_and_moved)
 }
 END_TEST
 
+START_TEST(deferred_memory_moved)
+{
+	uint64_t entry, to = BASE + 16 * FAKE_4K;
+
+	fake_map(BASE, 2 * FAKE_4K, NULL, 0, 0);
+	all_busy();
+	ck_assert_int_eq(program_lookup(pagemap, BASE, &entry), sizeof(entry));
+	program_move(BASE, 2 * FAKE_4K, to);
+	other_close(&others[0]);
+	program_frame(pagemap, to + FAKE_4K);
+	ck_assert_str_eq(fake.log, "");
+	ck_assert(fake_is_pinned(entry & PAGEMAP_PFN));
+	other_close(&others[1]);
+}
+END_TEST
+
+/* Another thread has the address before it is noted that it was given back. */
+START_TEST(deferred_memory_had_at_once)
+{
+	uint64_t entry;
+
+	fake_map(BASE, 2 * FAKE_4K, NULL, 0, 0);
+	all_busy();
+	ck_assert_int_eq(program_lookup(pagemap, BASE, &entry), sizeof(entry));
+	fake_unmap(BASE, FAKE_4K);
+	fake_map(BASE, FAKE_4K, NULL, 0, 0);
+	ck_assert_int_eq(program_lookup(pagemap, BASE, &entry), sizeof(entry));
+	legacy_left(BASE, FAKE_4K);
+	other_close(&others[0]);
+	program_frame(pagemap, BASE + FAKE_4K);
+	ck_assert_str_eq(fake.log, "");
+	ck_assert(fake_is_pinned(entry & PAGEMAP_PFN));
+	other_close(&others[1]);
+}
+END_TEST
+
 START_TEST(deferred_memory_given_back)
 {
 	uint64_t entry;
@@ -847,6 +883,8 @@ Suite *suite_pagemap(void)
 	tcase_add_test(tc, fall_back_without_rights);
 	tcase_add_test(tc, deferred_until_a_device_is_free);
 	tcase_add_test(tc, deferred_until_another_lookup);
+	tcase_add_test(tc, deferred_memory_moved);
+	tcase_add_test(tc, deferred_memory_had_at_once);
 	tcase_add_test(tc, deferred_memory_given_back);
 	tcase_add_test(tc, busy_and_hidden);
 	tcase_add_test(tc, own_groups_serve);
