@@ -41,13 +41,13 @@
 
 /*
  * An entry of a page that the kernel is moving at this moment, or tries to: it
- * has a migration entry, which is a swap type above those of swap files
- * (include/linux/swap.h).
+ * has a migration entry, which is a swap type above those of swap files. The
+ * last type is that of markers, where no page is (include/linux/swap.h).
  */
 static inline bool pagemap_is_moving(uint64_t entry)
 {
 	return (entry & (PAGEMAP_PRESENT | PAGEMAP_SWAPPED)) == PAGEMAP_SWAPPED &&
-	       (entry & 31) >= 24;
+	       (entry & 31) >= 24 && (entry & 31) < 31;
 }
 
 /*

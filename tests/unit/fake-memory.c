@@ -322,11 +322,13 @@ static uint64_t entry_of(uint64_t va)
 	uint64_t entry = PAGEMAP_PRESENT;
 	uint64_t *page;
 
-	if (!vma || !vma->file || !*page_of(vma, va))
+	if (!vma || !vma->file)
 		return 0;
-	/* A swap type that no swap file has. */
+	/* Swap types that no swap file has: SWP_PTE_MARKER, SWP_MIGRATION_READ */
+	if (!*page_of(vma, va))
+		return fake.guarded ? PAGEMAP_SWAPPED | 31 : 0;
 	if (fake.moving)
-		return PAGEMAP_SWAPPED | 31;
+		return PAGEMAP_SWAPPED | 25;
 	page = page_of(vma, va);
 	if (vma->file->node)
 		entry |= PAGEMAP_FILE;

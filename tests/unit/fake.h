@@ -50,6 +50,7 @@ struct fake {
 	pid_t pid;		 /* 0: the real one */
 	bool needs_token;	 /* the devices are VFs whose token is fake.token */
 	unsigned char token[16];
+	bool guarded;		   /* where no page is there is a guard: MADV_GUARD_INSTALL */
 	unsigned int moving;	   /* every page is on the move, until as many sched_yield()s */
 	void (*would_sleep)(void); /* called where a lock is waited for: lets it go */
 

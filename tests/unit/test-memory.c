@@ -312,6 +312,22 @@ START_TEST(discarded)
 }
 END_TEST
 
+START_TEST(guarded)
+{
+	uint64_t entry = 0;
+
+	fake_map(BASE, 8 * FAKE_4K, NULL, 0, 0);
+	look_up_together(BASE, 8);
+	fake.guarded = true;
+	program_discard(BASE + 2 * FAKE_4K, 4 * FAKE_4K);
+	ck_assert_uint_eq(fake.pinned, 1 + 4);
+	fake.calls = 0;
+	ck_assert_int_eq(program_lookup(pagemap, BASE + 2 * FAKE_4K, &entry), sizeof(entry));
+	ck_assert_uint_eq(fake.calls, 1);
+	ck_assert(!(entry & PAGEMAP_PRESENT));
+}
+END_TEST
+
 /* A hole in the file takes its pages from all mappings; DPDK gives hugepages back so. */
 START_TEST(punched)
 {
@@ -406,6 +422,7 @@ Suite *suite_memory(void)
 	tcase_add_test(tc, not_moved);
 	tcase_add_loop_test(tc, cannot_be_held, 0, 10);
 	tcase_add_test(tc, discarded);
+	tcase_add_test(tc, guarded);
 	tcase_add_loop_test(tc, punched, 0, 2);
 	tcase_add_test(tc, punched_behind_the_mapping);
 	tcase_add_test(tc, memory_without_pins_costs_nothing);
