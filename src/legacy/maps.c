@@ -100,47 +100,65 @@ static void cut(uint64_t *len, uint64_t limit)
 		*len = limit;
 }
 
-/* The next shared mapping from *at on, which goes behind it and over what leaves. */
-static bool next_staying(uint64_t *at, struct maps_leaving *leaving, struct procmap_query *vma)
+struct place {
+	size_t i;    /* among those that are kept */
+	uint64_t at; /* the address behind them */
+};
+
+/*
+ * The next shared mapping, from the place on, outside of what leaves. What was
+ * asked for one page is kept for the next, up to a number.
+ */
+static const struct procmap_query *next_staying(struct place *place, struct maps_leaving *leaving)
 {
-	if (*at >= leaving->last)
-		return false;
-	if (!next_shared_mapping(*at, vma)) {
-		leaving->last = *at;
-		return false;
+	static struct procmap_query kept[MAPS_KEPT], other;
+	struct procmap_query *vma = &other;
+
+	if (place->i < MAPS_KEPT)
+		vma = &kept[place->i++];
+	if (vma == &other || place->i > leaving->kept) {
+		if (place->at >= leaving->last)
+			return NULL;
+		if (!next_shared_mapping(place->at, vma)) {
+			leaving->last = place->at;
+			return NULL;
+		}
+		leaving->kept = place->i;
 	}
-	*at = vma->vma_end;
-	if (*at >= leaving->from && *at < leaving->to)
-		*at = leaving->to;
-	return true;
+	place->at = vma->vma_end;
+	if (place->at >= leaving->from && place->at < leaving->to)
+		place->at = leaving->to;
+	return vma;
 }
 
 bool maps_find_alias(uint64_t va, uint64_t *len, struct maps_leaving *leaving, uint64_t *alias)
 {
-	uint64_t from = leaving->from, to = leaving->to, at = 0;
-	struct procmap_query self, vma;
+	uint64_t from = leaving->from, to = leaving->to;
+	const struct procmap_query *vma;
+	struct place place = {.at = 0};
+	struct procmap_query self;
 	uint64_t offset;
 
 	if (!query(va, PROCMAP_QUERY_FILE_BACKED_VMA, &self))
 		return false;
 	cut(len, self.vma_end - va);
 	offset = self.vma_offset + (va - self.vma_start);
-	while (next_staying(&at, leaving, &vma)) {
-		uint64_t end = vma.vma_offset + (vma.vma_end - vma.vma_start);
+	while ((vma = next_staying(&place, leaving))) {
+		uint64_t end = vma->vma_offset + (vma->vma_end - vma->vma_start);
 
-		if (vma.inode != self.inode || vma.dev_major != self.dev_major ||
-		    vma.dev_minor != self.dev_minor || offset >= end)
+		if (vma->inode != self.inode || vma->dev_major != self.dev_major ||
+		    vma->dev_minor != self.dev_minor || offset >= end)
 			continue;
-		if (offset < vma.vma_offset) {
-			cut(len, vma.vma_offset - offset);
+		if (offset < vma->vma_offset) {
+			cut(len, vma->vma_offset - offset);
 			continue;
 		}
-		*alias = vma.vma_start + (offset - vma.vma_offset);
+		*alias = vma->vma_start + (offset - vma->vma_offset);
 		if (*alias >= from && *alias < to) {
 			cut(len, to - *alias);
 			continue;
 		}
-		cut(len, (*alias < from && from < vma.vma_end ? from : vma.vma_end) - *alias);
+		cut(len, (*alias < from && from < vma->vma_end ? from : vma->vma_end) - *alias);
 		return true;
 	}
 	return false;

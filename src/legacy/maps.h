@@ -7,6 +7,7 @@
 #define LEGACY_MAPS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -26,11 +27,14 @@ bool maps_can_read(uint64_t va);
 bool maps_has_file(dev_t dev, ino_t ino);
 
 /*
- * What is unmapped at once, [from, to). Outside of it nothing shared is mapped
- * from last on: UINT64_MAX at first, then what a search has found.
+ * What is unmapped at once, [from, to), and what a search has found already:
+ * outside of it nothing shared is mapped from last on, UINT64_MAX at first, and
+ * so many of the mappings before are kept for the next.
  */
+#define MAPS_KEPT 256
 struct maps_leaving {
 	uint64_t from, to, last;
+	size_t kept;
 };
 
 /*

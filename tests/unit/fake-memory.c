@@ -39,7 +39,7 @@ struct vma {
 };
 
 static struct fake_file *files;
-static struct vma vmas[256]; /* by address */
+static struct vma vmas[512]; /* by address */
 static size_t nr_vmas;
 
 /* What is not touched of such a large array costs nothing, not even a leak checker's time. */

@@ -6,6 +6,7 @@
 #include "fake.h"
 #include "iommufd/pin.h"
 #include "legacy/legacy.h"
+#include "legacy/maps.h"
 #include "program.h"
 #include "suites.h"
 #include "uapi/iommufd.h"
@@ -88,6 +89,24 @@ START_TEST(alias_keeps_the_pin)
 	/* The last mapping takes it along. */
 	program_unmap(ALIAS, 2 * sizes[_i]);
 	ck_assert_uint_eq(fake.pinned, 1);
+}
+END_TEST
+
+/* More mappings of other files than are kept from one page to the next. */
+START_TEST(alias_behind_many)
+{
+	struct fake_file *other = fake_file(FAKE_4K, FAKE_4K);
+	struct fake_file *file = fake_file(4 * FAKE_4K, FAKE_4K);
+
+	for (uint64_t i = 0; i < MAPS_KEPT + (uint64_t)_i; i++)
+		fake_map(BASE + FAKE_1G + 2 * i * FAKE_4K, FAKE_4K, other, 0, 0);
+	fake_map(BASE, 4 * FAKE_4K, file, 0, 0);
+	look_up(BASE, 4);
+	fake_map(ALIAS, 3 * FAKE_4K, file, FAKE_4K, 0);
+	program_unmap(BASE, 4 * FAKE_4K);
+	ck_assert_uint_eq(fake.pinned, 1 + 3);
+	fake_migrate();
+	look_up(ALIAS, 3);
 }
 END_TEST
 
@@ -409,6 +428,7 @@ Suite *suite_memory(void)
 	tcase_add_test(tc, unmapped_is_unpinned);
 	tcase_add_test(tc, part_unmapped);
 	tcase_add_loop_test(tc, alias_keeps_the_pin, 0, 3);
+	tcase_add_loop_test(tc, alias_behind_many, -2, 3);
 	tcase_add_test(tc, alias_of_a_part);
 	tcase_add_test(tc, alias_that_goes_too);
 	tcase_add_test(tc, mapped_elsewhere_is_no_alias);
