@@ -232,21 +232,37 @@ bool maps_entries(int fd, uint64_t va, uint64_t *entries, size_t n)
 			 (off_t)(va >> PIN_PAGE_SHIFT) * (off_t)sizeof(*entries)) == size;
 }
 
+/* A page that cannot be moved, because it is pinned, is back in a moment; others are soon. */
+#define MOVING_TRIES 1000
+
+void maps_wait(int fd, uint64_t va, uint64_t *entries, size_t n)
+{
+	for (size_t i = 0; i < n; i++, va += PIN_PAGE_SIZE)
+		for (int tries = 0; pagemap_is_moving(entries[i]) && tries < MOVING_TRIES;
+		     tries++) {
+			sys_call(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+			if (!maps_entries(fd, va, &entries[i], 1))
+				return;
+		}
+}
+
 bool maps_stand(uint64_t va, unsigned int shift, const uint64_t *pages, size_t n)
 {
 	static uint64_t entries[512];
 	struct procmap_query vma;
+	int fd;
 
 	/* Mostly nothing at all is there now. */
 	if (!query(va, PROCMAP_QUERY_COVERING_OR_NEXT_VMA, &vma) ||
-	    vma.vma_start >= va + (n << shift) || !maps_entries(maps_pagemap(), va, entries, n))
+	    vma.vma_start >= va + (n << shift))
 		return false;
+	fd = maps_pagemap();
+	if (!maps_entries(fd, va, entries, n))
+		return false;
+	maps_wait(fd, va, entries, n);
 	for (size_t i = 0; i < n; i++) {
 		uint64_t pfn = entries[i] & PAGEMAP_PFN;
 
-		/* A pinned page that the kernel tries to move is back in a moment. */
-		if (pagemap_is_moving(entries[i]))
-			return true;
 		if (!(entries[i] & PAGEMAP_PRESENT))
 			continue;
 		if (!pfn && pin_probe(va + (i << shift), &pfn))

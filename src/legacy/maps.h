@@ -65,6 +65,9 @@ int maps_pagemap(void);
 /* The kernel's entries of the n pages from va on. False when they cannot be read from fd. */
 bool maps_entries(int fd, uint64_t va, uint64_t *entries, size_t n);
 
+/* Reads those of the entries again whose pages the kernel is moving, until it is done. */
+void maps_wait(int fd, uint64_t va, uint64_t *entries, size_t n);
+
 /* As pin_stands: true when any of these pages is still what is mapped there. */
 bool maps_stand(uint64_t va, unsigned int shift, const uint64_t *pages, size_t n);
 

@@ -553,21 +553,6 @@ int pagemap_settle(void)
 	return moved ? -EFAULT : 0;
 }
 
-/* A page that cannot be moved, because it is pinned, is back in a moment; others are soon. */
-#define MOVING_TRIES 1000
-
-static void wait_for_moving(int fd, uint64_t *entries, size_t n, off_t pos)
-{
-	for (size_t i = 0; i < n; i++)
-		for (int tries = 0; pagemap_is_moving(entries[i]) && tries < MOVING_TRIES;
-		     tries++) {
-			sys_call(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
-			if (sys_pread(fd, &entries[i], sizeof(*entries),
-				      pos + (off_t)(i * sizeof(*entries))) < 0)
-				return;
-		}
-}
-
 /* Pins what is not yet pinned, and puts the frames into the entries. */
 static int pin_and_fill(int fd, uint64_t va, uint64_t *entries, size_t n, off_t pos,
 			size_t *changed)
@@ -593,7 +578,7 @@ static int answer(int fd, uint64_t va, uint64_t *entries, size_t n, off_t pos, s
 {
 	size_t start;
 
-	wait_for_moving(fd, entries, n, pos);
+	maps_wait(fd, va, entries, n);
 	start = pin_current(va, entries, n);
 	if (start == n)
 		return 0;

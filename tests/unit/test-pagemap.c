@@ -668,6 +668,24 @@ static void all_busy(void)
 	others[1] = other_open(1);
 }
 
+/* The entry of the first of two pages, looked up then. */
+static uint64_t told_while_busy(void)
+{
+	uint64_t entry;
+
+	fake_map(BASE, 2 * FAKE_4K, NULL, 0, 0);
+	all_busy();
+	ck_assert_int_eq(program_lookup(pagemap, BASE, &entry), sizeof(entry));
+	return entry;
+}
+
+/* One device is free again, and another page is looked up. */
+static void settle(uint64_t other)
+{
+	other_close(&others[0]);
+	program_frame(pagemap, other);
+}
+
 START_TEST(deferred_until_a_device_is_free)
 {
 	uint64_t entries[8], real[8];
@@ -693,13 +711,9 @@ END_TEST
 /* The next lookup finds a free device: it settles the first ones as well. */
 START_TEST(deferred_until_another_lookup)
 {
-	uint64_t entry;
+	uint64_t entry = told_while_busy();
 
-	fake_map(BASE, 2 * FAKE_4K, NULL, 0, 0);
-	all_busy();
-	ck_assert_int_eq(program_lookup(pagemap, BASE, &entry), sizeof(entry));
-	other_close(&others[0]);
-	program_frame(pagemap, BASE + FAKE_4K);
+	settle(BASE + FAKE_4K);
 	ck_assert(fake_is_pinned(entry & PAGEMAP_PFN));
 	other_close(&others[1]);
 }
@@ -725,18 +739,33 @@ START_TEST(entry_older_than_the_pin)
 }
 END_TEST
 
+/* Another page was mapped there unseen, and the kernel moves it just when the pin is doubted. */
+START_TEST(replaced_unseen_and_on_the_move)
+{
+	uint64_t entry, pfn;
+
+	fake_map(BASE, FAKE_4K, fake_file(FAKE_4K, FAKE_4K), 0, 0);
+	program_frame(pagemap, BASE);
+	fake_map(BASE, FAKE_4K, fake_file(FAKE_4K, FAKE_4K), 0, 0);
+	pfn = fake_pfn(BASE);
+	ck_assert_int_eq(sys_pread(pagemap, &entry, sizeof(entry), position(BASE)), sizeof(entry));
+	fake.moving = 3;
+	ck_assert_int_eq(legacy_pagemap_read(pagemap, &entry, sizeof(entry), position(BASE), 0),
+			 sizeof(entry));
+	ck_assert_uint_eq(fake.moving, 0);
+	ck_assert_uint_eq(entry & PAGEMAP_PFN, pfn);
+	ck_assert(fake_is_pinned(pfn));
+}
+END_TEST
+
 /* It moved meanwhile: the program must not reach a device with a wrong address. */
 START_TEST(deferred_and_moved)
 {
 	int container, group;
-	uint64_t told;
 
-	fake_map(BASE, 2 * FAKE_4K, NULL, 0, 0);
-	all_busy();
-	ck_assert_int_eq(program_lookup(pagemap, BASE, &told), sizeof(told));
+	told_while_busy();
 	fake_migrate();
-	other_close(&others[0]);
-	program_frame(pagemap, BASE + FAKE_4K);
+	settle(BASE + FAKE_4K);
 	ck_assert_ptr_nonnull(strstr(fake.log, "moved before it could be pinned"));
 	container = program_open("/dev/vfio/vfio", O_RDWR);
 	group = program_open_group(0);
@@ -751,14 +780,10 @@ END_TEST
 
 START_TEST(deferred_memory_moved)
 {
-	uint64_t entry, to = BASE + 16 * FAKE_4K;
+	uint64_t entry = told_while_busy(), to = BASE + 16 * FAKE_4K;
 
-	fake_map(BASE, 2 * FAKE_4K, NULL, 0, 0);
-	all_busy();
-	ck_assert_int_eq(program_lookup(pagemap, BASE, &entry), sizeof(entry));
 	program_move(BASE, 2 * FAKE_4K, to);
-	other_close(&others[0]);
-	program_frame(pagemap, to + FAKE_4K);
+	settle(to + FAKE_4K);
 	ck_assert_str_eq(fake.log, "");
 	ck_assert(fake_is_pinned(entry & PAGEMAP_PFN));
 	other_close(&others[1]);
@@ -768,17 +793,13 @@ END_TEST
 /* Another thread has the address before it is noted that it was given back. */
 START_TEST(deferred_memory_had_at_once)
 {
-	uint64_t entry;
+	uint64_t entry = told_while_busy();
 
-	fake_map(BASE, 2 * FAKE_4K, NULL, 0, 0);
-	all_busy();
-	ck_assert_int_eq(program_lookup(pagemap, BASE, &entry), sizeof(entry));
 	fake_unmap(BASE, FAKE_4K);
 	fake_map(BASE, FAKE_4K, NULL, 0, 0);
 	ck_assert_int_eq(program_lookup(pagemap, BASE, &entry), sizeof(entry));
 	legacy_left(BASE, FAKE_4K);
-	other_close(&others[0]);
-	program_frame(pagemap, BASE + FAKE_4K);
+	settle(BASE + FAKE_4K);
 	ck_assert_str_eq(fake.log, "");
 	ck_assert(fake_is_pinned(entry & PAGEMAP_PFN));
 	other_close(&others[1]);
@@ -787,14 +808,9 @@ END_TEST
 
 START_TEST(deferred_memory_given_back)
 {
-	uint64_t entry;
-
-	fake_map(BASE, 2 * FAKE_4K, NULL, 0, 0);
-	all_busy();
-	ck_assert_int_eq(program_lookup(pagemap, BASE, &entry), sizeof(entry));
+	told_while_busy();
 	program_unmap(BASE, FAKE_4K);
-	other_close(&others[0]);
-	program_frame(pagemap, BASE + FAKE_4K);
+	settle(BASE + FAKE_4K);
 	ck_assert_str_eq(fake.log, "");
 	other_close(&others[1]);
 }
@@ -860,6 +876,7 @@ Suite *suite_pagemap(void)
 	tcase_add_test(tc, opened_again_and_replaced);
 	tcase_add_test(tc, opened_again_and_not_told);
 	tcase_add_test(tc, entry_older_than_the_pin);
+	tcase_add_test(tc, replaced_unseen_and_on_the_move);
 	tcase_add_test(tc, memory_replaced_unseen);
 	tcase_add_test(tc, huge_page_replaced_unseen);
 	tcase_add_test(tc, memory_gone_unseen);
