@@ -179,7 +179,7 @@ int __openat64_2(int dirfd, const char *path, int flags)
  */
 #define CLOSE_OURS(fd, call)                                                                       \
 	({                                                                                         \
-		bool passed_ = fdtab_kind(fd) == FD_PAGEMAP && !event_wanted();                    \
+		bool passed_ = legacy_is_pagemap(fd) && !event_wanted();                           \
 		int ret_;                                                                          \
 		if (!passed_ && legacy_close(fd, &ret_))                                           \
 			ret_ = (int)result(ret_);                                                  \

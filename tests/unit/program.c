@@ -23,12 +23,13 @@ int program_open(const char *path, int flags)
 
 int program_close(int fd)
 {
+	bool passed = legacy_is_pagemap(fd);
 	int ret;
 
-	if (fdtab_kind(fd) != FD_NOT_OURS && fdtab_kind(fd) != FD_PAGEMAP && legacy_close(fd, &ret))
+	if (fdtab_kind(fd) != FD_NOT_OURS && !passed && legacy_close(fd, &ret))
 		return ret;
 	ret = sys_close(fd);
-	if (fdtab_kind(fd) == FD_PAGEMAP && !fdtab_is_expected(fd))
+	if (passed && !fdtab_is_expected(fd))
 		legacy_closed(fd);
 	return ret;
 }
