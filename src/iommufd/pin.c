@@ -596,6 +596,15 @@ static int add(struct store *s, uint64_t va, uint64_t len, unsigned int level, u
 	return ret ? ret : enter_map(s, va, len, level, flags);
 }
 
+/* How much of [va, end) one map may cover: it does not cross the border of a leaf. */
+static uint64_t in_one_map(uint64_t va, uint64_t end, unsigned int level)
+{
+	uint64_t border = size_of(level ? level : 1);
+	uint64_t part = border - (va & (border - 1));
+
+	return part < end - va ? part : end - va;
+}
+
 int pin_add(uint64_t va, uint64_t len, unsigned int shift, bool shared)
 {
 	unsigned int level = (shift - PIN_PAGE_SHIFT) / 9;
@@ -607,11 +616,8 @@ int pin_add(uint64_t va, uint64_t len, unsigned int shift, bool shared)
 	if (s && end > PIN_VA_LIMIT)
 		ret = -EFAULT;
 	while (!ret && va < end) {
-		uint64_t part =
-			size_of(level ? level : 1) - (va & (size_of(level ? level : 1) - 1));
+		uint64_t part = in_one_map(va, end, level);
 
-		if (part > end - va)
-			part = end - va;
 		ret = add(s, va, part, level, flags);
 		event_pin(va, part, size_of(level), ret);
 		va += part;
@@ -694,17 +700,27 @@ static void put_back(struct store *s, uint64_t va, unsigned int level, const uin
 		put(&slot[i], pages[i]);
 }
 
+/* The level of the pin, and what every slot of it has. */
+static unsigned int kind_of(struct store *s, const struct pin *pin, uint64_t *flags)
+{
+	unsigned int level;
+
+	*flags = load(find(s, pin->va, &level)) & (SLOT_SHARED | SLOT_RDONLY);
+	return level;
+}
+
 static void release(struct store *s, const struct pin *pin, uint64_t va, uint64_t end,
 		    pin_stands *stands)
 {
 	static uint64_t pages[SLOTS];
-	unsigned int level = (pin->shift - PIN_PAGE_SHIFT) / 9;
+	uint64_t flags;
+	unsigned int level = kind_of(s, pin, &flags);
 	uint64_t pin_end = pin->va + pin->len;
 	uint64_t head = va > pin->va ? va - pin->va : 0;
 	uint64_t tail = pin_end > end ? pin_end - end : 0;
 	uint64_t first = pin->va + head, len = pin->len - head - tail;
 	uint64_t head_iova = 0, tail_iova = 0;
-	bool writable = !(load(find(s, pin->va, &level)) & SLOT_RDONLY);
+	bool writable = !(flags & SLOT_RDONLY);
 	size_t n = len >> pin->shift;
 
 	/* A huge page is one: it goes when all of it goes. */
@@ -755,18 +771,14 @@ void pin_replace(uint64_t va, uint64_t len, pin_stands *stands)
 	}
 }
 
-/* Pins under to what the IOAS has at [iova, iova + len), in maps that do not cross a border. */
+/* Pins under to what the IOAS has at [iova, iova + len). */
 static int pin_again(struct store *s, uint64_t iova, uint64_t len, unsigned int level,
 		     uint64_t flags, uint64_t to)
 {
 	int ret = 0;
 
 	for (uint64_t end = to + len, part; to < end && !ret; to += part, iova += part) {
-		uint64_t border = size_of(level ? level : 1);
-
-		part = border - (to & (border - 1));
-		if (part > end - to)
-			part = end - to;
+		part = in_one_map(to, end, level);
 		pin_replace(to, part, NULL);
 		ret = ioas_copy(iova, part, s->window + to, !(flags & SLOT_RDONLY));
 		if (!ret)
@@ -786,15 +798,6 @@ static bool cut_to(const struct pin *pin, uint64_t *va, uint64_t end, uint64_t *
 		*va = pin->va;
 	*part = (pin->va + pin->len < end ? pin->va + pin->len : end) - *va;
 	return pin->shift == PIN_PAGE_SHIFT || *part == pin->len;
-}
-
-/* The level of the pin, and what every slot of it has. */
-static unsigned int kind_of(struct store *s, const struct pin *pin, uint64_t *flags)
-{
-	unsigned int level;
-
-	*flags = load(find(s, pin->va, &level)) & (SLOT_SHARED | SLOT_RDONLY);
-	return level;
 }
 
 int pin_copy(uint64_t va, uint64_t len, uint64_t to)
