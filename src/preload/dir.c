@@ -19,7 +19,8 @@
 #include "base/slab.h"
 #include "base/sys.h"
 #include "base/user.h"
-#include "legacy/legacy.h"
+#include "door/fd.h"
+#include "door/name.h"
 #include "preload/next.h"
 
 /* Enough for a directory of groups; what does not fit is another group's. */
@@ -70,12 +71,12 @@ static void enter(DIR *dir, const char *name, bool alone)
 	struct lock_saved saved;
 	struct listing *listing;
 
-	if (!legacy_may_list(name))
+	if (!name_may_list(name))
 		return;
 	new.entries = calloc(ENTRIES, sizeof(*new.entries));
 	if (!new.entries)
 		return;
-	legacy_list(name, add, &new);
+	name_list(name, add, &new);
 	if (!new.count && !alone) {
 		free(new.entries);
 		return;
@@ -131,13 +132,13 @@ static DIR *open_ours(int at, const char *path)
 DIR *opendir(const char *path)
 {
 	int before = errno;
-	bool below = legacy_begins_below(AT_FDCWD, path);
+	bool below = name_begins_below(AT_FDCWD, path);
 	DIR *dir = below ? NULL : NEXT(opendir)(path);
-	char name[LEGACY_PATH];
+	char name[NAME_PATH];
 
-	if (dir && legacy_path_of(dirfd(dir), name))
+	if (dir && name_of_fd(dirfd(dir), name))
 		enter(dir, name, false);
-	if (dir || (!below && (errno != ENOENT || !legacy_may_add(path))))
+	if (dir || (!below && (errno != ENOENT || !name_may_be_added(path))))
 		return dir;
 	errno = before;
 	return open_ours(AT_FDCWD, path);
@@ -146,10 +147,10 @@ DIR *opendir(const char *path)
 DIR *fdopendir(int fd)
 {
 	DIR *dir = NEXT(fdopendir)(fd);
-	char name[LEGACY_PATH];
+	char name[NAME_PATH];
 
 	/* libc takes a descriptor that was opened with O_PATH, and cannot read it. */
-	if (dir && !(NEXT(fcntl)(fd, F_GETFL) & O_PATH) && legacy_path_of(fd, name))
+	if (dir && !(NEXT(fcntl)(fd, F_GETFL) & O_PATH) && name_of_fd(fd, name))
 		enter(dir, name, fdtab_kind(fd) == FD_STANDIN);
 	return dir;
 }
@@ -235,7 +236,7 @@ void rewinddir(DIR *dir)
 int closedir(DIR *dir)
 {
 	if (listings && leave(dir))
-		legacy_replaced(dirfd(dir));
+		fd_replaced(dirfd(dir));
 	return NEXT(closedir)(dir);
 }
 
@@ -279,7 +280,7 @@ static ssize_t list_alone(int fd, const char *name, void *buf, size_t size)
 
 	pack(".", DT_DIR, &packed);
 	pack("..", DT_DIR, &packed);
-	legacy_list(name, pack, &packed);
+	name_list(name, pack, &packed);
 	ret = put_packed(&packed, buf, size);
 	if (ret > 0)
 		lseek(fd, INT_MAX, SEEK_SET);
@@ -294,8 +295,8 @@ static ssize_t list_more(getdents_call call, int fd, const char *name, void *buf
 	struct packed packed = {0};
 	ssize_t ours, ret;
 
-	if (legacy_may_list(name))
-		legacy_list(name, pack, &packed);
+	if (name_may_list(name))
+		name_list(name, pack, &packed);
 	ours = put_packed(&packed, buf, size);
 	if (ours < 0)
 		return ours;
@@ -307,15 +308,15 @@ static ssize_t entries(getdents_call call, int fd, void *buf, size_t size)
 {
 	int before = errno;
 	off_t pos = lseek(fd, 0, SEEK_CUR);
-	char name[LEGACY_PATH];
+	char name[NAME_PATH];
 	struct stat st;
 
 	errno = before;
 	if (fdtab_kind(fd) == FD_STANDIN && pos >= 0 && !fstat(fd, &st) && S_ISDIR(st.st_mode)) {
-		legacy_path_of(fd, name);
+		name_of_fd(fd, name);
 		return pos ? 0 : list_alone(fd, name, buf, size);
 	}
-	if (pos || !legacy_path_of(fd, name))
+	if (pos || !name_of_fd(fd, name))
 		return call(fd, buf, size);
 	return list_more(call, fd, name, buf, size);
 }
@@ -455,7 +456,7 @@ static void glob_close(void *dir)
 /* glob() takes the functions that it reads by; ours then see what it looks for. */
 #define GLOB(pattern, flags, found, call)                                                          \
 	({                                                                                         \
-		if (legacy_may_add(pattern) && !((flags)&GLOB_ALTDIRFUNC)) {                       \
+		if (name_may_be_added(pattern) && !((flags)&GLOB_ALTDIRFUNC)) {                    \
 			(found)->gl_opendir = (void *)opendir;                                     \
 			(found)->gl_readdir = (void *)readdir64;                                   \
 			(found)->gl_closedir = glob_close;                                         \

@@ -3,9 +3,14 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "base/event.h"
 #include "base/sys.h"
 #include "base/user.h"
-#include "legacy/legacy.h"
+#include "door/fd.h"
+#include "door/lookup.h"
+#include "door/memory.h"
+#include "door/name.h"
+#include "door/open.h"
 #include "preload/next.h"
 
 /* The kernel's refusals that may not be the last word, or not the right one. */
@@ -33,17 +38,18 @@ ELSEWHERE int opened(int dirfd, const char *path, int flags, int fd, int errno_b
 {
 	int ret;
 
-	if (fd >= 0 && legacy_expect_pagemap(path, flags, fd))
+	if (fd >= 0 && lookup_expect(path, flags, fd))
 		return fd;
 	if (fd >= 0 && fdtab_kind(fd) != FD_NOT_OURS)
-		legacy_replaced(fd);
+		fd_replaced(fd);
 	if (fd >= 0 && flags & O_TRUNC)
-		legacy_truncated(fd, 0);
+		memory_truncated(fd, 0);
 	if (fd < 0 && !may_open(errno))
 		return fd;
-	if (!below && (fd < 0 && errno == ENOENT ? !legacy_may_add(path) : !legacy_may_name(path)))
+	if (!below &&
+	    (fd < 0 && errno == ENOENT ? !name_may_be_added(path) : !name_may_be_ours(path)))
 		return fd;
-	ret = legacy_opened(dirfd, path, flags, fd < 0 ? -errno : fd, start);
+	ret = open_done(dirfd, path, flags, fd < 0 ? -errno : fd, start);
 	errno = errno_before;
 	return (int)result(ret);
 }
@@ -52,10 +58,10 @@ ELSEWHERE int opened(int dirfd, const char *path, int flags, int fd, int errno_b
 	({                                                                                         \
 		int before_ = errno;                                                               \
 		uint64_t start_ = event_start();                                                   \
-		bool below_ = legacy_begins_below(dirfd, path);                                    \
+		bool below_ = name_begins_below(dirfd, path);                                      \
 		int fd_;                                                                           \
 		if ((flags)&O_CREAT)                                                               \
-			flags = legacy_creating(dirfd, path, flags);                               \
+			flags = open_creating(dirfd, path, flags);                                 \
 		if (below_)                                                                        \
 			fd_ = (int)result(-ENOENT);                                                \
 		else                                                                               \
@@ -77,7 +83,7 @@ ELSEWHERE int openat_carefully(int dirfd, const char *path, int flags, mode_t mo
 /* Something is to be done before the kernel is asked, or with whatever it opens. */
 static inline bool looks_first(int dirfd, int flags)
 {
-	return flags & (O_CREAT | O_TRUNC) || legacy_in_ours || event_wanted() ||
+	return flags & (O_CREAT | O_TRUNC) || name_is_in_ours() || event_wanted() ||
 	       (dirfd != AT_FDCWD && fdtab_kind(dirfd) != FD_NOT_OURS);
 }
 
@@ -89,7 +95,7 @@ static inline bool looks_first(int dirfd, int flags)
 		} else {                                                                           \
 			int errno_ = errno;                                                        \
 			fd_ = (call);                                                              \
-			if (fd_ < 0 || fdtab_place(fd_) || legacy_may_name(path))                  \
+			if (fd_ < 0 || fdtab_place(fd_) || name_may_be_ours(path))                 \
 				fd_ = opened(dirfd, path, flags, fd_, errno_, 0, false);           \
 		}                                                                                  \
 		fd_;                                                                               \
@@ -179,14 +185,14 @@ int __openat64_2(int dirfd, const char *path, int flags)
  */
 #define CLOSE_OURS(fd, call)                                                                       \
 	({                                                                                         \
-		bool passed_ = legacy_is_pagemap(fd) && !event_wanted();                           \
+		bool passed_ = fd_is_pagemap(fd) && !event_wanted();                               \
 		int ret_;                                                                          \
-		if (!passed_ && legacy_close(fd, &ret_))                                           \
+		if (!passed_ && fd_close(fd, &ret_))                                               \
 			ret_ = (int)result(ret_);                                                  \
 		else                                                                               \
 			ret_ = (int)(call);                                                        \
 		if (passed_ && !fdtab_is_expected(fd))                                             \
-			legacy_closed(fd);                                                         \
+			fd_closed(fd);                                                             \
 		ret_;                                                                              \
 	})
 
@@ -212,14 +218,14 @@ int __close(int fd)
 		int ret_ = 0;                                                                      \
 		if (first_ > last_)                                                                \
 			ret_ = (int)(call);                                                        \
-		while (!ret_ && legacy_stretch(&at, last_, &end)) {                                \
+		while (!ret_ && fd_stretch(&at, last_, &end)) {                                    \
 			ret_ = (int)(call);                                                        \
 			if (end == last_)                                                          \
 				break;                                                             \
 			at = end + 1;                                                              \
 		}                                                                                  \
 		if (!ret_ && !((flags)&CLOSE_RANGE_CLOEXEC))                                       \
-			legacy_range_closed(first_, last_);                                        \
+			fd_range_closed(first_, last_);                                            \
 		ret_;                                                                              \
 	})
 
@@ -244,7 +250,7 @@ void closefrom(int first)
 ELSEWHERE int duplicated_ours(int oldfd, int newfd)
 {
 	if (newfd >= 0)
-		legacy_duplicated(oldfd, newfd);
+		fd_duplicated(oldfd, newfd);
 	return newfd;
 }
 
@@ -256,7 +262,7 @@ static inline int duplicated(int oldfd, int newfd)
 static void make_way(int newfd)
 {
 	if (fdtab_kind(newfd) == FD_HIDDEN)
-		legacy_make_way(newfd);
+		fd_make_way(newfd);
 }
 
 int dup(int oldfd)
@@ -287,25 +293,25 @@ static int controlled(int fd, int cmd, int ret)
 	if (cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC)
 		return duplicated(fd, ret);
 	if (cmd == F_GETFL && ret >= 0 && is_ours(fd))
-		return legacy_file_flags(fd, ret);
+		return fd_file_flags(fd, ret);
 	return ret;
 }
 
 /* Of what fcntl() was asked; 1: nothing was done. */
 ELSEWHERE int set_ours(int fd, int cmd, long arg)
 {
-	if (fdtab_kind(fd) == FD_HIDDEN && legacy_kind(fd) == FD_HIDDEN)
+	if (fdtab_kind(fd) == FD_HIDDEN && fd_proved_kind(fd) == FD_HIDDEN)
 		return -EBADF;
 	switch (cmd) {
 	case F_SETFL:
-		return legacy_set_file_flags(fd, (int)arg);
+		return fd_set_file_flags(fd, (int)arg);
 	case F_GETLK:
 	case F_SETLK:
 	case F_SETLKW:
 	case F_OFD_GETLK:
 	case F_OFD_SETLK:
 	case F_OFD_SETLKW:
-		return legacy_lock_file(fd, cmd, (struct flock *)arg);
+		return fd_lock_file(fd, cmd, (struct flock *)arg);
 	default:
 		return 1;
 	}
@@ -344,12 +350,12 @@ int any_fcntl64(int fd, int cmd, long arg)
 
 int lockf(int fd, int cmd, off_t len)
 {
-	return NEXT(lockf)(fd, cmd, is_ours(fd) ? legacy_lock_length(fd, len) : len);
+	return NEXT(lockf)(fd, cmd, is_ours(fd) ? fd_lock_length(fd, len) : len);
 }
 
 int lockf64(int fd, int cmd, off64_t len)
 {
-	return NEXT(lockf64)(fd, cmd, is_ours(fd) ? legacy_lock_length(fd, len) : len);
+	return NEXT(lockf64)(fd, cmd, is_ours(fd) ? fd_lock_length(fd, len) : len);
 }
 
 /* ---- by number ---- */

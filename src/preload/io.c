@@ -6,16 +6,18 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "legacy/legacy.h"
-#include "legacy/observe.h"
+#include "base/event.h"
 #include "base/sys.h"
+#include "door/fd.h"
+#include "door/lookup.h"
+#include "door/observe.h"
 #include "preload/next.h"
 
 #define IOCTL(fd, cmd, arg, call)                                                                  \
 	({                                                                                         \
 		uint64_t start_ = event_start();                                                   \
 		long ret_;                                                                         \
-		if (legacy_ioctl(fd, (unsigned int)(cmd), arg, &ret_))                             \
+		if (fd_ioctl(fd, (unsigned int)(cmd), arg, &ret_))                                 \
 			ret_ = result(ret_);                                                       \
 		else                                                                               \
 			ret_ = (call);                                                             \
@@ -32,7 +34,7 @@ int any_ioctl(int fd, ioctl_request_t cmd, unsigned long arg) IS(ioctl);
 int any_ioctl(int fd, ioctl_request_t cmd, unsigned long arg)
 {
 	/* The kernel looks at 32 bits of the request. */
-	if (!legacy_may_ioctl(fd, (unsigned int)cmd))
+	if (!fd_may_ioctl(fd, (unsigned int)cmd))
 		return NEXT(ioctl)(fd, cmd, arg);
 	return (int)ioctl_ours(fd, cmd, arg);
 }
@@ -44,14 +46,14 @@ int any_ioctl(int fd, ioctl_request_t cmd, unsigned long arg)
  */
 static inline ssize_t refused(int fd, int forbidden)
 {
-	return result((legacy_file_flags(fd, 0) & O_ACCMODE) == forbidden ? -EBADF : -EINVAL);
+	return result((fd_file_flags(fd, 0) & O_ACCMODE) == forbidden ? -EBADF : -EINVAL);
 }
 
 #define TRANSFER(kind, forbidden, fd, buf, len, pos, call)                                         \
 	({                                                                                         \
 		uint64_t start_ = event_start();                                                   \
 		ssize_t ret_;                                                                      \
-		if (legacy_is_mute(fd)) {                                                          \
+		if (fd_is_mute(fd)) {                                                              \
 			ret_ = refused(fd, forbidden);                                             \
 		} else {                                                                           \
 			ret_ = (call);                                                             \
@@ -66,12 +68,12 @@ static inline ssize_t refused(int fd, int forbidden)
 	({                                                                                         \
 		uint64_t start_ = event_start();                                                   \
 		ssize_t len_ = (call);                                                             \
-		len_ > 0 ? result(legacy_pagemap_read(fd, buf, len_, pos, start_)) : len_;         \
+		len_ > 0 ? result(lookup_read(fd, buf, len_, pos, start_)) : len_;                 \
 	})
 
 #define READ(fd, buf, len, pos, call)                                                              \
-	(legacy_is_pagemap(fd) ? LOOK_UP(fd, buf, pos, call)                                       \
-			       : TRANSFER(TRACE_READ, O_WRONLY, fd, buf, len, pos, call))
+	(fd_is_pagemap(fd) ? LOOK_UP(fd, buf, pos, call)                                           \
+			   : TRANSFER(TRACE_READ, O_WRONLY, fd, buf, len, pos, call))
 #define WRITE(fd, buf, len, pos, call) TRANSFER(TRACE_WRITE, O_RDONLY, fd, buf, len, pos, call)
 
 ELSEWHERE ssize_t read_ours(int fd, void *buf, size_t len, __typeof__(next.read) call)
@@ -183,7 +185,7 @@ static ssize_t were_read(int fd, const struct iovec *iov, ssize_t len, off_t pos
 		at = lseek(fd, 0, SEEK_CUR) - len;
 	for (; left > 0; iov++) {
 		size_t part = iov->iov_len < (size_t)left ? iov->iov_len : (size_t)left;
-		int ret = legacy_pagemap_patch(fd, iov->iov_base, part, at);
+		int ret = lookup_patch(fd, iov->iov_base, part, at);
 
 		if (ret) {
 			if (pos < 0)
@@ -197,7 +199,7 @@ static ssize_t were_read(int fd, const struct iovec *iov, ssize_t len, off_t pos
 }
 
 /* Nothing can be read from or written to a container or group. */
-#define VECTOR(fd, call)	  (legacy_is_mute(fd) ? result(-EINVAL) : (call))
+#define VECTOR(fd, call)	  (fd_is_mute(fd) ? result(-EINVAL) : (call))
 #define READV(fd, iov, pos, call) VECTOR(fd, were_read(fd, iov, call, pos))
 
 ssize_t readv(int fd, const struct iovec *iov, int count)
@@ -259,7 +261,7 @@ static void parts_received(const struct msghdr *msg)
 		if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS)
 			continue;
 		for (size_t i = 0; CMSG_LEN((i + 1) * sizeof(*fds)) <= part->cmsg_len; i++)
-			legacy_received(fds[i]);
+			fd_received(fds[i]);
 	}
 }
 
@@ -291,7 +293,7 @@ int recvmmsg(int fd, struct mmsghdr *msgs, unsigned int count, recvmmsg_flags_t 
 static int got(int fd)
 {
 	if (fd >= 0)
-		legacy_received(fd);
+		fd_received(fd);
 	return fd;
 }
 
@@ -363,7 +365,7 @@ bool io_by_number(long nr, const long a[6], long *ret)
 {
 	switch (nr) {
 	case SYS_ioctl:
-		*ret = legacy_may_ioctl(FD, (unsigned int)a[1])
+		*ret = fd_may_ioctl(FD, (unsigned int)a[1])
 			       ? IOCTL(FD, a[1], (unsigned long)a[2], CALL)
 			       : CALL;
 		return true;

@@ -7,9 +7,11 @@
 #include <sys/shm.h>
 #include <unistd.h>
 
+#include "base/event.h"
 #include "base/sys.h"
-#include "legacy/legacy.h"
-#include "legacy/observe.h"
+#include "door/fd.h"
+#include "door/memory.h"
+#include "door/observe.h"
 #include "preload/next.h"
 
 /* Missing in older headers. */
@@ -22,11 +24,11 @@
 #define TAKING_AWAY(addr, len, failed, call)                                                       \
 	({                                                                                         \
 		__typeof__(call) ret_;                                                             \
-		if (__builtin_expect(legacy_told(addr, len), 0)) {                                 \
-			legacy_leaving((uintptr_t)(addr), len);                                    \
+		if (__builtin_expect(memory_told(addr, len), 0)) {                                 \
+			memory_leaving((uintptr_t)(addr), len);                                    \
 			ret_ = (call);                                                             \
 			if (ret_ != (failed))                                                      \
-				legacy_left((uintptr_t)(addr), len);                               \
+				memory_left((uintptr_t)(addr), len);                               \
 		} else {                                                                           \
 			ret_ = (call);                                                             \
 		}                                                                                  \
@@ -36,7 +38,7 @@
 /* A group or container cannot be mapped, whatever stands behind it: do_mmap() in mm/mmap.c */
 static int refused(int fd, int prot, int flags)
 {
-	int mode = legacy_file_flags(fd, 0) & O_ACCMODE;
+	int mode = fd_file_flags(fd, 0) & O_ACCMODE;
 
 	if (mode == O_WRONLY || (mode == O_RDONLY && prot & PROT_WRITE && flags & MAP_SHARED))
 		return EACCES;
@@ -66,7 +68,7 @@ ELSEWHERE void *mmap_ours(mmap_call call, void *addr, size_t len, int prot, int 
 	uint64_t start = event_start();
 	void *ret;
 
-	if (legacy_is_mute(fd)) {
+	if (fd_is_mute(fd)) {
 		errno = refused(fd, prot, flags);
 		return MAP_FAILED;
 	}
@@ -99,24 +101,24 @@ int munmap(void *addr, size_t len)
 }
 
 /* The pages go along to the new place; what the mapping loses at its end is gone. */
-static void remapped(struct legacy_move move, uintptr_t from, size_t len, void *new, size_t new_len)
+static void remapped(struct memory_move move, uintptr_t from, size_t len, void *new, size_t new_len)
 {
 	size_t kept = new_len < len ? new_len : len;
 
-	legacy_moved(move, from, new == MAP_FAILED ? from : (uintptr_t) new, kept);
+	memory_moved(move, from, new == MAP_FAILED ? from : (uintptr_t) new, kept);
 	if (new != MAP_FAILED && kept < len)
-		legacy_left(from + kept, len - kept);
+		memory_left(from + kept, len - kept);
 }
 
 /* What is remapped may get pins only by what it is moved over. */
 #define REMAP(addr, len, new_len, flags, to, call)                                                 \
 	({                                                                                         \
 		size_t kept_ = (new_len) < (len) ? (new_len) : (len);                              \
-		struct legacy_move move_ = {.held = NULL};                                         \
+		struct memory_move move_ = {.held = NULL};                                         \
 		bool told_ = false;                                                                \
 		void *new_;                                                                        \
-		if (kept_ < (len) && legacy_told(addr, len))                                       \
-			legacy_leaving((uintptr_t)(addr) + kept_, (len)-kept_);                    \
+		if (kept_ < (len) && memory_told(addr, len))                                       \
+			memory_leaving((uintptr_t)(addr) + kept_, (len)-kept_);                    \
 		new_ = (flags)&MREMAP_FIXED                                                        \
 			       ? TAKING_AWAY(to, new_len, MAP_FAILED, HOLDING(addr, len, call))    \
 			       : HOLDING(addr, len, call);                                         \
@@ -128,9 +130,9 @@ static void remapped(struct legacy_move move, uintptr_t from, size_t len, void *
 /* Of REMAP(): makes call while what it may move is held. */
 #define HOLDING(addr, len, call)                                                                   \
 	({                                                                                         \
-		told_ = legacy_told(addr, len);                                                    \
+		told_ = memory_told(addr, len);                                                    \
 		if (told_)                                                                         \
-			move_ = legacy_moving((uintptr_t)(addr), kept_);                           \
+			move_ = memory_moving((uintptr_t)(addr), kept_);                           \
 		(call);                                                                            \
 	})
 
@@ -149,15 +151,15 @@ static int advised(void *addr, size_t len, int advice, int ret)
 {
 	/* What goes out of a file goes from its other mappings, too. */
 	if (!ret && advice == MADV_REMOVE && pin_count())
-		legacy_removed((uintptr_t)addr, len);
-	if (ret || !legacy_told(addr, len))
+		memory_removed((uintptr_t)addr, len);
+	if (ret || !memory_told(addr, len))
 		return ret;
 	switch (advice) {
 	case MADV_DONTNEED:
 	case MADV_DONTNEED_LOCKED:
 	case MADV_FREE:
 	case MADV_GUARD_INSTALL:
-		legacy_discarded((uintptr_t)addr, len, advice != MADV_FREE);
+		memory_discarded((uintptr_t)addr, len, advice != MADV_FREE);
 		break;
 	}
 	return ret;
@@ -170,18 +172,18 @@ int madvise(void *addr, size_t len, int advice)
 
 int brk(void *end)
 {
-	char *old = legacy_told(NULL, SIZE_MAX) ? NEXT(sbrk)(0) : end;
+	char *old = memory_told(NULL, SIZE_MAX) ? NEXT(sbrk)(0) : end;
 	int ret = NEXT(brk)(end);
 
-	if (!ret && (char *)end < old && legacy_told(end, (size_t)(old - (char *)end)))
-		legacy_left((uintptr_t)end, (size_t)(old - (char *)end));
+	if (!ret && (char *)end < old && memory_told(end, (size_t)(old - (char *)end)))
+		memory_left((uintptr_t)end, (size_t)(old - (char *)end));
 	return ret;
 }
 
 static void *moved_break(char *old, intptr_t more)
 {
-	if (more < 0 && old != (void *)-1 && legacy_told(old + more, (size_t)-more))
-		legacy_left((uintptr_t)(old + more), (size_t)-more);
+	if (more < 0 && old != (void *)-1 && memory_told(old + more, (size_t)-more))
+		memory_left((uintptr_t)(old + more), (size_t)-more);
 	return old;
 }
 
@@ -218,10 +220,10 @@ void *shmat(int id, const void *addr, int flags)
 
 #define DETACH(addr, call)                                                                         \
 	({                                                                                         \
-		size_t len_ = pin_count() ? legacy_detaching((uintptr_t)(addr)) : 0;               \
+		size_t len_ = pin_count() ? memory_detaching((uintptr_t)(addr)) : 0;               \
 		int ret_ = (int)(call);                                                            \
 		if (!ret_ && len_)                                                                 \
-			legacy_detached((uintptr_t)(addr), len_);                                  \
+			memory_detached((uintptr_t)(addr), len_);                                  \
 		ret_;                                                                              \
 	})
 
@@ -233,7 +235,7 @@ int shmdt(const void *addr)
 static int punched(int fd, int mode, off64_t pos, off64_t len, int ret)
 {
 	if (!ret && mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_COLLAPSE_RANGE))
-		legacy_punched(fd, pos, len);
+		memory_punched(fd, pos, len);
 	return ret;
 }
 
@@ -249,10 +251,10 @@ int fallocate64(int fd, int mode, off64_t pos, off64_t len)
 
 #define TRUNCATE(fd, len, call)                                                                    \
 	({                                                                                         \
-		bool cuts_ = legacy_truncating(fd, len);                                           \
+		bool cuts_ = memory_truncating(fd, len);                                           \
 		int ret_ = (int)(call);                                                            \
 		if (!ret_ && cuts_)                                                                \
-			legacy_truncated(fd, len);                                                 \
+			memory_truncated(fd, len);                                                 \
 		ret_;                                                                              \
 	})
 
@@ -271,7 +273,7 @@ static int name_truncated(const char *path, off64_t len, int ret)
 	int fd = !ret && pin_count() ? sys_open(path, O_PATH | O_CLOEXEC) : -1;
 
 	if (fd >= 0) {
-		legacy_truncated(fd, len);
+		memory_truncated(fd, len);
 		sys_close(fd);
 	}
 	return ret;
@@ -296,7 +298,7 @@ static long mmap_by_number(long nr, const long a[6])
 	uint64_t start = event_start();
 	long ret;
 
-	if (ours && legacy_is_mute(fd))
+	if (ours && fd_is_mute(fd))
 		return result(-refused(fd, prot, flags));
 	ret = flags & MAP_FIXED ? TAKING_AWAY((void *)a[0], (size_t)a[1], -1, CALL) : CALL;
 	if (ours)

@@ -3,7 +3,7 @@
 #ifndef PRELOAD_NAMED_H
 #define PRELOAD_NAMED_H
 
-#include "legacy/legacy.h"
+#include "door/name.h"
 #include "preload/next.h"
 
 /*
@@ -14,24 +14,24 @@
 #define NAMED(dirfd, path, follow, failed, call, real, ours)                                       \
 	({                                                                                         \
 		int before_ = errno;                                                               \
-		bool below_ = legacy_begins_below(dirfd, path);                                    \
+		bool below_ = name_begins_below(dirfd, path);                                      \
 		__typeof__(call) ret_ = below_ ? (errno = ENOENT, (failed)) : (call);              \
-		struct legacy_names names;                                                         \
+		struct name_paths names;                                                           \
 		if (__builtin_expect(ret_ == (failed) && errno == ENOENT, 0) &&                    \
-		    (below_ || legacy_may_add(path))) {                                            \
-			switch (legacy_name(dirfd, path, follow, &names)) {                        \
-			case LEGACY_REAL:                                                          \
+		    (below_ || name_may_be_added(path))) {                                         \
+			switch (name_find(dirfd, path, follow, &names)) {                          \
+			case NAME_REAL:                                                            \
 				errno = before_;                                                   \
 				ret_ = (real);                                                     \
 				break;                                                             \
-			case LEGACY_OURS:                                                          \
+			case NAME_OURS:                                                            \
 				errno = before_;                                                   \
 				ret_ = (ours);                                                     \
 				break;                                                             \
-			case LEGACY_NOT_DIR:                                                       \
+			case NAME_NOT_DIR:                                                         \
 				errno = ENOTDIR;                                                   \
 				break;                                                             \
-			case LEGACY_NOTHING:                                                       \
+			case NAME_NOTHING:                                                         \
 				break;                                                             \
 			}                                                                          \
 		}                                                                                  \

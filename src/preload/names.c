@@ -11,7 +11,10 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "base/fdtab.h"
 #include "base/sys.h"
+#include "door/fd.h"
+#include "door/name.h"
 #include "preload/named.h"
 
 /* ---- links ---- */
@@ -21,13 +24,13 @@ static ssize_t link_was_read(const char *path, char *buf, size_t size, ssize_t l
 	/* What is under /proc/self/fd reads as an absolute path. */
 	if (len <= 0 || *buf != '/')
 		return len;
-	return result(legacy_link_was_read(path, buf, size, len));
+	return result(name_link_was_read(path, buf, size, len));
 }
 
 #define LINK(dirfd, path, buf, size, call, real)                                                   \
 	link_was_read(path, buf, size,                                                             \
 		      NAMED(dirfd, path, false, -1, call, real,                                    \
-			    result(legacy_readlink(names.to, buf, size))))
+			    result(name_readlink(names.to, buf, size))))
 
 ssize_t readlink(const char *path, char *buf, size_t size)
 {
@@ -38,16 +41,16 @@ ssize_t readlink(const char *path, char *buf, size_t size)
 /* The link that was opened with O_PATH is itself what "" names; of others that is nothing. */
 static ssize_t opened_link(int fd, char *buf, size_t size)
 {
-	char name[LEGACY_PATH];
+	char name[NAME_PATH];
 	ssize_t ret;
 
-	legacy_path_of(fd, name);
-	ret = legacy_readlink(name, buf, size);
+	name_of_fd(fd, name);
+	ret = name_readlink(name, buf, size);
 	return result(ret == -EINVAL ? -ENOENT : ret);
 }
 
 #define LINK_AT(dirfd, path, buf, size, call, real)                                                \
-	(fdtab_kind(dirfd) == FD_STANDIN && legacy_is_empty(path)                                  \
+	(fdtab_kind(dirfd) == FD_STANDIN && name_is_empty(path)                                    \
 		 ? opened_link(dirfd, buf, size)                                                   \
 		 : LINK(dirfd, path, buf, size, call, real))
 
@@ -103,7 +106,7 @@ _Static_assert(sizeof(struct stat) == sizeof(struct stat64), "struct stat64");
 static int our_stat(const char *name, void *st)
 {
 	struct stat found;
-	int ret = legacy_stat(name, &found);
+	int ret = name_stat(name, &found);
 
 	if (!ret)
 		memcpy(st, &found, sizeof(found));
@@ -115,10 +118,10 @@ static int descriptor_stat(int fd, void *st, int ret)
 {
 	struct stat found;
 
-	if (ret || !legacy_is_other(fd))
+	if (ret || !fd_is_other(fd))
 		return ret;
 	memcpy(&found, st, sizeof(found));
-	ret = legacy_fstat(fd, &found);
+	ret = fd_stat(fd, &found);
 	if (!ret)
 		memcpy(st, &found, sizeof(found));
 	return (int)result(ret);
@@ -128,7 +131,7 @@ static int descriptor_stat(int fd, void *st, int ret)
 	NAMED(dirfd, path, follow, -1, call, real, our_stat(names.to, st))
 
 #define STAT_AT(dirfd, path, flags, st, call, real)                                                \
-	((flags)&AT_EMPTY_PATH && legacy_is_other(dirfd)                                           \
+	((flags)&AT_EMPTY_PATH && fd_is_other(dirfd)                                               \
 		 ? descriptor_stat(dirfd, st, (int)(call))                                         \
 		 : (int)STAT(dirfd, path, !((flags)&AT_SYMLINK_NOFOLLOW), st, call, real))
 
@@ -247,7 +250,7 @@ static void fill_statx(const struct stat *st, struct statx *stx)
 static int our_statx(const char *name, struct statx *stx)
 {
 	struct stat st;
-	int ret = legacy_stat(name, &st);
+	int ret = name_stat(name, &st);
 
 	if (!ret)
 		fill_statx(&st, stx);
@@ -258,7 +261,7 @@ static int our_statx(const char *name, struct statx *stx)
 static int descriptor_statx(int fd, struct statx *stx)
 {
 	struct stat st;
-	int ret = legacy_fstat(fd, &st);
+	int ret = fd_stat(fd, &st);
 
 	if (!ret)
 		fill_statx(&st, stx);
@@ -271,7 +274,7 @@ static int described(int fd, const char *path, struct statx *stx, int ret)
 }
 
 #define STATX(dirfd, path, flags, stx, call, real)                                                 \
-	((flags)&AT_EMPTY_PATH && legacy_is_other(dirfd)                                           \
+	((flags)&AT_EMPTY_PATH && fd_is_other(dirfd)                                               \
 		 ? described(dirfd, path, stx, (int)(call))                                        \
 		 : (int)NAMED(dirfd, path, !((flags)&AT_SYMLINK_NOFOLLOW), -1, call, real,         \
 			      our_statx(names.to, stx)))
@@ -342,8 +345,8 @@ ssize_t llistxattr(const char *path, char *list, size_t size)
 
 static int entered(const char *name, int ret)
 {
-	if (!ret && (name || legacy_in_ours))
-		legacy_entered(name);
+	if (!ret && (name || name_is_in_ours()))
+		name_entered(name);
 	return ret;
 }
 
@@ -358,8 +361,8 @@ int chdir(const char *path)
 
 static int descriptor_entered(int fd, int ret)
 {
-	char name[LEGACY_PATH];
-	bool ours = fdtab_kind(fd) == FD_STANDIN && legacy_path_of(fd, name);
+	char name[NAME_PATH];
+	bool ours = fdtab_kind(fd) == FD_STANDIN && name_of_fd(fd, name);
 
 	return entered(ours ? name : NULL, ret);
 }
@@ -374,14 +377,14 @@ char *getcwd(char *buf, size_t size)
 	char *to = buf;
 	ssize_t len;
 
-	if (!legacy_in_ours || (buf && !size))
+	if (!name_is_in_ours() || (buf && !size))
 		return NEXT(getcwd)(buf, size);
-	size = size ? size : LEGACY_PATH;
+	size = size ? size : NAME_PATH;
 	if (!to)
 		to = malloc(size);
 	if (!to)
 		return NULL;
-	len = legacy_getcwd(to, size);
+	len = name_getcwd(to, size);
 	if (len > 0)
 		return to;
 	if (!buf)
@@ -391,13 +394,13 @@ char *getcwd(char *buf, size_t size)
 
 char *__getcwd_chk(char *buf, size_t size, size_t buf_size)
 {
-	return legacy_in_ours && size <= buf_size ? getcwd(buf, size)
-						  : NEXT(__getcwd_chk)(buf, size, buf_size);
+	return name_is_in_ours() && size <= buf_size ? getcwd(buf, size)
+						     : NEXT(__getcwd_chk)(buf, size, buf_size);
 }
 
 char *get_current_dir_name(void)
 {
-	return legacy_in_ours ? getcwd(NULL, 0) : NEXT(get_current_dir_name)();
+	return name_is_in_ours() ? getcwd(NULL, 0) : NEXT(get_current_dir_name)();
 }
 
 /* ---- by number ---- */

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "base/sys.h"
-#include "legacy/legacy.h"
+#include "door/start.h"
 
 /*
  * glibc 2.34 moved these into libc and gave them a new version. By the old one
@@ -189,5 +189,5 @@ __attribute__((constructor)) static void start(void)
 #define LATE(type, name, params)
 #include "preload/symbols.def"
 #undef SYM
-	legacy_init(environ);
+	start_init(environ);
 }

@@ -8,6 +8,13 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "base/event.h"
+#include "base/fdtab.h"
+#include "door/fd.h"
+#include "door/lookup.h"
+#include "door/memory.h"
+#include "door/name.h"
+#include "door/open.h"
 #include "preload/named.h"
 
 /* A stream on what our open() makes of the name. */
@@ -40,11 +47,11 @@ static FILE *opened(const char *path, const char *mode, FILE *stream)
 	if (fd < 0)
 		return stream;
 	if (fdtab_kind(fd) != FD_NOT_OURS)
-		legacy_replaced(fd);
+		fd_replaced(fd);
 	if (*mode == 'w')
-		legacy_truncated(fd, 0);
-	if (path && legacy_may_name(path) && *path)
-		legacy_opened(AT_FDCWD, path, 0, fd, event_start());
+		memory_truncated(fd, 0);
+	if (path && name_may_be_ours(path) && *path)
+		open_done(AT_FDCWD, path, 0, fd, event_start());
 	return stream;
 }
 
@@ -86,7 +93,7 @@ static inline int any_fclose(int call(FILE *), FILE *stream)
 	int ret = call(stream);
 
 	if (ours)
-		legacy_closed(fd);
+		fd_closed(fd);
 	return ret;
 }
 
@@ -111,7 +118,7 @@ static inline bool is_pagemap(FILE *stream)
  */
 ELSEWHERE size_t taken(FILE *stream, void *buf, size_t size, size_t items, off_t pos)
 {
-	int ret = items ? legacy_pagemap_patch(fileno_unlocked(stream), buf, items * size, pos) : 0;
+	int ret = items ? lookup_patch(fileno_unlocked(stream), buf, items * size, pos) : 0;
 
 	if (!ret)
 		return items;
@@ -167,7 +174,7 @@ ELSEWHERE int one_of_pagemap(FILE *stream, int next_getc(FILE *))
 
 	if (c == EOF)
 		return c;
-	ret = legacy_pagemap_patch(fileno_unlocked(stream), &byte, 1, pos);
+	ret = lookup_patch(fileno_unlocked(stream), &byte, 1, pos);
 	return ret ? (int)result(ret) : byte;
 }
 
@@ -218,7 +225,7 @@ static int patch_buffer(FILE *stream)
 	off_t len = stream->_IO_read_end - stream->_IO_read_base;
 	int fd = fileno_unlocked(stream);
 	off_t pos = lseek(fd, 0, SEEK_CUR) - len;
-	int ret = legacy_pagemap_patch(fd, stream->_IO_read_base, (size_t)len, pos);
+	int ret = lookup_patch(fd, stream->_IO_read_base, (size_t)len, pos);
 
 	if (ret) {
 		lseek(fd, pos, SEEK_SET);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "fake-inside.h"
+#include "pin/pin.h"
 #include "uapi/iommufd.h"
 #include "uapi/vfio.h"
 

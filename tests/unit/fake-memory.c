@@ -7,7 +7,7 @@
 #include <sys/sysmacros.h>
 
 #include "fake-inside.h"
-#include "iommufd/pin.h"
+#include "pin/pin.h"
 #include "uapi/procmap.h"
 
 #define FRAMES	    (1U << 24)

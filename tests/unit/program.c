@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
+#include "door/fd.h"
+#include "door/lookup.h"
+#include "door/memory.h"
+#include "door/open.h"
+#include "fake.h"
+#include "pin/pin.h"
 #include "program.h"
+#include "uapi/iommufd.h"
+#include "uapi/vfio.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-
-#include "fake.h"
-#include "legacy/legacy.h"
-#include "uapi/iommufd.h"
-#include "uapi/vfio.h"
 
 int program_open(const char *path, int flags)
 {
@@ -16,21 +19,21 @@ int program_open(const char *path, int flags)
 
 	if (fd < 0 && fd != -ENOENT && fd != -EBUSY)
 		return fd;
-	if (fd >= 0 && legacy_expect_pagemap(path, flags, fd))
+	if (fd >= 0 && lookup_expect(path, flags, fd))
 		return fd;
-	return legacy_opened(AT_FDCWD, path, flags, fd, 0);
+	return open_done(AT_FDCWD, path, flags, fd, 0);
 }
 
 int program_close(int fd)
 {
-	bool passed = legacy_is_pagemap(fd);
+	bool passed = fd_is_pagemap(fd);
 	int ret;
 
-	if (fdtab_kind(fd) != FD_NOT_OURS && !passed && legacy_close(fd, &ret))
+	if (fdtab_kind(fd) != FD_NOT_OURS && !passed && fd_close(fd, &ret))
 		return ret;
 	ret = sys_close(fd);
 	if (passed && !fdtab_is_expected(fd))
-		legacy_closed(fd);
+		fd_closed(fd);
 	return ret;
 }
 
@@ -39,20 +42,20 @@ int program_close_range(unsigned int first, unsigned int last)
 	unsigned int end;
 	int ret = 0;
 
-	for (unsigned int at = first; !ret && legacy_stretch(&at, last, &end); at = end + 1) {
+	for (unsigned int at = first; !ret && fd_stretch(&at, last, &end); at = end + 1) {
 		ret = (int)sys_call(SYS_close_range, at, end, 0, 0, 0, 0);
 		if (end == last)
 			break;
 	}
 	if (!ret)
-		legacy_range_closed(first, last);
+		fd_range_closed(first, last);
 	return ret;
 }
 
 static int duplicated(int oldfd, int newfd)
 {
 	if (newfd >= 0 && (fdtab_kind(oldfd) != FD_NOT_OURS || fdtab_kind(newfd) != FD_NOT_OURS))
-		legacy_duplicated(oldfd, newfd);
+		fd_duplicated(oldfd, newfd);
 	return newfd;
 }
 
@@ -64,7 +67,7 @@ int program_dup(int fd)
 int program_dup2(int oldfd, int newfd)
 {
 	if (fdtab_kind(newfd) == FD_HIDDEN)
-		legacy_make_way(newfd);
+		fd_make_way(newfd);
 	return duplicated(oldfd, sys_dup3(oldfd, newfd, 0));
 }
 
@@ -72,7 +75,7 @@ long program_ioctl(int fd, unsigned int cmd, unsigned long arg)
 {
 	long ret;
 
-	if (legacy_may_ioctl(fd, cmd) && legacy_ioctl(fd, cmd, arg, &ret))
+	if (fd_may_ioctl(fd, cmd) && fd_ioctl(fd, cmd, arg, &ret))
 		return ret;
 	return sys_ioctl(fd, cmd, (void *)arg);
 }
@@ -81,7 +84,7 @@ static ssize_t was_read(int fd, void *buf, ssize_t len, off_t pos)
 {
 	if (len <= 0 || fdtab_kind(fd) != FD_PAGEMAP)
 		return len;
-	return legacy_pagemap_read(fd, buf, len, pos, 0);
+	return lookup_read(fd, buf, len, pos, 0);
 }
 
 ssize_t program_read(int fd, void *buf, size_t len)
@@ -96,26 +99,26 @@ ssize_t program_pread(int fd, void *buf, size_t len, off_t pos)
 
 void program_unmap(uint64_t va, uint64_t len)
 {
-	legacy_leaving(va, len);
+	memory_leaving(va, len);
 	fake_unmap(va, len);
-	legacy_left(va, len);
+	memory_left(va, len);
 }
 
 void program_move(uint64_t from, uint64_t len, uint64_t to)
 {
-	struct legacy_move move;
+	struct memory_move move;
 
-	legacy_leaving(to, len);
-	move = legacy_moving(from, len);
+	memory_leaving(to, len);
+	move = memory_moving(from, len);
 	fake_move(from, len, to);
-	legacy_left(to, len);
-	legacy_moved(move, from, to, len);
+	memory_left(to, len);
+	memory_moved(move, from, to, len);
 }
 
 void program_discard(uint64_t va, uint64_t len)
 {
 	fake_discard(va, len);
-	legacy_discarded(va, len, true);
+	memory_discarded(va, len, true);
 }
 
 long program_status(int group)

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "fake.h"
-#include "legacy/legacy.h"
+#include "door/fd.h"
 #include "program.h"
 #include "suites.h"
 #include "uapi/vfio.h"
@@ -215,11 +215,11 @@ START_TEST(received)
 	int copy = (int)sys_fcntl(container, F_DUPFD, 0);
 
 	fake.rawio = false;
-	legacy_received(copy);
+	fd_received(copy);
 	fake.rawio = true;
 	ck_assert_int_eq(fdtab_kind(copy), FD_CONTAINER);
-	ck_assert_int_eq(legacy_set_file_flags(copy, O_NONBLOCK), 0);
-	ck_assert_int_eq(legacy_file_flags(container, 0) & O_NONBLOCK, O_NONBLOCK);
+	ck_assert_int_eq(fd_set_file_flags(copy, O_NONBLOCK), 0);
+	ck_assert_int_eq(fd_file_flags(container, 0) & O_NONBLOCK, O_NONBLOCK);
 	program_close(container);
 	container = copy;
 	enter(WITH_IOMMU);

@@ -5,7 +5,7 @@
 
 #include "fake.h"
 #include "iommufd/cdev.h"
-#include "legacy/legacy.h"
+#include "door/fd.h"
 #include "program.h"
 #include "suites.h"
 #include "uapi/vfio.h"
@@ -621,11 +621,11 @@ START_TEST(flags_of_each_open)
 
 	enter(WITH_DEVICE);
 	second = (int)program_get_device(group, DEVICE_0);
-	ck_assert_int_eq(legacy_set_file_flags(second, O_NONBLOCK), 0);
-	ck_assert_int_eq(legacy_file_flags(device, 0), O_RDWR);
+	ck_assert_int_eq(fd_set_file_flags(second, O_NONBLOCK), 0);
+	ck_assert_int_eq(fd_file_flags(device, 0), O_RDWR);
 	program_close(device);
 	device = second;
-	ck_assert_int_eq(legacy_file_flags(device, 0), O_RDWR | O_NONBLOCK);
+	ck_assert_int_eq(fd_file_flags(device, 0), O_RDWR | O_NONBLOCK);
 }
 END_TEST
 
@@ -636,9 +636,9 @@ START_TEST(vfork_child)
 
 	enter(WITH_DEVICE);
 	fake.pid = 4711;
-	ck_assert(!legacy_close(device, &ret));
-	legacy_duplicated(0, group);
-	legacy_replaced(container);
+	ck_assert(!fd_close(device, &ret));
+	fd_duplicated(0, group);
+	fd_replaced(container);
 	fake.pid = 0;
 	ck_assert_int_eq(fdtab_kind(device), FD_DEVICE);
 	ck_assert_int_eq(fdtab_kind(group), FD_GROUP);

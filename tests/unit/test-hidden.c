@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 
+#include "base/fdtab.h"
 #include "base/hidden.h"
 #include "fake.h"
-#include "legacy/legacy.h"
 #include "program.h"
 #include "suites.h"
 

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "fake.h"
-#include "iommufd/pin.h"
+#include "pin/pin.h"
 #include "program.h"
 #include "suites.h"
 #include "uapi/iommufd.h"

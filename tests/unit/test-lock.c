@@ -3,12 +3,13 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/lock.h"
-#include "legacy/legacy.h"
+#include "door/start.h"
 #include "suites.h"
 
 #define THREADS 4
@@ -114,7 +115,7 @@ START_TEST(child_of_a_fork_can_take_it)
 	static const struct itimerval often = {{0, 500}, {0, 500}}, never;
 	pthread_t threads[THREADS];
 
-	legacy_init(NULL);
+	start_init(NULL);
 	handle(SIGVTALRM);
 	setitimer(ITIMER_VIRTUAL, &often, NULL);
 	stop = false;

@@ -13,7 +13,7 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
 # Strings that stand side by side are one.
-cat "$srcdir"/src/base/*.c "$srcdir"/src/iommufd/*.c "$srcdir"/src/legacy/*.c |
+cat "$srcdir"/src/[!cp]*/*.c "$srcdir"/src/pin/*.c |
 	tr '\n\t' '  ' | sed 's/" *"//g' |
 	grep -oE 'log_(error|warn)\([^"]*"[^"]*"' | sed 's/.*("//; s/"$//' |
 	awk -F '0?x?%(e|s|d|u|x|lx|lu|ld)' '{

@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "fake.h"
-#include "iommufd/pin.h"
-#include "legacy/legacy.h"
-#include "legacy/maps.h"
+#include "pin/pin.h"
+#include "door/memory.h"
+#include "pin/maps.h"
 #include "program.h"
 #include "suites.h"
 #include "uapi/iommufd.h"
@@ -62,9 +62,9 @@ START_TEST(part_unmapped)
 {
 	fake_map(BASE, 8 * FAKE_4K, NULL, 0, 0);
 	look_up_together(BASE, 8);
-	legacy_leaving(BASE + 2 * FAKE_4K, 3 * FAKE_4K - 100);
+	memory_leaving(BASE + 2 * FAKE_4K, 3 * FAKE_4K - 100);
 	fake_unmap(BASE + 2 * FAKE_4K, 3 * FAKE_4K);
-	legacy_left(BASE + 2 * FAKE_4K, 3 * FAKE_4K - 100);
+	memory_left(BASE + 2 * FAKE_4K, 3 * FAKE_4K - 100);
 	ck_assert_uint_eq(fake.pinned, 1 + 5);
 	look_up(BASE, 2);
 	look_up(BASE + 5 * FAKE_4K, 3);
@@ -178,7 +178,7 @@ START_TEST(leaving_and_staying)
 	fake_map(BASE, 8 * FAKE_4K, file, 0, 0);
 	fake_map(ALIAS, 8 * FAKE_4K, file, 0, 0);
 	look_up_together(BASE, 8);
-	legacy_leaving(BASE, 8 * FAKE_4K);
+	memory_leaving(BASE, 8 * FAKE_4K);
 	fake_migrate();
 	look_up(BASE, 8);
 	look_up(ALIAS, 8);
@@ -244,12 +244,12 @@ START_TEST(had_by_another_thread_at_once)
 	fake.frames_shown = _i != 2;
 	fake_map(BASE, 8 * FAKE_4K, file, 0, 0);
 	look_up_together(BASE, 8);
-	legacy_leaving(BASE, 8 * FAKE_4K);
+	memory_leaving(BASE, 8 * FAKE_4K);
 	fake_unmap(BASE, 8 * FAKE_4K);
 	fake_map(BASE + FAKE_4K, FAKE_4K, file, file ? FAKE_4K : 0, 0);
 	pfn = program_frame(pagemap, BASE + FAKE_4K);
 	fake.moving = _i == 3;
-	legacy_left(BASE, 8 * FAKE_4K);
+	memory_left(BASE, 8 * FAKE_4K);
 	fake.moving = 0;
 	ck_assert(fake_is_pinned(pfn));
 	fake_migrate();
@@ -260,18 +260,18 @@ END_TEST
 /* The same where mremap() moved it away: both are pinned. */
 START_TEST(had_by_another_thread_when_moved)
 {
-	struct legacy_move move;
+	struct memory_move move;
 	uint64_t here, there;
 
 	fake_map(BASE, 8 * FAKE_4K, NULL, 0, 0);
 	look_up_together(BASE, 8);
 	there = fake_pfn(BASE + FAKE_4K);
-	move = legacy_moving(BASE, 8 * FAKE_4K);
+	move = memory_moving(BASE, 8 * FAKE_4K);
 	fake_move(BASE, 8 * FAKE_4K, ALIAS);
 	fake_map(BASE, 2 * FAKE_4K, NULL, 0, 0);
 	here = program_frame(pagemap, BASE + FAKE_4K);
 	fake_migrate();
-	legacy_moved(move, BASE, ALIAS, 8 * FAKE_4K);
+	memory_moved(move, BASE, ALIAS, 8 * FAKE_4K);
 	fake_migrate();
 	ck_assert_uint_eq(program_frame(pagemap, BASE + FAKE_4K), here);
 	ck_assert_uint_eq(program_frame(pagemap, ALIAS + FAKE_4K), there);
@@ -281,12 +281,12 @@ END_TEST
 
 START_TEST(not_moved)
 {
-	struct legacy_move move;
+	struct memory_move move;
 
 	fake_map(BASE, 8 * FAKE_4K, NULL, 0, 0);
 	look_up_together(BASE, 8);
-	move = legacy_moving(BASE, 8 * FAKE_4K);
-	legacy_moved(move, BASE, BASE, 8 * FAKE_4K);
+	move = memory_moving(BASE, 8 * FAKE_4K);
+	memory_moved(move, BASE, BASE, 8 * FAKE_4K);
 	ck_assert_uint_eq(fake.pinned, 1 + 8);
 	fake_migrate();
 	look_up(BASE, 8);
@@ -296,14 +296,14 @@ END_TEST
 /* Without memory for it the program is told. */
 START_TEST(cannot_be_held)
 {
-	struct legacy_move move;
+	struct memory_move move;
 
 	fake_map(BASE, 8 * FAKE_4K, NULL, 0, 0);
 	look_up(BASE, 8);
 	fake_fail(SYS_ioctl, IOMMU_IOAS_COPY, 1 + (unsigned int)_i, ENOMEM);
-	move = legacy_moving(BASE, 8 * FAKE_4K);
+	move = memory_moving(BASE, 8 * FAKE_4K);
 	fake_move(BASE, 8 * FAKE_4K, ALIAS);
-	legacy_moved(move, BASE, ALIAS, 8 * FAKE_4K);
+	memory_moved(move, BASE, ALIAS, 8 * FAKE_4K);
 	ck_assert(fake_failed());
 	ck_assert_ptr_nonnull(strstr(fake.log, "cannot keep memory pinned that mremap() moved"));
 	look_up(ALIAS, 8);
@@ -323,7 +323,7 @@ START_TEST(discarded)
 	look_up_together(ALIAS, 8);
 	shared = fake_pfn(ALIAS);
 	program_discard(BASE + 2 * FAKE_4K, 4 * FAKE_4K);
-	legacy_discarded(ALIAS, 8 * FAKE_4K, true);
+	memory_discarded(ALIAS, 8 * FAKE_4K, true);
 	ck_assert_uint_eq(fake.pinned, 1 + 4 + 8);
 	fake_touch(BASE, 8 * FAKE_4K);
 	look_up(BASE, 8);
@@ -361,13 +361,13 @@ START_TEST(punched)
 	for (uint64_t i = 0; i < 4; i++)
 		program_frame(pagemap, ALIAS + i * size);
 	fake_punch(file, 3 * size, 2 * size);
-	legacy_punched(fd, (off_t)(3 * size), (off_t)(2 * size));
+	memory_punched(fd, (off_t)(3 * size), (off_t)(2 * size));
 	ck_assert_uint_eq(fake.pinned, 1 + 6 * size / FAKE_4K);
 	/* ftruncate() */
-	ck_assert(!legacy_truncating(fd, (off_t)(8 * size)));
-	ck_assert(legacy_truncating(fd, (off_t)(6 * size)));
+	ck_assert(!memory_truncating(fd, (off_t)(8 * size)));
+	ck_assert(memory_truncating(fd, (off_t)(6 * size)));
 	fake_punch(file, 6 * size, 2 * size);
-	legacy_truncated(fd, (off_t)(6 * size));
+	memory_truncated(fd, (off_t)(6 * size));
 	ck_assert_uint_eq(fake.pinned, 1 + 4 * size / FAKE_4K);
 	sys_close(fd);
 }
@@ -381,11 +381,11 @@ START_TEST(punched_behind_the_mapping)
 
 	fake_map(BASE, 2 * FAKE_4K, file, 4 * FAKE_4K, 0);
 	look_up_together(BASE, 2);
-	legacy_punched(fd, 0, 4 * FAKE_4K);
-	legacy_punched(fd, 6 * FAKE_4K, 2 * FAKE_4K);
-	legacy_punched(other_fd, 0, 8 * FAKE_4K);
-	legacy_punched(fd, 0, 0);
-	legacy_punched(-1, 0, 8 * FAKE_4K);
+	memory_punched(fd, 0, 4 * FAKE_4K);
+	memory_punched(fd, 6 * FAKE_4K, 2 * FAKE_4K);
+	memory_punched(other_fd, 0, 8 * FAKE_4K);
+	memory_punched(fd, 0, 0);
+	memory_punched(-1, 0, 8 * FAKE_4K);
 	ck_assert_uint_eq(fake.pinned, 1 + 2);
 	sys_close(fd);
 	sys_close(other_fd);

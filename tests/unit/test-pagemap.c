@@ -7,8 +7,10 @@
 #include "base/settings.h"
 #include "fake.h"
 #include "iommufd/ioas.h"
-#include "iommufd/pin.h"
-#include "legacy/legacy.h"
+#include "pin/pin.h"
+#include "door/fd.h"
+#include "door/lookup.h"
+#include "door/memory.h"
 #include "program.h"
 #include "suites.h"
 #include "uapi/iommufd.h"
@@ -257,7 +259,7 @@ START_TEST(opened_again_and_replaced_unseen)
 	ck_assert(fdtab_is_expected(fd));
 	sys_close(fd);
 	ck_assert_int_eq(sys_open("/proc/self/maps", O_RDONLY), fd);
-	ck_assert_int_eq(legacy_pagemap_read(fd, &text, sizeof(text), 0, 0), sizeof(text));
+	ck_assert_int_eq(lookup_read(fd, &text, sizeof(text), 0, 0), sizeof(text));
 	ck_assert_uint_eq(text, ~UINT64_C(0));
 	ck_assert_int_eq(fdtab_kind(fd), FD_NOT_OURS);
 	program_close(fd);
@@ -270,7 +272,7 @@ START_TEST(opened_again_and_replaced)
 
 	program_close(fd);
 	ck_assert_int_eq(program_open("/proc/self/maps", O_RDONLY), fd);
-	legacy_replaced(fd);
+	fd_replaced(fd);
 	ck_assert_int_eq(fdtab_kind(fd), FD_NOT_OURS);
 	program_close(fd);
 }
@@ -490,9 +492,9 @@ START_TEST(closed_and_opened_anew)
 	sys_close(pagemap);
 	ck_assert_int_eq(program_open("/proc/self/pagemap", O_RDONLY), pagemap);
 	if (_i)
-		legacy_closed(pagemap);
+		fd_closed(pagemap);
 	else
-		legacy_range_closed((unsigned int)pagemap, (unsigned int)pagemap);
+		fd_range_closed((unsigned int)pagemap, (unsigned int)pagemap);
 	ck_assert_int_eq(fdtab_kind(pagemap), FD_PAGEMAP);
 	program_frame(pagemap, BASE + FAKE_4K);
 	ck_assert_uint_eq(pin_count(), 2);
@@ -732,7 +734,7 @@ START_TEST(entry_older_than_the_pin)
 	fake_migrate();
 	pfn = program_frame(pagemap, BASE);
 	fake_fail(SYS_ioctl, IOMMU_IOAS_UNMAP, 1, EINVAL);
-	ck_assert_int_eq(legacy_pagemap_read(pagemap, &entry, sizeof(entry), position(BASE), 0),
+	ck_assert_int_eq(lookup_read(pagemap, &entry, sizeof(entry), position(BASE), 0),
 			 sizeof(entry));
 	ck_assert(!fake_failed());
 	ck_assert_uint_eq(entry & PAGEMAP_PFN, pfn);
@@ -750,7 +752,7 @@ START_TEST(replaced_unseen_and_on_the_move)
 	pfn = fake_pfn(BASE);
 	ck_assert_int_eq(sys_pread(pagemap, &entry, sizeof(entry), position(BASE)), sizeof(entry));
 	fake.moving = 3;
-	ck_assert_int_eq(legacy_pagemap_read(pagemap, &entry, sizeof(entry), position(BASE), 0),
+	ck_assert_int_eq(lookup_read(pagemap, &entry, sizeof(entry), position(BASE), 0),
 			 sizeof(entry));
 	ck_assert_uint_eq(fake.moving, 0);
 	ck_assert_uint_eq(entry & PAGEMAP_PFN, pfn);
@@ -798,7 +800,7 @@ START_TEST(deferred_memory_had_at_once)
 	fake_unmap(BASE, FAKE_4K);
 	fake_map(BASE, FAKE_4K, NULL, 0, 0);
 	ck_assert_int_eq(program_lookup(pagemap, BASE, &entry), sizeof(entry));
-	legacy_left(BASE, FAKE_4K);
+	memory_left(BASE, FAKE_4K);
 	settle(BASE + FAKE_4K);
 	ck_assert_str_eq(fake.log, "");
 	ck_assert(fake_is_pinned(entry & PAGEMAP_PFN));

@@ -12,7 +12,7 @@
 #include "fake.h"
 #include "iommufd/family.h"
 #include "iommufd/ioas.h"
-#include "iommufd/pin.h"
+#include "pin/pin.h"
 #include "program.h"
 #include "suites.h"
 #include "uapi/iommufd.h"

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* What the calling thread may do. */
+#ifndef BASE_RIGHTS_H
+#define BASE_RIGHTS_H
+
+#include <stdbool.h>
+
+/* CAP_SYS_RAWIO, which the kernel asks for wherever no-IOMMU is used. */
+bool rights_sys_rawio(void);
+
+#endif

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+#include "door/lookup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/event.h"
+#include "base/fdtab.h"
+#include "base/lock.h"
+#include "base/log.h"
+#include "base/settings.h"
+#include "base/sys.h"
+#include "door/fd.h"
+#include "pin/pagemap.h"
+#include "pin/pin.h"
+
+bool lookup_expect(const char *path, int flags, int fd)
+{
+	return pagemap_served && !event_wanted() && !(flags & O_PATH) &&
+	       !strcmp(path, "/proc/self/pagemap") && fdtab_expect(fd, FD_PAGEMAP);
+}
+
+static void report(uint64_t va, const uint64_t *entries, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (entries[i] & PAGEMAP_PRESENT)
+			log_debug("lookup va=0x%lx pa=0x%lx", va + (i << PIN_PAGE_SHIFT),
+				  (entries[i] & PAGEMAP_PFN) << PIN_PAGE_SHIFT);
+}
+
+/*
+ * Something has to be done with the entries that were read at pos.
+ *
+ * The first lookup of a page proves its descriptor: an entry that names the
+ * frame which the page turns out to have when it is pinned is true wherever it
+ * was read. Only if it is to be changed, or be refused, fd is looked at, and
+ * what was pinned for another file is unpinned.
+ */
+static __attribute__((noinline)) int look_up(int fd, uint64_t va, uint64_t *entries, size_t n,
+					     off_t pos, size_t *changed)
+{
+	struct lock_saved saved = lock_enter();
+	const uint64_t read = *entries;
+	struct object *known = n == 1 && pagemap_is_first(va, read) ? fdtab_known(fd) : NULL;
+	struct object *object = known ? known : fdtab_get(fd);
+	int ret = 0;
+
+	if (pagemap_is_served(object))
+		ret = (known ? pagemap_pin : pagemap_answer)(fd, va, entries, n, pos, changed);
+	else if (!object && fdtab_is_expected(fd))
+		ret = -ENOMEM; /* it cannot be told whose pages these are */
+	if (known && (ret || *changed) && fdtab_get(fd) != known) {
+		pin_replace(va, PIN_PAGE_SIZE, NULL);
+		*entries = read;
+		*changed = 0;
+		ret = 0;
+	}
+	lock_leave(saved);
+	return ret;
+}
+
+ssize_t lookup_read(int fd, void *buf, ssize_t len, off_t pos, uint64_t start)
+{
+	size_t n = (size_t)len / sizeof(uint64_t), changed = 0;
+	off_t at = pos < 0 ? sys_lseek(fd, 0, SEEK_CUR) - len : pos;
+	uint64_t va = (uint64_t)at / sizeof(uint64_t) << PIN_PAGE_SHIFT;
+	int ret = 0;
+
+	if (n <= TRACE_SCAN_PAGES && pin_current(va, buf, n) < n && settings.mode != MODE_GROUP)
+		ret = look_up(fd, va, buf, n, at, &changed);
+	event_lookup(start, fd, va, buf, n, changed, ret);
+	if (ret) {
+		if (pos < 0)
+			sys_lseek(fd, at, SEEK_SET);
+		return ret;
+	}
+	if (log_limit >= LOG_DEBUG)
+		report(va, buf, n);
+	return len;
+}
+
+int lookup_patch(int fd, void *buf, size_t len, off_t pos)
+{
+	uint64_t entries[64];
+	off_t end = pos + (off_t)len;
+	off_t start = pos & ~(off_t)(sizeof(*entries) - 1);
+	ssize_t got;
+
+	if (len > TRACE_SCAN_PAGES * sizeof(*entries) || fd_proved_kind(fd) != FD_PAGEMAP)
+		return 0;
+	for (; start < end; start += got) {
+		off_t from = start > pos ? start : pos;
+		uint64_t begin = event_start();
+		off_t to;
+
+		got = sys_pread(fd, entries, sizeof(entries), start);
+		if (got <= 0)
+			return (int)got;
+		/* No entry behind the last one that was asked for. */
+		if (start + got > end)
+			got = (end - start + 7) & ~(off_t)7;
+		got = lookup_read(fd, entries, got, start, begin);
+		if (got < 0)
+			return (int)got;
+		to = start + got < end ? start + got : end;
+		memcpy((char *)buf + (from - pos), (char *)entries + (from - start),
+		       (size_t)(to - from));
+	}
+	return 0;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Memory that the host gives back, moves, or maps over. All functions take the lock
+ * themselves, are async-signal-safe, leave errno alone and return a value or a
+ * negative errno, unless they say otherwise.
+ */
+#ifndef DOOR_MEMORY_H
+#define DOOR_MEMORY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "pin/pagemap.h"
+#include "pin/pin.h"
+
+/* A cheap test whether the program was told an address in the range. */
+static inline bool memory_told(const void *addr, size_t len)
+{
+	return pin_any((uintptr_t)addr, len) || pagemap_tells_unpinned;
+}
+
+/*
+ * Memory that the program gives back. Pages of a shared mapping can be mapped
+ * elsewhere in the process; their pins go there first, while the old mapping
+ * still stands.
+ *
+ *	memory_leaving(addr, len);
+ *	ret = munmap(addr, len);
+ *	if (!ret)
+ *		memory_left(addr, len);
+ */
+void memory_leaving(uintptr_t addr, size_t len);
+void memory_left(uintptr_t addr, size_t len);
+
+/* The same around shmdt(): the length is to be found out. */
+size_t memory_detaching(uintptr_t addr);
+void memory_detached(uintptr_t addr, size_t len);
+
+/*
+ * madvise() threw the contents of private pages away, at_once or some time;
+ * shared ones come back the same.
+ */
+void memory_discarded(uintptr_t addr, size_t len, bool at_once);
+
+/* madvise() cut the pages out of the file that is mapped there. */
+void memory_removed(uintptr_t addr, size_t len);
+
+/* [offset, offset + len) was cut out of the file under fd. Costs little while nothing is pinned. */
+void memory_punched(int fd, off_t offset, off_t len);
+
+/*
+ * True when the file under fd, which is to end at len, has been longer: drivers
+ * make a file for each hugepage, one after the other, and let it grow.
+ */
+bool memory_truncating(int fd, off_t len);
+
+/* The file under fd ends at len now: the private copies of what was behind are gone, too. */
+void memory_truncated(int fd, off_t len);
+
+/*
+ * Around mremap(), which may move the pages of [from, from + len) to to. to is
+ * from when it did not.
+ */
+struct memory_move {
+	struct pin_held *held;
+	int error;
+};
+struct memory_move memory_moving(uintptr_t from, size_t len);
+void memory_moved(struct memory_move move, uintptr_t from, uintptr_t to, size_t len);
+
+#endif

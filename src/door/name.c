@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+/* Calls on names that the kernel does not have: stat, readlink, opendir. */
+#include "door/name.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "base/lock.h"
+#include "base/log.h"
+#include "base/process.h"
+#include "base/sys.h"
+#include "base/user.h"
+#include "door/native.h"
+#include "tree/standin.h"
+#include "vfio/group.h"
+#include "iommufd/path.h"
+
+enum name_is name_find(int dirfd, const char *path, bool follow, struct name_paths *names)
+{
+	struct lock_saved saved = lock_enter();
+	struct view view;
+
+	standin_find(dirfd, path, follow, &view);
+	if (view.kind != VIEW_NONE && path_choose())
+		view.kind = VIEW_NONE;
+	lock_leave(saved);
+	if (view.kind == VIEW_NONE)
+		return NAME_NOTHING;
+	if (view.kind == VIEW_NOT_DIR)
+		return NAME_NOT_DIR;
+	format(names->to, sizeof(names->to), "%s", view.path);
+	if (view.kind == VIEW_REAL)
+		return NAME_REAL;
+	view_model(&view, names->like, sizeof(names->like));
+	return NAME_OURS;
+}
+
+/* Names without links: nothing is followed any more. */
+static void find(const char *name, struct view *view)
+{
+	view_find(AT_FDCWD, name, false, view);
+}
+
+int name_stat(const char *name, struct stat *st)
+{
+	struct lock_saved saved = lock_enter();
+	int ret = view_stat(name, st);
+
+	lock_leave(saved);
+	return ret;
+}
+
+ssize_t name_readlink(const char *name, char *buf, size_t size)
+{
+	struct lock_saved saved = lock_enter();
+	struct view view;
+	char link[VIEW_PATH];
+	ssize_t ret = -EINVAL;
+
+	find(name, &view);
+	if (view.kind == VIEW_GROUP_LINK || view.kind == VIEW_DEVICE_LINK) {
+		size_t len = view_link(&view, link, sizeof(link));
+
+		len = len < size ? len : size;
+		ret = user_write(buf, link, len) ? -EFAULT : (ssize_t)len;
+	}
+	lock_leave(saved);
+	return ret;
+}
+
+ssize_t name_link_was_read(const char *path, char *buf, size_t size, ssize_t len)
+{
+	const char *number = strrchr(path, '/');
+	struct lock_saved saved;
+	struct object *object;
+	char name[VIEW_PATH], *end;
+	size_t name_len = 0;
+	long fd;
+
+	fd = strtol(number ? number + 1 : path, &end, 10);
+	if (*end || fdtab_kind((int)fd) == FD_NOT_OURS)
+		return len;
+	saved = lock_enter();
+	object = fdtab_get((int)fd);
+	if (object)
+		name_len = native_name(object, name, sizeof(name));
+	lock_leave(saved);
+	if (!name_len)
+		return len;
+	name_len = name_len < size ? name_len : size;
+	return user_write(buf, name, name_len) ? -EFAULT : (ssize_t)name_len;
+}
+
+void name_list(const char *name, void (*what)(const char *name, unsigned char type, void *arg),
+	       void *arg)
+{
+	struct lock_saved saved = lock_enter();
+
+	if (view_lists(name) && !path_choose())
+		view_list(name, what, arg);
+	lock_leave(saved);
+}
+
+size_t name_of_fd(int fd, char to[NAME_PATH])
+{
+	struct lock_saved saved = lock_enter();
+	const struct object *object = fdtab_get(fd);
+	size_t len = 0;
+
+	if (object && object->kind == FD_STANDIN)
+		len = native_name(object, to, NAME_PATH);
+	else if (view_path_of(fd, to, NAME_PATH))
+		len = strlen(to);
+	lock_leave(saved);
+	return len;
+}
+
+/* ---- the current directory ---- */
+
+void name_entered(const char *name)
+{
+	struct lock_saved saved;
+
+	/* A vfork() child has a current directory of its own, in its parent's memory. */
+	if (process_is_guest())
+		return;
+	saved = lock_enter();
+	standin_set_current(name);
+	lock_leave(saved);
+}
+
+ssize_t name_getcwd(char *buf, size_t size)
+{
+	struct lock_saved saved = lock_enter();
+	const struct view *view = standin_current();
+	ssize_t len = 0;
+
+	if (view) {
+		len = (ssize_t)strlen(view->path) + 1;
+		if (size < (size_t)len)
+			len = -ERANGE;
+		else if (user_write(buf, view->path, (size_t)len))
+			len = -EFAULT;
+	}
+	lock_leave(saved);
+	return len;
+}
+
+bool name_begins_in_ours(int dirfd, const char *path)
+{
+	struct lock_saved saved;
+	char name[VIEW_PATH];
+	bool ours;
+
+	if (user_read_string(name, sizeof(name), path) <= 0 || *name == '/')
+		return false;
+	saved = lock_enter();
+	ours = standin_base(dirfd);
+	lock_leave(saved);
+	return ours;
+}
+
+bool name_is_empty(const char *path)
+{
+	char first;
+
+	return !user_read(&first, path, 1) && !first;
+}

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+/* A name was opened: the kernel's answer stands, or ours takes its place. */
+#include "door/open.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/lock.h"
+#include "base/settings.h"
+#include "base/sys.h"
+#include "base/user.h"
+#include "door/name.h"
+#include "door/native.h"
+#include "door/observe.h"
+#include "pin/pagemap.h"
+#include "tree/standin.h"
+#include "tree/view.h"
+#include "vfio/container.h"
+#include "vfio/group.h"
+#include "iommufd/path.h"
+
+/*
+ * The kernel refuses. A group may be shut only because a device lends its page
+ * table now, or because it was closed where we do not see it and we still
+ * guard it.
+ */
+static int open_group_again(int dirfd, const char *path, int flags, int ret)
+{
+	struct view view;
+
+	standin_find(dirfd, path, true, &view);
+	if (view.kind != VIEW_GROUP || path_choose())
+		return ret;
+	if (ret == -EBUSY) {
+		fdtab_drop_stale(0, ~0U);
+		cdev_wait_lending(view.cdev.index);
+		ret = sys_openat(dirfd, path, flags & ~O_CREAT);
+	}
+	if (ret < 0)
+		group_say_refused(&view.cdev, ret);
+	return ret;
+}
+
+static int open_view(const struct view *view, int fd, int flags)
+{
+	bool is_device = view->kind == VIEW_CONTAINER || view->kind == VIEW_GROUP;
+
+	if (view->kind == VIEW_NONE)
+		return -ENOENT;
+	if (view->kind == VIEW_NOT_DIR || (is_device && flags & O_DIRECTORY))
+		return -ENOTDIR;
+	if (view->kind == VIEW_REAL)
+		return sys_openat(AT_FDCWD, view->path, flags);
+	if (!is_device || flags & O_PATH)
+		return standin_open(view, flags);
+	/* Opened by the kernel, they would not take it in the end. */
+	if (flags & O_DIRECT)
+		return view->kind == VIEW_GROUP ? group_refuse(&view->cdev) : -EINVAL;
+	return view->kind == VIEW_GROUP ? group_open(view, fd, flags) : container_open(fd, flags);
+}
+
+static int opened_vfio(int dirfd, const char *path, int flags, int ret)
+{
+	struct view view;
+	int choice, fd = -1;
+
+	if (ret == -EBUSY || ret == -EPERM || ret == -EACCES)
+		ret = open_group_again(dirfd, path, flags, ret);
+	if (ret >= 0)
+		view_identify(fd = ret, &view);
+	else if (ret == -ENOENT)
+		standin_find(dirfd, path, !(flags & O_NOFOLLOW), &view);
+	else
+		return ret;
+	if (view.kind == VIEW_NONE)
+		return ret;
+	choice = path_choose();
+	if (choice > 0)
+		return ret;
+	ret = choice ? choice : open_view(&view, fd, flags);
+	if (ret < 0 && fd >= 0)
+		sys_close(fd);
+	return ret;
+}
+
+/* The descriptor of ours that a path like /proc/self/fd/N names, or NULL. */
+static const struct object *link_target(const char *path)
+{
+	const char *fd = strstr(path, "/fd/");
+	const struct object *object;
+	char *end;
+	long number;
+
+	if (!fd)
+		return NULL;
+	number = strtol(fd + 4, &end, 10);
+	object = *end ? NULL : fdtab_get((int)number);
+	return object && object->kind != FD_HIDDEN && object->kind != FD_NATIVE ? object : NULL;
+}
+
+static int opened_pagemap(int fd)
+{
+	int ret = pagemap_opened(fd);
+
+	if (!ret)
+		return fd;
+	sys_close(fd);
+	return ret;
+}
+
+/* The name again that the descriptor stands for. */
+static int open_name_again(const struct object *object, int flags)
+{
+	char name[VIEW_PATH];
+	struct view view;
+
+	native_name(object, name, sizeof(name));
+	view_find(AT_FDCWD, name, false, &view);
+	return open_view(&view, -1, flags);
+}
+
+/* A device's link can be looked at, and not opened: it leads to no node. */
+static int open_nameless_again(int fd, int flags)
+{
+	const struct view view = {.kind = VIEW_NAMELESS, .path = NATIVE_DEVICE};
+	int ret;
+
+	if (!(flags & O_PATH))
+		return fd == -EACCES ? fd : -ENXIO;
+	ret = fd < 0 ? fd : standin_enter(&view, fd);
+	return ret ? ret : fd;
+}
+
+/*
+ * ret is what the kernel says to opening such a path: the file behind our
+ * descriptor, once more.
+ */
+static int opened_again(const struct object *object, int ret, int flags)
+{
+	int fd = ret;
+
+	if (object->kind == FD_PAGEMAP)
+		return fd < 0 ? fd : opened_pagemap(fd);
+	if (native_is_nameless(object))
+		ret = open_nameless_again(fd, flags);
+	else if (object->kind == FD_STANDIN || flags & O_PATH)
+		ret = open_name_again(object, flags);
+	else if (object->kind == FD_GROUP)
+		ret = fd >= 0 || fd == -EINVAL ? -EBUSY : fd;
+	else if (fd >= 0)
+		ret = container_open(fd, flags);
+	if (fd >= 0 && ret != fd)
+		sys_close(fd);
+	return ret;
+}
+
+int open_done(int dirfd, const char *path, int flags, int ret, uint64_t start)
+{
+	const char *base = strrchr(path, '/');
+	struct lock_saved saved = lock_enter();
+	/* With O_NOFOLLOW the link itself is opened. */
+	const struct object *object = flags & O_NOFOLLOW ? NULL : link_target(path);
+
+	if (object)
+		ret = opened_again(object, ret, flags);
+	else if (flags & O_PATH && ret >= 0)
+		; /* it opens no device */
+	else if (strcmp(base ? base + 1 : path, "pagemap"))
+		ret = opened_vfio(dirfd, path, flags, ret);
+	else if (ret >= 0)
+		ret = opened_pagemap(ret);
+	lock_leave(saved);
+	observe_opened(path, flags, ret, start);
+	return ret;
+}
+
+int open_creating(int dirfd, const char *path, int flags)
+{
+	struct stat st;
+	char name[VIEW_PATH];
+	struct name_paths names;
+
+	if (user_read_string(name, sizeof(name), path) < 0 || !name_may_be_added(name) ||
+	    sys_fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != -ENOENT ||
+	    name_find(dirfd, name, true, &names) != NAME_OURS)
+		return flags;
+	return flags & O_EXCL ? -EEXIST : flags & ~O_CREAT;
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+#include "iommufd/path.h"
+
+#include <errno.h>
+#include <stdbool.h>
+
+#include "base/event.h"
+#include "base/log.h"
+#include "base/settings.h"
+#include "base/state.h"
+#include "base/sys.h"
+#include "iommufd/cdev.h"
+#include "iommufd/ioas.h"
+
+static int found(const struct cdev *cdev, void *arg)
+{
+	(void)cdev;
+	(void)arg;
+	return 1;
+}
+
+/*
+ * Why the cdev path cannot be taken, with what to do; NULL when it can. *error
+ * is set when it could not be told.
+ */
+static const char *obstacle(int *error)
+{
+	int ret = cdev_each(found, NULL);
+
+	*error = ret < 0 && ret != -ENOENT ? ret : 0;
+	if (ret < 0)
+		return "this kernel has no VFIO device cdevs (CONFIG_VFIO_DEVICE_CDEV and "
+		       "CONFIG_VFIO_NOIOMMU, Linux 7.3 or later)";
+	if (!ret)
+		return "no device has a no-IOMMU cdev: that takes Linux 7.3 or later with "
+		       "CONFIG_VFIO_DEVICE_CDEV, and one that was bound to vfio-pci with "
+		       "vfio.enable_unsafe_noiommu_mode=1";
+	ret = ioas_open();
+	if (ret == -ENOENT)
+		return "there is no /dev/iommu: load the module iommufd, or give the node to this "
+		       "container";
+	if (!ret && !ioas_has_get_pa())
+		return "this kernel lacks IOMMU_IOAS_NOIOMMU_GET_PA, which Linux 7.3 brought";
+	/* Missing rights are not the kernel's lack: the calls themselves will tell. */
+	return NULL;
+}
+
+int path_choose(void)
+{
+	static bool chosen, warned;
+	const char *why;
+	int error;
+
+	if (settings.mode == MODE_GROUP) {
+		state_set(path, STATE_PATH_GROUP);
+		return 1;
+	}
+	if (chosen)
+		return 0;
+	why = obstacle(&error);
+	if (error)
+		return error;
+	if (!why) {
+		chosen = true;
+		state_set(path, STATE_PATH_CDEV);
+		return 0;
+	}
+	state_set(path, settings.mode == MODE_CDEV ? STATE_PATH_REFUSED : STATE_PATH_GROUP);
+	if (!warned) {
+		warned = true;
+		event_fallback(why, settings.mode == MODE_CDEV ? -ENODEV : 0);
+		if (settings.mode == MODE_CDEV)
+			log_error("refusing, as NOIOMMU_SHIM_MODE=cdev asks: %s", why);
+		else
+			log_warn("memory is not pinned, the group path is used as it is: %s", why);
+	}
+	return settings.mode == MODE_CDEV ? -ENODEV : 1;
+}

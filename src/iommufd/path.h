@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which path serves this process: the cdev path of iommufd, or the kernel's
+ * own group path, untouched. Needs the lock.
+ */
+#ifndef IOMMUFD_PATH_H
+#define IOMMUFD_PATH_H
+
+/*
+ * 0: the cdev path. 1: the group path, pass everything on. A negative errno:
+ * NOIOMMU_SHIM_MODE=cdev, and the kernel has no cdev path; or it cannot be told.
+ */
+int path_choose(void);
+
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * This process's mappings and page entries, from /proc/self/maps by
+ * PROCMAP_QUERY and from /proc/self/pagemap. Addresses in bytes. Needs the lock.
+ */
+#ifndef PIN_MAPS_H
+#define PIN_MAPS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* The size of the pages that the mapping at va is made of, in bytes; 4096 when unknown. */
+uint64_t maps_page_size(uint64_t va);
+
+/* Bytes from va to the end of its mapping; 0: it is in none. */
+uint64_t maps_length(uint64_t va);
+
+/* The same where that is a shared mapping; 0 in a private one, too. */
+uint64_t maps_shared_length(uint64_t va);
+
+/* False when the program itself may not read what is mapped at va. */
+bool maps_can_read(uint64_t va);
+
+/* True when a mapping of the file with this identity exists. */
+bool maps_has_file(dev_t dev, ino_t ino);
+
+/*
+ * What is unmapped at once, [from, to), and what a search has found already:
+ * outside of it nothing shared is mapped from last on, UINT64_MAX at first, and
+ * so many of the mappings before are kept for the next.
+ */
+#define MAPS_KEPT 256
+struct maps_leaving {
+	uint64_t from, to, last;
+	size_t kept;
+};
+
+/*
+ * Another shared mapping of the file page at va, outside of what leaves. False
+ * when there is none. Either way *len is cut to the bytes of which that holds.
+ */
+bool maps_find_alias(uint64_t va, uint64_t *len, struct maps_leaving *leaving, uint64_t *alias);
+
+/*
+ * Calls what() with each part of the System V segment that was attached at va.
+ * Returns how far they reach.
+ */
+uint64_t maps_each_attached(uint64_t va, void (*what)(uint64_t va, uint64_t len));
+
+/*
+ * Calls what() with each range of addresses at which [offset, offset + len)
+ * of the file with this identity is mapped.
+ */
+void maps_each_of_file(dev_t dev, ino_t ino, uint64_t offset, uint64_t len,
+		       void (*what)(uint64_t va, uint64_t len));
+
+/* The same for what is mapped of files at [va, va + len). */
+void maps_each_alias(uint64_t va, uint64_t len, void (*what)(uint64_t va, uint64_t len));
+
+/* This process's pagemap, for reads until the lock is given back, or a negative errno. */
+int maps_pagemap(void);
+
+/* The kernel's entries of the n pages from va on. False when they cannot be read from fd. */
+bool maps_entries(int fd, uint64_t va, uint64_t *entries, size_t n);
+
+/* Reads those of the entries again whose pages the kernel is moving, until it is done. */
+void maps_wait(int fd, uint64_t va, uint64_t *entries, size_t n);
+
+/* As pin_stands: true when any of these pages is still what is mapped there. */
+bool maps_stand(uint64_t va, unsigned int shift, const uint64_t *pages, size_t n);
+
+#endif

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+#include "tree/standin.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include <linux/memfd.h>
+
+#include "base/fdtab.h"
+#include "base/lock.h"
+#include "base/log.h"
+#include "base/process.h"
+#include "base/slab.h"
+#include "base/sys.h"
+#include "base/user.h"
+
+static struct slab standins = {.size = sizeof(struct standin)};
+
+static void release(struct object *object)
+{
+	slab_free(&standins, object);
+}
+
+/* Puts a file with the text under fd. 0 or a negative errno. */
+static int put_text(const char *text, int fd, int flags)
+{
+	char path[64];
+	int memory, again, ret;
+
+	memory = (int)sys_call(SYS_memfd_create, (long)"noiommu-shim", MFD_CLOEXEC, 0, 0, 0, 0);
+	if (memory < 0)
+		return memory;
+	sys_write(memory, text, strlen(text));
+	/* Opened again, it has the access mode and the position of a fresh open. */
+	format(path, sizeof(path), "/proc/self/fd/%d", memory);
+	again = sys_openat(AT_FDCWD, path, flags & (O_ACCMODE | O_CLOEXEC | O_NONBLOCK));
+	sys_close(memory);
+	if (again < 0)
+		return again;
+	ret = sys_dup3(again, fd, flags & O_CLOEXEC);
+	sys_close(again);
+	return ret < 0 ? ret : 0;
+}
+
+int standin_enter(const struct view *view, int fd)
+{
+	struct standin *standin = slab_alloc(&standins);
+	int ret;
+
+	if (!standin)
+		return -ENOMEM;
+	standin->object.kind = FD_STANDIN;
+	standin->object.release = release;
+	standin->view = *view;
+	object_identify(&standin->object, fd);
+	object_hold(&standin->object);
+	ret = fdtab_install(fd, &standin->object);
+	object_release(&standin->object);
+	return ret;
+}
+
+int standin_open(const struct view *view, int flags)
+{
+	char model[VIEW_PATH];
+	int fd, ret = 0;
+
+	view_model(view, model, sizeof(model));
+	fd = sys_openat(AT_FDCWD, model, flags);
+	if (fd < 0)
+		return fd;
+	if (view->kind == VIEW_TEXT && !(flags & O_PATH))
+		ret = put_text(view->text, fd, flags);
+	if (!ret)
+		ret = standin_enter(view, fd);
+	if (ret)
+		sys_close(fd);
+	return ret ? ret : fd;
+}
+
+/* ---- the current directory ---- */
+
+_Atomic(bool) standin_is_entered;
+
+/* Where standin_is_entered was set: it is true as long as we are in the same directory still. */
+static struct standin current;
+
+const struct view *standin_current(void)
+{
+	struct stat st;
+
+	if (!standin_is_entered || sys_fstatat(AT_FDCWD, ".", &st, 0) ||
+	    st.st_dev != current.object.dev || st.st_ino != current.object.ino)
+		return NULL;
+	return &current.view;
+}
+
+void standin_set_current(const char *name)
+{
+	struct stat st;
+
+	standin_is_entered = name && !sys_fstatat(AT_FDCWD, ".", &st, 0);
+	if (!standin_is_entered)
+		return;
+	current.object.dev = st.st_dev;
+	current.object.ino = st.st_ino;
+	view_find(AT_FDCWD, name, false, &current.view);
+}
+
+/* ---- paths that begin there ---- */
+
+const struct view *standin_base(int dirfd)
+{
+	struct object *object;
+
+	if (dirfd == AT_FDCWD)
+		return standin_current();
+	object = fdtab_get(dirfd);
+	return object && object->kind == FD_STANDIN ? &((struct standin *)object)->view : NULL;
+}
+
+void standin_find(int dirfd, const char *path, bool follow, struct view *view)
+{
+	const struct view *base = *path == '/' ? NULL : standin_base(dirfd);
+
+	if (base)
+		view_find_below(base, path, follow, view);
+	else
+		view_find(dirfd, path, follow, view);
+}

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+#include "vfio/container.h"
+
+#include <errno.h>
+
+#include "base/log.h"
+#include "base/slab.h"
+#include "base/state.h"
+#include "base/sys.h"
+#include "iommufd/ioas.h"
+#include "vfio/group.h"
+#include "base/rights.h"
+#include "vfio/shared.h"
+#include "uapi/vfio.h"
+
+static struct slab containers = {.size = sizeof(struct container)};
+static struct container *newest;
+static unsigned int last_number;
+
+static void release(struct object *object)
+{
+	state_add(containers, -1);
+	if (newest == (struct container *)object)
+		newest = NULL;
+	slab_free(&containers, object);
+}
+
+static struct container *new_container(int fd, unsigned int number)
+{
+	struct container *container = slab_alloc(&containers);
+
+	if (!container)
+		return NULL;
+	container->object.kind = FD_CONTAINER;
+	container->object.release = release;
+	container->object.flags = object_file_flags(O_RDWR);
+	container->number = number;
+	object_identify(&container->object, fd);
+	state_add(containers, 1);
+	newest = container;
+	return container;
+}
+
+unsigned int container_adopted(void)
+{
+	if (!last_number)
+		last_number = shared_new_container();
+	return last_number;
+}
+
+struct container *container_adopt(int fd)
+{
+	struct container *container = NULL;
+
+	if (ioas_adopt(fd))
+		container = newest ? newest : new_container(fd, container_adopted());
+	return container && !fdtab_install(fd, &container->object) ? container : NULL;
+}
+
+int container_open(int fd, int flags)
+{
+	struct container *container;
+	int ret = ioas_open();
+
+	if (ret) {
+		log_error("cannot open /dev/iommu (%e), which stands behind /dev/vfio/vfio: run as "
+			  "root, or give this user the node",
+			  ret);
+		return ret;
+	}
+	last_number = shared_new_container();
+	container = new_container(ioas_fd(), last_number);
+	if (!container)
+		return -ENOMEM;
+	container->object.flags = object_file_flags(flags);
+	if (fd >= 0)
+		fd = sys_dup3(ioas_fd(), fd, flags & O_CLOEXEC);
+	else
+		fd = (int)sys_fcntl(ioas_fd(), flags & O_CLOEXEC ? F_DUPFD_CLOEXEC : F_DUPFD, 0);
+	if (fd < 0) {
+		release(&container->object);
+		return fd;
+	}
+	ret = fdtab_install(fd, &container->object);
+	if (ret)
+		sys_close(fd);
+	return ret ? ret : fd;
+}
+
+/* vfio_iommu_type1_check_extension() in drivers/vfio/vfio_iommu_type1.c */
+static bool type1_has(unsigned long extension)
+{
+	switch (extension) {
+	case VFIO_TYPE1_IOMMU:
+	case VFIO_TYPE1v2_IOMMU:
+	case VFIO_UNMAP_ALL:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* The module's parameter, which can be written at any time. */
+static bool noiommu_enabled(void)
+{
+	int fd = sys_open("/sys/module/vfio/parameters/enable_unsafe_noiommu_mode",
+			  O_RDONLY | O_CLOEXEC);
+	char value = 'N';
+
+	if (fd >= 0) {
+		sys_read(fd, &value, 1);
+		sys_close(fd);
+	}
+	return value == 'Y';
+}
+
+static unsigned int groups_of(unsigned int number)
+{
+	return shared_groups_of(number, group_is_held);
+}
+
+void container_settle(unsigned int number)
+{
+	if (!groups_of(number))
+		*shared_iommu_set(number) = false;
+}
+
+bool container_has_iommu(unsigned int number)
+{
+	bool *set = shared_iommu_set(number);
+
+	/* A related process that went through exec() shares no memory, but the open files. */
+	if (!*set)
+		*set = group_has_mark(number);
+	return *set;
+}
+
+/*
+ * An empty container asks every driver that the kernel has; one with no-IOMMU
+ * groups only the one that may serve them.
+ */
+static long check_extension(unsigned int number, unsigned long extension)
+{
+	if (extension == VFIO_NOIOMMU_IOMMU)
+		return noiommu_enabled();
+	return type1_has(extension) && !groups_of(number);
+}
+
+static long set_iommu(unsigned int number, unsigned long type)
+{
+	container_settle(number);
+	if (!groups_of(number) || container_has_iommu(number))
+		return -EINVAL;
+	if (type != VFIO_NOIOMMU_IOMMU || !noiommu_enabled())
+		return -ENODEV;
+	if (!rights_sys_rawio())
+		return -EPERM;
+	*shared_iommu_set(number) = true;
+	group_mark_iommu(number);
+	return 0;
+}
+
+long container_ioctl(struct container *container, unsigned int cmd, unsigned long arg)
+{
+	group_note_all();
+	switch (cmd) {
+	case VFIO_GET_API_VERSION:
+		return VFIO_API_VERSION;
+	case VFIO_CHECK_EXTENSION:
+		return check_extension(container->number, arg);
+	case VFIO_SET_IOMMU:
+		return set_iommu(container->number, arg);
+	default:
+		container_settle(container->number);
+		return container_has_iommu(container->number) ? -ENOTTY : -EINVAL;
+	}
+}
+
+static void replace(int fd, void *arg)
+{
+	long flags = sys_fcntl(fd, F_GETFD, 0);
+
+	sys_dup3(*(int *)arg, fd, flags & FD_CLOEXEC ? O_CLOEXEC : 0);
+}
+
+static void take_fd(int fd, void *arg)
+{
+	*(int *)arg = fd;
+}
+
+int container_make_real(struct container *container)
+{
+	int real, fd = -1;
+
+	/* Real groups and no-IOMMU groups cannot mix: vfio_container_attach_group() */
+	if (groups_of(container->number))
+		return -EPERM;
+	real = sys_open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
+	if (real < 0)
+		return real;
+	fdtab_each(&container->object, replace, &real);
+	sys_close(real);
+	object_hold(&container->object);
+	while (fdtab_has(&container->object)) {
+		fdtab_each(&container->object, take_fd, &fd);
+		fdtab_drop(fd);
+	}
+	object_release(&container->object);
+	return 0;
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * /dev/vfio/noiommu-N and the devices opened through it. Behaves as the
+ * kernel's drivers/vfio/group.c does for a no-IOMMU group.
+ *
+ * A group's descriptor is an open file of the device's cdev, unbound until
+ * VFIO_GROUP_GET_DEVICE_FD; a device's descriptor is a duplicate of it. So
+ * whoever has the group, by fork() or SCM_RIGHTS too, can have the device, and
+ * no data passes through here. Functions need the lock and return a value or
+ * a negative errno.
+ */
+#ifndef VFIO_GROUP_H
+#define VFIO_GROUP_H
+
+#include "base/fdtab.h"
+#include "base/hidden.h"
+#include "vfio/shared.h"
+#include "tree/view.h"
+
+struct group {
+	struct object object;
+	struct group *next; /* all groups of this process */
+	struct cdev cdev;
+	struct shared_group *shared;
+	struct device *devices;	 /* its open files in this process, the newest first */
+	bool is_open;		 /* the device, in this process; a mapped BAR keeps it so */
+	struct device *received; /* NULL: nothing came of which it is not known what it is */
+	/*
+	 * The kernel's own group, held open while the device is not bound, so
+	 * that nobody else can have it. A bound device keeps it shut by itself.
+	 */
+	struct hidden guard;
+};
+
+/* What one VFIO_GROUP_GET_DEVICE_FD opened. */
+struct device {
+	struct object object;
+	struct device *next; /* of the group */
+	struct group *group;
+};
+
+/*
+ * Opens the group that view found. fd is what the kernel opened under the
+ * name, which is replaced, or negative where the kernel has no such node.
+ */
+int group_open(const struct view *view, int fd, int flags);
+
+/* Opening it with flags that it does not take: -EINVAL, where nothing else is in the way. */
+int group_refuse(const struct cdev *cdev);
+
+/* Tells the user why a group cannot be opened, be it the kernel's reason or ours. */
+void group_say_refused(const struct cdev *cdev, int error);
+
+/*
+ * Enters fd, a group's or a device's that came by exec() or SCM_RIGHTS. NULL: it
+ * is neither. While the device is open the two are one open file, and what was
+ * meant shows only in the first ioctl: until then it passes for the device.
+ */
+struct object *group_adopt(int fd);
+
+/* fd, which was entered so, is asked cmd: enters it as what it is. NULL: no memory. */
+struct object *group_resolve(int fd, struct object *received, unsigned int cmd);
+
+long group_ioctl(struct group *group, int fd, unsigned int cmd, unsigned long arg);
+
+/* Binds the device of a group in which it is not bound, and undoes that, also after an error. */
+bool group_is_bound(const struct group *group);
+int group_bind(struct group *group);
+void group_unbind(struct group *group);
+
+/* True when the group of the device with this cdev index is open, here or elsewhere. */
+bool group_is_held(unsigned int index);
+
+/* Notes in the open files of the groups of a container that VFIO_SET_IOMMU was done. */
+void group_mark_iommu(unsigned int container);
+
+/* Notes what processes that share no memory with this one did to the groups open here. */
+void group_note_all(void);
+
+/* True when one of them has that note. */
+bool group_has_mark(unsigned int container);
+
+/*
+ * Around fork(): what is open will be shared. Before it, groups with a guard
+ * are bound instead, for a guard in one process would shut the other out.
+ */
+void group_before_fork(void);
+void group_after_fork_in_child(void);
+
+/* Makes sure of a page table, with a device of this process if no other is free. */
+int group_page_table(void);
+
+#endif
