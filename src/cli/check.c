@@ -17,6 +17,7 @@
 #include "cli/findings.h"
 #include "cli/kconfig.h"
 #include "cli/library.h"
+#include "cli/plain.h"
 #include "cli/program.h"
 #include "cli/trial.h"
 
@@ -459,7 +460,8 @@ static void check_program(struct check *c)
 
 	if (!c->name)
 		return;
-	c->program = json_pack("{s:s, s:b}", "name", c->name, "preloadable", 0);
+	c->program = json_pack("{s:o, s:b}", "name", plain_json(c->name, strlen(c->name)),
+			       "preloadable", 0);
 	ret = program_find(c->name, &program);
 	if (ret) {
 		MISSING(c, name, "%s %s", c->name,
@@ -469,8 +471,9 @@ static void check_program(struct check *c)
 					     : "chmod +x it, or run as its user");
 		return;
 	}
-	json_object_set_new(c->program, "path", json_string(program.path));
-	json_object_set_new(c->program, "loaded", json_string(program.loaded));
+	json_object_set_new(c->program, "path", plain_json(program.path, strlen(program.path)));
+	json_object_set_new(c->program, "loaded",
+			    plain_json(program.loaded, strlen(program.loaded)));
 	if (!c->library) {
 		UNTOLD(c, name, "%s: it takes the library to tell", program.path);
 	} else if (program_has_obstacle(&program, &c->elf, &obstacle)) {
@@ -496,7 +499,7 @@ static void print_json(struct check *c)
 				findings_json(&c->findings), "devices", devices_json(&c->devices),
 				"program", c->program);
 
-	if (!all || json_dumpf(all, stdout, JSON_INDENT(2)))
+	if (!all || json_dumpf(all, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII))
 		give_up("cannot write JSON");
 	putchar('\n');
 	json_decref(all);

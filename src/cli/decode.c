@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/plain.h"
 #include "cli/requests.h"
 
 /* ---- writing ---- */
@@ -427,10 +428,8 @@ static json_t *hex(uint64_t value)
 static json_t *string_of(const struct trace_event *event)
 {
 	const char *string = (const char *)event->data;
-	json_t *json = json_stringn(string, strnlen(string, event->length));
 
-	/* No UTF-8. */
-	return json ? json : json_string("?");
+	return plain_json(string, strnlen(string, event->length));
 }
 
 static json_t *flags_json(const struct name *names, uint64_t value)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/plain.h"
 
 #define STATE_WIDTH 10
 #define NAME_WIDTH  25
@@ -122,14 +123,19 @@ static void print_finding(const struct finding *f, const struct screen *screen)
 {
 	const char *state = states[f->state].name;
 	const char *colour = screen->colours ? states[f->state].colour : "";
+	char *words;
 
 	printf("%s%-*s%s%-*s", colour, STATE_WIDTH, state, screen->colours ? "\033[0m" : "",
 	       NAME_WIDTH, f->name);
-	wrap(f->what, STATE_WIDTH + NAME_WIDTH, screen->width);
+	words = plain(f->what, strlen(f->what));
+	wrap(words, STATE_WIDTH + NAME_WIDTH, screen->width);
+	free(words);
 	/* A command must be one line, to be taken from the screen as it is. */
-	for (size_t i = 0; i < f->count; i++)
-		printf("%*s%s%s\n", STATE_WIDTH, "", f->lines[i].mends ? "-> " : "",
-		       f->lines[i].text);
+	for (size_t i = 0; i < f->count; i++) {
+		words = plain(f->lines[i].text, strlen(f->lines[i].text));
+		printf("%*s%s%s\n", STATE_WIDTH, "", f->lines[i].mends ? "-> " : "", words);
+		free(words);
+	}
 }
 
 void findings_print(const struct findings *findings)
@@ -146,6 +152,11 @@ void findings_print(const struct findings *findings)
 
 /* ---- JSON ---- */
 
+static json_t *text_json(const char *text)
+{
+	return plain_json(text, strlen(text));
+}
+
 json_t *findings_json(const struct findings *findings)
 {
 	json_t *array = json_array();
@@ -156,10 +167,10 @@ json_t *findings_json(const struct findings *findings)
 
 		for (size_t line = 0; line < f->count; line++)
 			if (f->lines[line].mends)
-				json_array_append_new(mend, json_string(f->lines[line].text));
-		json_array_append_new(array, json_pack("{s:s, s:s, s:s, s:o}", "name", f->name,
+				json_array_append_new(mend, text_json(f->lines[line].text));
+		json_array_append_new(array, json_pack("{s:s, s:s, s:o, s:o}", "name", f->name,
 						       "state", states[f->state].name, "what",
-						       f->what, "mend", mend));
+						       text_json(f->what), "mend", mend));
 	}
 	return array;
 }

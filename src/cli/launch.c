@@ -2,6 +2,7 @@
 #include "cli/launch.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,6 +74,15 @@ int launch_find(struct launch *launch, char **program)
 	return 0;
 }
 
+static struct sigaction inherited;
+
+void launch_see_children(void)
+{
+	const struct sigaction action = {.sa_handler = SIG_DFL};
+
+	sigaction(SIGCHLD, &action, &inherited);
+}
+
 static void preload(const char *library)
 {
 	const char *others = getenv("LD_PRELOAD");
@@ -85,6 +95,7 @@ int launch_exec(const struct launch *launch)
 	int ret;
 
 	preload(launch->library);
+	sigaction(SIGCHLD, &inherited, NULL);
 	execvp(launch->found.path, launch->program);
 	ret = errno == ENOENT ? STATUS_NOT_FOUND : STATUS_CANNOT_EXEC;
 	complain("%s: %s", launch->program[0], strerror(errno));

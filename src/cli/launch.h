@@ -12,6 +12,12 @@ struct launch {
 };
 
 /*
+ * Makes waitpid() see this command's children even where its parent ignores
+ * SIGCHLD; launch_exec() hands that on to the program as it was.
+ */
+void launch_see_children(void);
+
+/*
  * Finds the library, proves that it loads, finds program and asks whether a
  * preload reaches it. 0, STATUS_CANNOT_EXEC or STATUS_NOT_FOUND after a line
  * that says so; gives up when it cannot be served.

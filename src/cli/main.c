@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/launch.h"
 #include "cli/library.h"
+#include "cli/plain.h"
 
 const char *argp_program_version = PACKAGE_STRING;
 
@@ -28,9 +30,14 @@ static const char *speaker = "noiommu-shim";
 
 static void say(const char *format, va_list args)
 {
-	fprintf(stderr, "%s: ", speaker);
-	vfprintf(stderr, format, args);
-	fputc('\n', stderr);
+	char *line, *words;
+
+	if (vasprintf(&line, format, args) < 0)
+		return;
+	words = plain(line, strlen(line));
+	fprintf(stderr, "%s: %s\n", speaker, words);
+	free(words);
+	free(line);
 }
 
 void complain(const char *format, ...)
@@ -153,6 +160,7 @@ int main(int argc, char **argv)
 	/* The first argument is not one that a person types: library_loads() has the reason. */
 	if (argc == 3 && !strcmp(argv[1], LIBRARY_PROOF))
 		return library_is_mapped(argv[2]) ? 0 : STATUS_NOT_READY;
+	launch_see_children();
 	parse_options(&argp, argc, argv, &chosen);
 	speaker = chosen.verb->title;
 	chosen.argv[0] = chosen.verb->title;

@@ -184,7 +184,7 @@ static void print_json(const struct ps *ps, const struct devices *devices)
 	for (size_t i = 0; i < ps->count; i++)
 		json_array_append_new(array, process_json(&ps->list[i], devices));
 	all = json_pack("{s:o}", "processes", array);
-	if (!all || json_dumpf(all, stdout, JSON_INDENT(2)))
+	if (!all || json_dumpf(all, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII))
 		give_up("cannot write JSON");
 	putchar('\n');
 	json_decref(all);

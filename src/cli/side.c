@@ -8,6 +8,7 @@
 
 #include "cli/cli.h"
 #include "cli/decode.h"
+#include "cli/plain.h"
 #include "uapi/vfio.h"
 
 #define LOOK_EACH UINT64_C(50000000)
@@ -53,7 +54,7 @@ static void set_name(struct side *side, const struct trace_event *event, const c
 		*at = (struct named_fd){.pid = event->pid, .fd = (int32_t)event->result};
 	}
 	free(at->name);
-	at->name = text("%.*s", (int)strcspn(name, " "), name);
+	at->name = plain(name, strcspn(name, " "));
 }
 
 static void note_name(struct side *side, const struct trace_event *event)
