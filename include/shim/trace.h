@@ -18,6 +18,11 @@
  * complete. The reader gives it up after a while, by freeing it; and since a
  * writer completes a slot by compare and exchange, one that was only slow then
  * loses its event and harms nobody else's.
+ *
+ * The file is a memfd whose size is sealed: no program can shorten it under the
+ * others, who would get SIGBUS. What is in it any program can overwrite, by
+ * mistake or on purpose. So a writer tries a limited number of times, and the
+ * reader stops where the numbers contradict each other.
  */
 #ifndef SHIM_TRACE_H
 #define SHIM_TRACE_H

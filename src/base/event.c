@@ -19,12 +19,18 @@ uint64_t event_now(void)
 	return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
 }
 
-/* The slot of a position that is ours from now on, or NULL: the ring is full. */
+/*
+ * Each failure means that another writer was faster, or that a program has
+ * overwritten the ring: the second must not hold this one up.
+ */
+#define TRIES 1000
+
+/* The slot of a position that is ours from now on, or NULL: the ring is full, or damaged. */
 static struct trace_event *take(struct trace_ring *ring, uint64_t *position)
 {
 	uint64_t at = atomic_load_explicit(&ring->head, memory_order_relaxed);
 
-	for (;;) {
+	for (int tries = 0; tries < TRIES; tries++) {
 		struct trace_event *slot = &ring->events[at % TRACE_SLOTS];
 		uint64_t turn = atomic_load_explicit(&slot->sequence, memory_order_acquire);
 
@@ -39,6 +45,7 @@ static struct trace_event *take(struct trace_ring *ring, uint64_t *position)
 			return slot;
 		}
 	}
+	return NULL;
 }
 
 void event_put(struct trace_event *event)
@@ -140,29 +147,50 @@ static void tell_start(void)
 	event_put(&event);
 }
 
+/*
+ * 0 for what may be mapped: who shortens a mapped file kills its readers by
+ * SIGBUS. What is no memfd has no seals.
+ */
+static int check_file(int fd)
+{
+	long seals = sys_fcntl(fd, F_GET_SEALS, 0);
+	struct stat st;
+	int ret;
+
+	if (seals < 0 || !(seals & F_SEAL_SHRINK))
+		return -EPROTO;
+	ret = sys_fstat(fd, &st);
+	if (ret)
+		return ret;
+	return st.st_size == sizeof(struct trace_ring) ? 0 : -EPROTO;
+}
+
+static struct trace_ring *map_ring(int fd)
+{
+	return (void *)sys_call(SYS_mmap, 0, sizeof(struct trace_ring), PROT_READ | PROT_WRITE,
+				MAP_SHARED, fd, 0);
+}
+
 int event_open(const char *path)
 {
-	int fd = sys_open(path, O_RDWR | O_CLOEXEC);
+	/* The file may be anything: opening it must neither block nor take a terminal. */
+	int fd = sys_open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	struct trace_ring *ring;
-	struct stat st;
 	int ret;
 
 	if (fd < 0)
 		return fd;
-	ret = sys_fstat(fd, &st);
-	if (!ret && st.st_size != sizeof(*ring))
-		ret = -EPROTO;
-	ring = (void *)sys_call(SYS_mmap, 0, sizeof(*ring), PROT_READ | PROT_WRITE, MAP_SHARED, fd,
-				0);
+	ret = check_file(fd);
+	ring = ret ? NULL : map_ring(fd);
 	sys_close(fd);
-	if (sys_is_error(ring))
-		return ret ? ret : (int)(intptr_t)ring;
-	if (!ret && (ring->magic != TRACE_MAGIC || ring->version != TRACE_VERSION ||
-		     ring->slots != TRACE_SLOTS))
-		ret = -EPROTO;
-	if (ret) {
-		sys_munmap(ring, sizeof(*ring));
+	if (ret)
 		return ret;
+	if (sys_is_error(ring))
+		return (int)(intptr_t)ring;
+	if (ring->magic != TRACE_MAGIC || ring->version != TRACE_VERSION ||
+	    ring->slots != TRACE_SLOTS) {
+		sys_munmap(ring, sizeof(*ring));
+		return -EPROTO;
 	}
 	unwatched = sys_call;
 	event_ring = ring;

@@ -356,7 +356,7 @@ static void print_json(const struct compare *compare)
 			   compare->verdict, "operations", (json_int_t)compare->asked,
 			   "differences", differences, "group", side_json(&compare->group), "cdev",
 			   side_json(&compare->cdev));
-	json_dumpf(object, stdout, JSON_INDENT(2));
+	json_dumpf(object, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);
 	putchar('\n');
 	json_decref(object);
 }
@@ -370,6 +370,9 @@ static void run_side(struct side *side, const struct launch *launch, const char 
 	side_run(side, launch, mode, compare->limit);
 	if (side->session.aborted)
 		give_up("ended by signal %d", side->session.aborted);
+	if (side->session.damaged)
+		give_up("cannot compare: %s has overwritten the memory that its events go through",
+			launch->program[0]);
 	if (side->session.killed)
 		complain("%s did not end by SIGINT and was killed", launch->program[0]);
 }

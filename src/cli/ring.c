@@ -2,17 +2,34 @@
 #include "cli/ring.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+/* Missing in the headers of glibc before 2.38. */
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 8U
+#endif
+
+/* Kernels before 6.3 do not know the flag without which hardened systems refuse the call. */
+static int make_file(void)
+{
+	static const char name[] = "noiommu-shim-trace";
+	const unsigned int flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+	int fd = memfd_create(name, flags | MFD_NOEXEC_SEAL);
+
+	return fd < 0 && errno == EINVAL ? memfd_create(name, flags) : fd;
+}
+
 int ring_make(struct ring *ring)
 {
 	const size_t size = sizeof(*ring->shared);
 
-	*ring = (struct ring){.fd = memfd_create("noiommu-shim-trace", MFD_CLOEXEC)};
-	if (ring->fd < 0 || ftruncate(ring->fd, (off_t)size))
+	*ring = (struct ring){.fd = make_file()};
+	if (ring->fd < 0 || ftruncate(ring->fd, (off_t)size) ||
+	    fcntl(ring->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
 		return -errno;
 	ring->shared = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, ring->fd, 0);
 	if (ring->shared == MAP_FAILED)
@@ -57,25 +74,45 @@ static bool give_up(struct ring *ring, struct trace_event *slot, uint64_t now, b
 	return true;
 }
 
+/* False when no writer and no reader that keep to the rules can have made this of it. */
+static bool is_sound(const struct ring *ring, uint64_t turn, uint64_t head)
+{
+	const struct trace_ring *shared = ring->shared;
+
+	return shared->magic == TRACE_MAGIC && shared->version == TRACE_VERSION &&
+	       shared->slots == TRACE_SLOTS && head - ring->next <= TRACE_SLOTS &&
+	       turn - ring->next <= 1;
+}
+
+static void read_event(struct ring *ring, struct trace_event *slot, struct trace_event *event)
+{
+	memcpy(event, slot, sizeof(*event));
+	if (event->length > TRACE_DATA)
+		event->length = TRACE_DATA;
+	atomic_store_explicit(&slot->sequence, ring->next + TRACE_SLOTS, memory_order_release);
+	ring->next++;
+	ring->waiting_since = 0;
+}
+
 bool ring_next(struct ring *ring, struct trace_event *event, uint64_t now, bool over)
 {
-	for (;;) {
+	/* Whoever only takes places must not keep this up for ever. */
+	for (unsigned int n = 0; n <= TRACE_SLOTS && !ring->damaged; n++) {
 		struct trace_event *slot = &ring->shared->events[ring->next % TRACE_SLOTS];
+		uint64_t turn = atomic_load_explicit(&slot->sequence, memory_order_acquire);
+		uint64_t head = atomic_load_explicit(&ring->shared->head, memory_order_relaxed);
 
-		if (atomic_load_explicit(&slot->sequence, memory_order_acquire) == ring->next + 1) {
-			memcpy(event, slot, sizeof(*event));
-			if (event->length > TRACE_DATA)
-				event->length = TRACE_DATA;
-			atomic_store_explicit(&slot->sequence, ring->next + TRACE_SLOTS,
-					      memory_order_release);
-			ring->next++;
-			ring->waiting_since = 0;
+		ring->damaged = !is_sound(ring, turn, head);
+		if (ring->damaged || head == ring->next)
+			break;
+		if (turn == ring->next + 1) {
+			read_event(ring, slot, event);
 			return true;
 		}
-		if (atomic_load_explicit(&ring->shared->head, memory_order_relaxed) <= ring->next ||
-		    !give_up(ring, slot, now, over))
-			return false;
+		if (!give_up(ring, slot, now, over))
+			break;
 	}
+	return false;
 }
 
 uint64_t ring_lost(const struct ring *ring)

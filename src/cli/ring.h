@@ -13,6 +13,7 @@ struct ring {
 	uint64_t next; /* position to be read */
 	uint64_t given_up;
 	uint64_t waiting_since; /* for the writer of next; 0: nobody */
+	bool damaged;		/* a program has overwritten it: nothing more is read */
 };
 
 /* How long a writer may take from its place in the ring to the complete event, in ns. */
@@ -27,7 +28,8 @@ const char *ring_path(const struct ring *ring);
 
 /*
  * The next event, oldest first; false: there is none now. now is
- * CLOCK_MONOTONIC's time in ns. over: no writer is left to wait for.
+ * CLOCK_MONOTONIC's time in ns. over: no writer is left to wait for. The event
+ * is a copy of which only length is checked: what else is in it may be anything.
  */
 bool ring_next(struct ring *ring, struct trace_event *event, uint64_t now, bool over);
 

@@ -170,6 +170,7 @@ void session_run(struct session *session)
 	}
 	read_events(session, true);
 	session->lost = ring_lost(&session->ring);
+	session->damaged = session->ring.damaged;
 	ring_free(&session->ring);
 	restore(old);
 	session->aborted = asked_to_end;

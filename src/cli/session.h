@@ -29,6 +29,7 @@ struct session {
 	uint64_t begin; /* CLOCK_MONOTONIC in ns */
 	int status;	/* of waitpid() */
 	uint64_t lost;	/* events */
+	bool damaged;	/* a program has overwritten the ring: later events are not told */
 	bool stopped;	/* by the limit */
 	bool killed;	/* because SIGINT did not end it */
 	int aborted;	/* the signal by which the command itself was asked to end, or 0 */

@@ -125,7 +125,7 @@ static json_t *whole_json(const struct trace *trace, const struct trace_event *e
 
 static void put_json(const struct trace *trace, json_t *object)
 {
-	json_dumpf(object, trace->to, JSON_COMPACT | JSON_REAL_PRECISION(15));
+	json_dumpf(object, trace->to, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(15));
 	fputc('\n', trace->to);
 	json_decref(object);
 }
@@ -217,11 +217,15 @@ static void put_end(const struct trace *trace)
 	int status = session_exit_status(session);
 
 	if (trace->json)
-		put_json(trace, json_pack("{s:s, s:f, s:I, s:i}", "call", "end", "time",
+		put_json(trace, json_pack("{s:s, s:f, s:I, s:b, s:i}", "call", "end", "time",
 					  (double)(session_now() - session->begin) / 1e9, "lost",
-					  (json_int_t)session->lost, "status", status));
+					  (json_int_t)session->lost, "damaged", session->damaged,
+					  "status", status));
 	else if (session->lost)
 		fprintf(trace->to, "%" PRIu64 " events were lost\n", session->lost);
+	if (session->damaged)
+		complain("a traced program has overwritten the memory that the events go through: "
+			 "the trace ends before the program did");
 }
 
 int trace_main(int argc, char **argv)

@@ -446,9 +446,74 @@ END
         "$status/$(python3 -c '
 import json, sys
 print(len({json.loads(line)["call"] for line in open(sys.argv[1])}))' "$scratch/trace")" 0/15
+
+    # One that does worse: the ring is cut off, full of holes, or what its numbers cannot be.
+    cat >"$scratch/hostile" <<'END'
+import ctypes, mmap, os, struct, sys
+file = open(os.environ["NOIOMMU_SHIM_TRACE"], "r+b")
+ring = mmap.mmap(file.fileno(), 0)
+what = sys.argv[1]
+if what == "cut":
+    for size in 0, 4096, 8 << 20:
+        try:
+            os.ftruncate(file.fileno(), size)
+        except PermissionError:
+            continue
+        os._exit(1)
+elif what == "holes":
+    ctypes.CDLL(None).fallocate(file.fileno(), 3, ctypes.c_long(0), ctypes.c_long(len(ring)))
+elif what == "head":
+    struct.pack_into("Q", ring, 64, 1 << 63)
+elif what == "turns":
+    for slot in range(192, len(ring), 256):
+        struct.pack_into("Q", ring, slot, 1 << 62)
+elif what == "all":
+    ring[:] = b"\x1b" * len(ring)
+pagemap = os.open("/proc/self/pagemap", os.O_RDONLY)
+os.pread(pagemap, 8, 0)
+os._exit(7)
+END
+    run trace --mode group -o "$scratch/trace" -- python3 "$scratch/hostile" cut
+    is "trace: a program that shortens the ring cannot" \
+        "$status/$err/$(grep -c 'lookup(0x0, 1 page) = absent' "$scratch/trace")" 7//1
+    for damage in holes head turns all; do
+        run trace --mode group --json -o "$scratch/trace" -- python3 "$scratch/hostile" "$damage"
+        complained "trace: a program that overwrites the ring ($damage)" 7 "has overwritten"
+        is "... which the trace says, too" "$(python3 -c '
+import json, sys
+print([json.loads(line) for line in open(sys.argv[1])][-1]["damaged"])' "$scratch/trace")" True
+    done
+
+    # What a program names its files is told, and no terminal obeys it.
+    run trace -o "$scratch/trace" -- head -c 8 $'/dev/vfio/\033[2J\233\377'
+    is "trace: a name is told without what a terminal obeys" \
+        "$(tr -d '\n\040-\176' <"$scratch/trace" | wc -c)/$(grep -cF 'open("/dev/vfio/\x1b[2J\x9b\xff"' "$scratch/trace")" 0/1
+    run trace --json -o "$scratch/trace" -- head -c 8 $'/dev/vfio/\302\2332J\303\251'
+    is "trace --json: the same, in ASCII" \
+        "$(tr -d '\n\040-\176' <"$scratch/trace" | wc -c)/$(grep -ciF '"/dev/vfio/\u009b2J\u00e9"' "$scratch/trace")" 0/1
+    run trace --json -o "$scratch/trace" -- head -c 8 $'/dev/vfio/\377'
+    is "... and what is no UTF-8 as its bytes" "$(grep -cF '"/dev/vfio/\\xff"' "$scratch/trace")" 1
+
+    for verb in run "trace -o $scratch/trace"; do
+        # shellcheck disable=SC2016,SC2086 # awk's; options
+        python3 -c '
+import os, signal, sys
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+signal.alarm(60)
+os.execv(sys.argv[1], sys.argv[1:])' "$command" $verb --mode group -- \
+            awk '/SigIgn/ { print $2; exit 5 }' /proc/self/status >"$scratch/out" &&
+            status=0 || status=$?
+        is "${verb%% *}: a parent that ignores SIGCHLD, as the program then does" \
+            "$status/$((0x$(cat "$scratch/out") >> 16 & 1))" 5/1
+    done
 fi
 
 export NOIOMMU_SHIM_TRACE=$scratch/none
 run run -- true
 unset NOIOMMU_SHIM_TRACE
 complained "a ring that is not there" 0 "this process is not traced"
+truncate -s 4194496 "$scratch/file" # as long as a ring
+export NOIOMMU_SHIM_TRACE=$scratch/file
+run run -- true
+unset NOIOMMU_SHIM_TRACE
+complained "a ring that could be cut off under the program" 0 "this process is not traced"

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -122,6 +123,119 @@ START_TEST(nobody_is_waited_for_at_the_end)
 	ck_assert(ring_next(&ring, &event, event_now(), true));
 	ck_assert_uint_eq(event.args[0], 1);
 	ck_assert(!ring_next(&ring, &event, event_now(), true));
+}
+END_TEST
+
+/* Nothing is read out of a ring that no writer can have made. */
+static void expect_damage(void)
+{
+	struct trace_event event;
+	unsigned int n = 0;
+
+	while (ring_next(&ring, &event, event_now(), true))
+		ck_assert_uint_le(event.length, TRACE_DATA);
+	ck_assert(ring.damaged);
+	while (ring_next(&ring, &event, event_now(), false))
+		n++;
+	ck_assert_uint_eq(n, 0);
+}
+
+static void wild_head(void)
+{
+	ring.shared->head = UINT64_MAX;
+}
+
+static void head_that_goes_back(void)
+{
+	put(1);
+	expect(1);
+	ring.shared->head = 1;
+}
+
+static void wild_sequence(void)
+{
+	put(1);
+	ring.shared->events[ring.next].sequence = UINT64_MAX / 2;
+}
+
+static void other_magic(void)
+{
+	ring.shared->magic++;
+}
+
+static void holes(void)
+{
+	ck_assert(!fallocate(ring.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+			     sizeof(*ring.shared)));
+}
+
+START_TEST(reader_stops_where_the_ring_is_overwritten)
+{
+	static void (*const damages[])(void) = {
+		wild_head, head_that_goes_back, wild_sequence, other_magic, holes,
+	};
+
+	put(1);
+	expect(1);
+	damages[_i]();
+	expect_damage();
+	/* Nor does a writer wait for anything. */
+	put(2);
+}
+END_TEST
+
+START_TEST(writer_gives_up_on_a_wild_sequence)
+{
+	for (unsigned int i = 0; i < TRACE_SLOTS; i++)
+		ring.shared->events[i].sequence += 10;
+	put(1);
+	ck_assert_uint_eq(ring_lost(&ring), 1);
+}
+END_TEST
+
+START_TEST(random_bytes_harm_nobody)
+{
+	const size_t size = _i % 2 ? sizeof(*ring.shared) : 64 * sizeof(struct trace_event);
+	unsigned char *bytes = (unsigned char *)ring.shared + (_i & 2 ? 128 : 0);
+	struct trace_event event;
+	unsigned int n = 0;
+
+	srandom((unsigned int)_i);
+	for (size_t i = 0; i < size && bytes + i < (unsigned char *)(ring.shared + 1); i++)
+		bytes[i] = (unsigned char)(random() >> 7);
+	/* With a head and turns that pass. */
+	if (_i & 4) {
+		ring.shared->magic = TRACE_MAGIC;
+		ring.shared->version = TRACE_VERSION;
+		ring.shared->slots = TRACE_SLOTS;
+		ring.shared->head = ring.next + TRACE_SLOTS;
+		for (uint64_t i = ring.next; i < ring.next + TRACE_SLOTS; i++)
+			ring.shared->events[i % TRACE_SLOTS].sequence = i + 1;
+	}
+	for (; ring_next(&ring, &event, event_now(), true); n++)
+		ck_assert_uint_le(event.length, TRACE_DATA);
+	ck_assert_uint_eq(n, _i & 4 ? TRACE_SLOTS : 0);
+	put(1);
+}
+END_TEST
+
+START_TEST(nobody_shortens_the_ring)
+{
+	char path[] = "/tmp/noiommu-shim-ring-XXXXXX";
+	int fd = mkstemp(path);
+
+	ck_assert(ftruncate(ring.fd, 0) && errno == EPERM);
+	ck_assert(ftruncate(ring.fd, 2 * sizeof(*ring.shared)) && errno == EPERM);
+	ck_assert(fcntl(ring.fd, F_ADD_SEALS, F_SEAL_WRITE) && errno == EPERM);
+	put(1);
+	expect(1);
+	/* And what somebody could shorten is no ring. */
+	teardown();
+	ck_assert(write(fd, ring.shared, sizeof(*ring.shared)) == sizeof(*ring.shared));
+	ck_assert_int_eq(event_open(path), -EPROTO);
+	ck_assert(!event_wanted());
+	close(fd);
+	unlink(path);
 }
 END_TEST
 
@@ -308,6 +422,10 @@ Suite *suite_event(void)
 	tcase_add_test(tests, full_ring_drops_and_counts);
 	tcase_add_test(tests, dead_writer_holds_nobody_up);
 	tcase_add_test(tests, nobody_is_waited_for_at_the_end);
+	tcase_add_loop_test(tests, reader_stops_where_the_ring_is_overwritten, 0, 5);
+	tcase_add_test(tests, writer_gives_up_on_a_wild_sequence);
+	tcase_add_loop_test(tests, random_bytes_harm_nobody, 0, 64);
+	tcase_add_test(tests, nobody_shortens_the_ring);
 	tcase_add_test(tests, many_writers_and_a_reader);
 	tcase_add_test(tests, killed_writers);
 	tcase_add_test(tests, lookups_come_in_runs);
