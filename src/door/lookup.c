@@ -12,6 +12,7 @@
 #include "base/settings.h"
 #include "base/sys.h"
 #include "door/fd.h"
+#include "pin/answer.h"
 #include "pin/pagemap.h"
 #include "pin/pin.h"
 
@@ -42,12 +43,12 @@ static __attribute__((noinline)) int look_up(int fd, uint64_t va, uint64_t *entr
 {
 	struct lock_saved saved = lock_enter();
 	const uint64_t read = *entries;
-	struct object *known = n == 1 && pagemap_is_first(va, read) ? fdtab_known(fd) : NULL;
+	struct object *known = n == 1 && answer_is_first(va, read) ? fdtab_known(fd) : NULL;
 	struct object *object = known ? known : fdtab_get(fd);
 	int ret = 0;
 
 	if (pagemap_is_served(object))
-		ret = (known ? pagemap_pin : pagemap_answer)(fd, va, entries, n, pos, changed);
+		ret = (known ? answer_pin : answer_entries)(fd, va, entries, n, pos, changed);
 	else if (!object && fdtab_is_expected(fd))
 		ret = -ENOMEM; /* it cannot be told whose pages these are */
 	if (known && (ret || *changed) && fdtab_get(fd) != known) {
@@ -67,7 +68,7 @@ ssize_t lookup_read(int fd, void *buf, ssize_t len, off_t pos, uint64_t start)
 	uint64_t va = (uint64_t)at / sizeof(uint64_t) << PIN_PAGE_SHIFT;
 	int ret = 0;
 
-	if (n <= TRACE_SCAN_PAGES && pin_current(va, buf, n) < n && settings.mode != MODE_GROUP)
+	if (n <= TRACE_SCAN_PAGES && store_current(va, buf, n) < n && settings.mode != MODE_GROUP)
 		ret = look_up(fd, va, buf, n, at, &changed);
 	event_lookup(start, fd, va, buf, n, changed, ret);
 	if (ret) {

@@ -8,7 +8,7 @@
 #include "door/memory.h"
 #include "pin/maps.h"
 #include "door/observe.h"
-#include "pin/pagemap.h"
+#include "pin/deferred.h"
 
 /* The kernel rounds lengths up. What stays of a page keeps the page. */
 static uint64_t page_up(uint64_t len)
@@ -42,7 +42,7 @@ static void leave(uint64_t addr, uint64_t len)
 	struct maps_leaving leaving = {.from = start, .to = end, .last = UINT64_MAX};
 	struct pin pin;
 
-	for (uint64_t at = start; at < end && pin_next(at, &pin) && pin.va < end;
+	for (uint64_t at = start; at < end && store_next(at, &pin) && pin.va < end;
 	     at = pin.va + pin.len)
 		if (pin.shared)
 			keep_aliases(pin.va > start ? pin.va : start,
@@ -64,7 +64,7 @@ void memory_left(uintptr_t addr, size_t len)
 	uint64_t start = page_up(addr), end = page_up(addr + len);
 
 	pin_release(start, end - start, maps_stand);
-	pagemap_forget(start, end - start);
+	deferred_forget(start, end - start);
 	lock_leave(saved);
 	observe_released(addr, len, begin);
 }
@@ -85,7 +85,7 @@ void memory_detached(uintptr_t addr, size_t len)
 	uint64_t end = addr + len;
 	struct pin pin;
 
-	for (uint64_t at = addr; at < end && pin_next(at, &pin) && pin.va < end;
+	for (uint64_t at = addr; at < end && store_next(at, &pin) && pin.va < end;
 	     at = pin.va + pin.len)
 		for (uint64_t va = pin.va; va < pin.va + pin.len; va += UINT64_C(1) << pin.shift)
 			if (!maps_length(va))
@@ -99,7 +99,7 @@ static void release_only(uint64_t va, uint64_t len, bool shared, pin_stands *sta
 	uint64_t end = va + len;
 	struct pin pin;
 
-	for (uint64_t at = va; at < end && pin_next(at, &pin) && pin.va < end;
+	for (uint64_t at = va; at < end && store_next(at, &pin) && pin.va < end;
 	     at = pin.va + pin.len) {
 		uint64_t from = pin.va > va ? pin.va : va;
 		uint64_t to = pin.va + pin.len < end ? pin.va + pin.len : end;
@@ -146,7 +146,7 @@ void memory_moved(struct memory_move move, uintptr_t from, uintptr_t to, size_t 
 		if (ret || move.error)
 			cannot_move(to, ret ? ret : move.error);
 		pin_release(from, page_up(len), maps_stand);
-		pagemap_moved(from, to, page_up(len));
+		deferred_moved(from, to, page_up(len));
 	}
 	pin_let_go(move.held);
 	lock_leave(saved);
@@ -176,7 +176,7 @@ static void cut_out(int fd, uint64_t start, uint64_t end, void (*what)(uint64_t 
 
 	start = page_up(start);
 	end &= ~(PIN_PAGE_SIZE - 1);
-	if (!pin_count() || sys_fstat(fd, &st) || start >= end)
+	if (!store_count() || sys_fstat(fd, &st) || start >= end)
 		return;
 	saved = lock_enter();
 	maps_each_of_file(st.st_dev, st.st_ino, start, end - start, what);
@@ -192,7 +192,7 @@ bool memory_truncating(int fd, off_t len)
 {
 	struct stat st;
 
-	return pin_count() && !sys_fstat(fd, &st) && st.st_size > len;
+	return store_count() && !sys_fstat(fd, &st) && st.st_size > len;
 }
 
 static void cut_off(uint64_t va, uint64_t len)

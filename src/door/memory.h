@@ -11,13 +11,13 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "pin/pagemap.h"
+#include "pin/deferred.h"
 #include "pin/pin.h"
 
 /* A cheap test whether the program was told an address in the range. */
 static inline bool memory_told(const void *addr, size_t len)
 {
-	return pin_any((uintptr_t)addr, len) || pagemap_tells_unpinned;
+	return store_any((uintptr_t)addr, len) || deferred_tells_unpinned;
 }
 
 /*

@@ -150,7 +150,7 @@ void *mremap(void *addr, size_t len, size_t new_len, int flags, ...)
 static int advised(void *addr, size_t len, int advice, int ret)
 {
 	/* What goes out of a file goes from its other mappings, too. */
-	if (!ret && advice == MADV_REMOVE && pin_count())
+	if (!ret && advice == MADV_REMOVE && store_count())
 		memory_removed((uintptr_t)addr, len);
 	if (ret || !memory_told(addr, len))
 		return ret;
@@ -210,8 +210,9 @@ static size_t segment_size(int id)
 }
 
 #define ATTACH(id, addr, flags, call)                                                              \
-	((flags)&SHM_REMAP && pin_count() ? TAKING_AWAY(addr, segment_size(id), (void *)-1, call)  \
-					  : (call))
+	((flags)&SHM_REMAP && store_count()                                                        \
+		 ? TAKING_AWAY(addr, segment_size(id), (void *)-1, call)                           \
+		 : (call))
 
 void *shmat(int id, const void *addr, int flags)
 {
@@ -220,7 +221,7 @@ void *shmat(int id, const void *addr, int flags)
 
 #define DETACH(addr, call)                                                                         \
 	({                                                                                         \
-		size_t len_ = pin_count() ? memory_detaching((uintptr_t)(addr)) : 0;               \
+		size_t len_ = store_count() ? memory_detaching((uintptr_t)(addr)) : 0;             \
 		int ret_ = (int)(call);                                                            \
 		if (!ret_ && len_)                                                                 \
 			memory_detached((uintptr_t)(addr), len_);                                  \
@@ -270,7 +271,7 @@ int ftruncate64(int fd, off64_t len)
 
 static int name_truncated(const char *path, off64_t len, int ret)
 {
-	int fd = !ret && pin_count() ? sys_open(path, O_PATH | O_CLOEXEC) : -1;
+	int fd = !ret && store_count() ? sys_open(path, O_PATH | O_CLOEXEC) : -1;
 
 	if (fd >= 0) {
 		memory_truncated(fd, len);

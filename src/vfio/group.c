@@ -13,7 +13,7 @@
 #include "base/user.h"
 #include "iommufd/ioas.h"
 #include "pin/maps.h"
-#include "pin/pagemap.h"
+#include "pin/answer.h"
 #include "uapi/vfio.h"
 #include "vfio/container.h"
 
@@ -594,7 +594,7 @@ static int open_device(struct group *group, const unsigned char *token, int new)
 	int ret = is_bound(new) ? 0 : bind_device(group, token);
 
 	if (!ret)
-		ret = pagemap_settle();
+		ret = answer_settle();
 	if (ret) {
 		sys_close(new);
 		group_unbind(group);

@@ -189,7 +189,7 @@ static void assert_clean(bool good, bool failed)
 	ck_assert_uint_le(fake_hidden_descriptors(), 4);
 	ck_assert_msg(fake.pinned <= 1, "%zu pinned after %s %u failed with %d", fake.pinned,
 		      failing, failing_n, failing_error);
-	ck_assert_uint_eq(pin_count(), 0);
+	ck_assert_uint_eq(store_count(), 0);
 	ck_assert_msg(drive(), "no driver can run after %s %u failed with %d", failing, failing_n,
 		      failing_error);
 	ck_assert_uint_eq(fake.pinned, 1);

@@ -25,7 +25,7 @@ static void setup(void)
 static void teardown(void)
 {
 	program_unmap(0, FAKE_OWN);
-	ck_assert_uint_eq(pin_count(), 0);
+	ck_assert_uint_eq(store_count(), 0);
 	program_close(pagemap);
 	program_teardown();
 }
@@ -53,7 +53,7 @@ START_TEST(unmapped_is_unpinned)
 	look_up_together(BASE, 8);
 	program_unmap(BASE, 8 * FAKE_4K);
 	ck_assert_uint_eq(fake.pinned, 1);
-	ck_assert(!pin_any(BASE, 8 * FAKE_4K));
+	ck_assert(!store_any(BASE, 8 * FAKE_4K));
 }
 END_TEST
 
@@ -199,7 +199,7 @@ START_TEST(moved)
 	fake_migrate();
 	for (uint64_t i = 0; i < 8; i++)
 		ck_assert_uint_eq(program_frame(pagemap, to[_i] + i * FAKE_4K), pfns[i]);
-	ck_assert(!pin_any(BASE, 8 * FAKE_4K));
+	ck_assert(!store_any(BASE, 8 * FAKE_4K));
 	for (uint64_t i = 0; i < 8; i++) {
 		program_unmap(to[_i] + i * FAKE_4K, FAKE_4K);
 		ck_assert_uint_eq(fake.pinned, 1 + 7 - i);
@@ -228,7 +228,7 @@ START_TEST(huge_moved)
 	fake_migrate();
 	look_up(ALIAS + 100 * FAKE_4K, 2);
 	ck_assert_uint_eq(fake.pinned, 1 + 512);
-	ck_assert_uint_eq(pin_count(), 1);
+	ck_assert_uint_eq(store_count(), 1);
 }
 END_TEST
 
@@ -400,8 +400,8 @@ START_TEST(memory_without_pins_costs_nothing)
 	fake_map(BASE, 8 * FAKE_4K, NULL, 0, 0);
 	look_up_together(BASE, 8);
 	calls = fake.calls;
-	ck_assert(!pin_any(BASE - FAKE_2M, FAKE_2M));
-	ck_assert(!pin_any(BASE + 8 * FAKE_4K, FAKE_2M));
+	ck_assert(!store_any(BASE - FAKE_2M, FAKE_2M));
+	ck_assert(!store_any(BASE + 8 * FAKE_4K, FAKE_2M));
 	ck_assert_uint_eq(fake.calls, calls);
 }
 END_TEST

@@ -30,7 +30,7 @@ static void setup(void)
 static void teardown(void)
 {
 	program_unmap(0, FAKE_OWN);
-	ck_assert_uint_eq(pin_count(), 0);
+	ck_assert_uint_eq(store_count(), 0);
 	program_close(pagemap);
 	program_teardown();
 }
@@ -61,7 +61,7 @@ START_TEST(one_page_is_pinned)
 
 	fake_map(BASE, 4 * FAKE_4K, NULL, 0, 0);
 	pfn = program_frame(pagemap, BASE + FAKE_4K);
-	ck_assert_uint_eq(pin_count(), 1);
+	ck_assert_uint_eq(store_count(), 1);
 	ck_assert(!fake_is_pinned(fake_pfn(BASE)));
 	fake_migrate();
 	ck_assert_uint_eq(program_frame(pagemap, BASE + FAKE_4K), pfn);
@@ -97,7 +97,7 @@ START_TEST(what_is_not_memory)
 	read_both(BASE, entries, real, 4);
 	ck_assert_mem_eq(entries, real, sizeof(real));
 	ck_assert_mem_eq(entries, none, sizeof(none));
-	ck_assert_uint_eq(pin_count(), 0);
+	ck_assert_uint_eq(store_count(), 0);
 	ck_assert_uint_eq(fake_pfn(BASE + FAKE_4K), 0);
 }
 END_TEST
@@ -113,7 +113,7 @@ START_TEST(no_access)
 	read_both(BASE, entries, real, 3);
 	ck_assert_mem_eq(entries, real, sizeof(real));
 	ck_assert(entries[1] & PAGEMAP_PRESENT);
-	ck_assert_uint_eq(pin_count(), 2);
+	ck_assert_uint_eq(store_count(), 2);
 	ck_assert_str_eq(fake.log, "");
 }
 END_TEST
@@ -160,7 +160,7 @@ START_TEST(huge_page)
 
 	fake_map(BASE, 2 * size, fake_file(2 * size, size), 0, 0);
 	program_frame(pagemap, BASE + size + 77 * FAKE_4K);
-	ck_assert_uint_eq(pin_count(), 1);
+	ck_assert_uint_eq(store_count(), 1);
 	ck_assert(fake_is_pinned(fake_pfn(BASE + size)));
 	ck_assert(fake_is_pinned(fake_pfn(BASE + 2 * size - FAKE_4K)));
 	ck_assert(!fake_is_pinned(fake_pfn(BASE)));
@@ -411,7 +411,7 @@ START_TEST(scan_pins_nothing)
 	fake_map(BASE, 64 * FAKE_4K, NULL, 0, 0);
 	read_both(BASE, entries, real, 32768);
 	ck_assert_mem_eq(entries, real, sizeof(real));
-	ck_assert_uint_eq(pin_count(), 0);
+	ck_assert_uint_eq(store_count(), 0);
 }
 END_TEST
 
@@ -422,7 +422,7 @@ START_TEST(another_process_is_not_ours)
 
 	fake_map(BASE, FAKE_4K, NULL, 0, 0);
 	ck_assert_int_eq(program_lookup(fd, BASE, &entry), sizeof(entry));
-	ck_assert_uint_eq(pin_count(), 0);
+	ck_assert_uint_eq(store_count(), 0);
 	program_close(fd);
 }
 END_TEST
@@ -459,8 +459,8 @@ START_TEST(number_reused_by_another_pagemap)
 	sys_pread(pagemap, &other, sizeof(other), position(new));
 	ck_assert_int_eq(program_lookup(pagemap, new, &entry), sizeof(entry));
 	ck_assert_uint_eq(entry, other);
-	ck_assert_uint_eq(pin_count(), 2 - (size_t)_i);
-	ck_assert_uint_eq(pin_pfn(BASE), fake_pfn(BASE));
+	ck_assert_uint_eq(store_count(), 2 - (size_t)_i);
+	ck_assert_uint_eq(store_pfn(BASE), fake_pfn(BASE));
 }
 END_TEST
 
@@ -478,7 +478,7 @@ START_TEST(iommufd_lost)
 		sys_fcntl(pagemap, F_DUPFD, fd);
 	program_frame(pagemap, BASE + FAKE_4K);
 	program_frame(pagemap, BASE + 2 * FAKE_4K);
-	ck_assert_uint_eq(pin_count(), 2);
+	ck_assert_uint_eq(store_count(), 2);
 	if (_i)
 		sys_close(fd);
 }
@@ -497,7 +497,7 @@ START_TEST(closed_and_opened_anew)
 		fd_range_closed((unsigned int)pagemap, (unsigned int)pagemap);
 	ck_assert_int_eq(fdtab_kind(pagemap), FD_PAGEMAP);
 	program_frame(pagemap, BASE + FAKE_4K);
-	ck_assert_uint_eq(pin_count(), 2);
+	ck_assert_uint_eq(store_count(), 2);
 }
 END_TEST
 
@@ -538,7 +538,7 @@ START_TEST(hidden_huge_page)
 	fake.frames_shown = false;
 	fake_map(BASE, FAKE_2M, fake_file(FAKE_2M, FAKE_2M), 0, 0);
 	assert_promise(BASE + 9 * FAKE_4K, 2);
-	ck_assert_uint_eq(pin_count(), 1);
+	ck_assert_uint_eq(store_count(), 1);
 	ck_assert_uint_eq(fake.pinned, 512 + 1);
 }
 END_TEST
@@ -623,7 +623,7 @@ START_TEST(cannot_be_pinned)
 	read_both(base, entries, real, 3);
 	settings.unpinned = UNPINNED_REFUSE;
 	ck_assert_mem_eq(entries, real, sizeof(real));
-	ck_assert_uint_eq(pin_count(), _i ? 0 : 2);
+	ck_assert_uint_eq(store_count(), _i ? 0 : 2);
 	program_unmap(base, 3 * FAKE_4K);
 }
 END_TEST
@@ -697,7 +697,7 @@ START_TEST(deferred_until_a_device_is_free)
 	all_busy();
 	read_both(BASE, entries, real, 8);
 	ck_assert_mem_eq(entries, real, sizeof(real));
-	ck_assert_uint_eq(pin_count(), 0);
+	ck_assert_uint_eq(store_count(), 0);
 	other_close(&others[1]);
 	s = driver_open(1);
 	/* Without another read, the addresses that the program has are of pinned pages. */

@@ -30,7 +30,7 @@ static void setup(void)
 static void teardown(void)
 {
 	pin_release(0, PIN_VA_LIMIT, NULL);
-	ck_assert_uint_eq(pin_count(), 0);
+	ck_assert_uint_eq(store_count(), 0);
 	lock_leave(saved);
 	program_teardown();
 }
@@ -47,14 +47,14 @@ static bool is_current(uint64_t va)
 {
 	uint64_t e = entry(va);
 
-	return pin_current(va, &e, 1) == 1;
+	return store_current(va, &e, 1) == 1;
 }
 
 /* Pinned in the store, under the frame that it has, and in the kernel. */
 static void assert_pinned(uint64_t va, uint64_t len)
 {
 	for (uint64_t end = va + len; va < end; va += FAKE_4K) {
-		ck_assert_uint_eq(pin_pfn(va), fake_pfn(va));
+		ck_assert_uint_eq(store_pfn(va), fake_pfn(va));
 		ck_assert(fake_is_pinned(fake_pfn(va)));
 		ck_assert(is_current(va));
 	}
@@ -63,7 +63,7 @@ static void assert_pinned(uint64_t va, uint64_t len)
 static void assert_unpinned(uint64_t va, uint64_t len)
 {
 	for (uint64_t end = va + len; va < end; va += FAKE_4K) {
-		ck_assert_uint_eq(pin_pfn(va), 0);
+		ck_assert_uint_eq(store_pfn(va), 0);
 		ck_assert(!fake_is_pinned(fake_pfn(va)));
 		ck_assert(!is_current(va));
 	}
@@ -80,7 +80,7 @@ START_TEST(one_page)
 	fake_map(BASE, FAKE_2M, NULL, 0, 0);
 	ck_assert(!is_current(BASE));
 	ck_assert_int_eq(pin_add(BASE, FAKE_4K, PIN_PAGE_SHIFT, false), 0);
-	ck_assert_uint_eq(pin_count(), 1);
+	ck_assert_uint_eq(store_count(), 1);
 	assert_pinned(BASE, FAKE_4K);
 	assert_unpinned(BASE + FAKE_4K, FAKE_4K);
 	fake_migrate();
@@ -100,10 +100,10 @@ static bool look_and_decide(uint64_t va, unsigned int shift, const uint64_t *pag
 	uint64_t entries[] = {PAGEMAP_PRESENT, PAGEMAP_PRESENT | fake_pfn(va)};
 
 	ck_assert_uint_eq(pages[0] & PAGEMAP_PFN, fake_pfn(va));
-	ck_assert(pin_any(va, n << shift));
+	ck_assert(store_any(va, n << shift));
 	for (uint64_t i = 0; i < n << shift; i += FAKE_4K)
 		for (size_t j = 0; j < 2; j++)
-			ck_assert_uint_eq(pin_current(va + i, &entries[j], 1), 0);
+			ck_assert_uint_eq(store_current(va + i, &entries[j], 1), 0);
 	return standing;
 }
 
@@ -131,8 +131,8 @@ START_TEST(bulk)
 	fake_map(BASE, 3 * FAKE_2M, NULL, 0, 0);
 	ck_assert_int_eq(pin_add(BASE + FAKE_4K, 2 * FAKE_2M + FAKE_4K, PIN_PAGE_SHIFT, false), 0);
 	assert_pinned(BASE + FAKE_4K, 2 * FAKE_2M + FAKE_4K);
-	ck_assert_uint_eq(pin_pfn(BASE), 0);
-	ck_assert_uint_eq(pin_pfn(BASE + 2 * FAKE_2M + 2 * FAKE_4K), 0);
+	ck_assert_uint_eq(store_pfn(BASE), 0);
+	ck_assert_uint_eq(store_pfn(BASE + 2 * FAKE_2M + 2 * FAKE_4K), 0);
 	ck_assert_uint_eq(pinned(), (2 * FAKE_2M + FAKE_4K) / FAKE_4K);
 }
 END_TEST
@@ -147,8 +147,8 @@ START_TEST(lowest_and_highest_address)
 	assert_pinned(16 * FAKE_4K, FAKE_4K);
 	assert_pinned(FAKE_OWN - FAKE_4K, FAKE_4K);
 	ck_assert_int_eq(pin_add(PIN_VA_LIMIT, FAKE_4K, PIN_PAGE_SHIFT, false), -EFAULT);
-	ck_assert_uint_eq(pin_pfn(PIN_VA_LIMIT), 0);
-	ck_assert(!pin_any(PIN_VA_LIMIT, FAKE_4K));
+	ck_assert_uint_eq(store_pfn(PIN_VA_LIMIT), 0);
+	ck_assert(!store_any(PIN_VA_LIMIT, FAKE_4K));
 	ck_assert(!is_current(PIN_VA_LIMIT));
 }
 END_TEST
@@ -162,18 +162,18 @@ START_TEST(huge)
 
 	fake_map(BASE, size, fake_file(size, size), 0, 0);
 	ck_assert_int_eq(pin_add(BASE, size, shift, true), 0);
-	ck_assert_uint_eq(pin_count(), 1);
+	ck_assert_uint_eq(store_count(), 1);
 	ck_assert_uint_eq(pinned(), size / FAKE_4K);
-	ck_assert_uint_eq(pin_pfn(inside), fake_pfn(inside));
-	ck_assert_uint_eq(pin_pfn(BASE + size - FAKE_4K), fake_pfn(BASE + size - FAKE_4K));
+	ck_assert_uint_eq(store_pfn(inside), fake_pfn(inside));
+	ck_assert_uint_eq(store_pfn(BASE + size - FAKE_4K), fake_pfn(BASE + size - FAKE_4K));
 	ck_assert(is_current(inside));
-	ck_assert_uint_eq(pin_pfn(BASE + size), 0);
+	ck_assert_uint_eq(store_pfn(BASE + size), 0);
 	pin_release(BASE, size - FAKE_4K, NULL);
 	pin_release(inside, FAKE_4K, NULL);
 	ck_assert_uint_eq(pinned(), size / FAKE_4K);
 	pin_release(BASE, size, NULL);
 	ck_assert_uint_eq(pinned(), 0);
-	ck_assert_uint_eq(pin_pfn(inside), 0);
+	ck_assert_uint_eq(store_pfn(inside), 0);
 }
 END_TEST
 
@@ -181,9 +181,9 @@ START_TEST(several_huge_at_once)
 {
 	fake_map(BASE, 4 * FAKE_2M, fake_file(4 * FAKE_2M, FAKE_2M), 0, 0);
 	ck_assert_int_eq(pin_add(BASE, 4 * FAKE_2M, PIN_PMD_SHIFT, true), 0);
-	ck_assert_uint_eq(pin_count(), 4);
+	ck_assert_uint_eq(store_count(), 4);
 	pin_release(BASE + FAKE_2M, FAKE_2M, NULL);
-	ck_assert_uint_eq(pin_count(), 3);
+	ck_assert_uint_eq(store_count(), 3);
 	assert_unpinned(BASE + FAKE_2M, FAKE_2M);
 	assert_pinned(BASE, FAKE_2M);
 	assert_pinned(BASE + 2 * FAKE_2M, 2 * FAKE_2M);
@@ -221,10 +221,10 @@ START_TEST(partial_release)
 			assert_pinned(BASE, from * FAKE_4K);
 			assert_unpinned(BASE + from * FAKE_4K, hole);
 			assert_pinned(BASE + to * FAKE_4K, (pages - to) * FAKE_4K);
-			ck_assert_uint_eq(pin_count(), (from > 0) + (to < pages));
+			ck_assert_uint_eq(store_count(), (from > 0) + (to < pages));
 			pin_release(BASE, pages * FAKE_4K, NULL);
 			ck_assert_uint_eq(pinned(), 0);
-			ck_assert_uint_eq(pin_count(), 0);
+			ck_assert_uint_eq(store_count(), 0);
 		}
 	}
 }
@@ -248,7 +248,7 @@ START_TEST(address_is_the_one_after_the_pin)
 	fake_map(BASE, FAKE_4K, NULL, 0, FAKE_COPIED);
 	before = fake_pfn(BASE);
 	ck_assert_int_eq(pin_add(BASE, FAKE_4K, PIN_PAGE_SHIFT, false), 0);
-	ck_assert_uint_ne(pin_pfn(BASE), before);
+	ck_assert_uint_ne(store_pfn(BASE), before);
 	assert_pinned(BASE, FAKE_4K);
 }
 END_TEST
@@ -258,7 +258,7 @@ START_TEST(what_cannot_be_pinned)
 	fake_map(BASE, FAKE_4K, NULL, 0, FAKE_PFNMAP);
 	ck_assert_int_eq(pin_add(BASE, FAKE_4K, PIN_PAGE_SHIFT, false), -EFAULT);
 	ck_assert_int_eq(pin_add(BASE + FAKE_4K, FAKE_4K, PIN_PAGE_SHIFT, false), -EFAULT);
-	ck_assert_uint_eq(pin_count(), 0);
+	ck_assert_uint_eq(store_count(), 0);
 	ck_assert_uint_eq(pinned(), 0);
 }
 END_TEST
@@ -300,9 +300,9 @@ START_TEST(failed_add_leaves_nothing)
 		if (!ret)
 			pin_release(BASE, 16 * FAKE_4K, NULL);
 		for (int i = 0; i < 16; i++)
-			ck_assert_uint_eq(pin_pfn(BASE + (uint64_t)i * FAKE_4K), 0);
+			ck_assert_uint_eq(store_pfn(BASE + (uint64_t)i * FAKE_4K), 0);
 		ck_assert_uint_le(fake.pinned, 1);
-		ck_assert_uint_eq(pin_count(), 0);
+		ck_assert_uint_eq(store_count(), 0);
 	}
 	ck_assert_int_eq(ret, 0);
 	assert_pinned(BASE, 16 * FAKE_4K);
@@ -328,15 +328,15 @@ START_TEST(failed_partial_release_keeps_the_rest)
 		for (uint64_t i = 0; i < 16; i += i == 3 ? 5 : 1)
 			ck_assert(fake_is_pinned(fake_pfn(BASE + i * FAKE_4K)));
 		/* Whatever the store thinks of it, it does not run in circles. */
-		for (; pin_next(at, &pin); at = pin.va + pin.len) {
+		for (; store_next(at, &pin); at = pin.va + pin.len) {
 			ck_assert_uint_gt(pin.va + pin.len, at);
 			ck_assert_uint_ge(pin.va, BASE);
 			ck_assert_int_lt(++rounds, 17);
 		}
 		pin_release(BASE, 16 * FAKE_4K, NULL);
-		ck_assert_uint_eq(pin_pfn(BASE), 0);
-		ck_assert_uint_eq(pin_pfn(BASE + 15 * FAKE_4K), 0);
-		ck_assert_uint_eq(pin_count(), 0);
+		ck_assert_uint_eq(store_pfn(BASE), 0);
+		ck_assert_uint_eq(store_pfn(BASE + 15 * FAKE_4K), 0);
+		ck_assert_uint_eq(store_count(), 0);
 		/* What could not be unpinned is, at the latest, with the process's iommufd. */
 		sys_close(ioas_fd());
 		ck_assert(!ioas_check());
@@ -347,16 +347,16 @@ END_TEST
 START_TEST(any)
 {
 	fake_map(BASE, FAKE_2M, NULL, 0, 0);
-	ck_assert(!pin_any(0, PIN_VA_LIMIT));
+	ck_assert(!store_any(0, PIN_VA_LIMIT));
 	ck_assert_int_eq(pin_add(BASE + 8 * FAKE_4K, 4 * FAKE_4K, PIN_PAGE_SHIFT, false), 0);
-	ck_assert(pin_any(0, PIN_VA_LIMIT));
-	ck_assert(pin_any(BASE + 8 * FAKE_4K, 1));
-	ck_assert(pin_any(BASE + 11 * FAKE_4K + 17, 1));
-	ck_assert(pin_any(BASE, FAKE_2M));
-	ck_assert(!pin_any(BASE + 12 * FAKE_4K, FAKE_2M));
-	ck_assert(!pin_any(BASE, 8 * FAKE_4K));
-	ck_assert(!pin_any(0, FAKE_4K));
-	ck_assert(!pin_any(BASE + 9 * FAKE_4K, 0));
+	ck_assert(store_any(0, PIN_VA_LIMIT));
+	ck_assert(store_any(BASE + 8 * FAKE_4K, 1));
+	ck_assert(store_any(BASE + 11 * FAKE_4K + 17, 1));
+	ck_assert(store_any(BASE, FAKE_2M));
+	ck_assert(!store_any(BASE + 12 * FAKE_4K, FAKE_2M));
+	ck_assert(!store_any(BASE, 8 * FAKE_4K));
+	ck_assert(!store_any(0, FAKE_4K));
+	ck_assert(!store_any(BASE + 9 * FAKE_4K, 0));
 }
 END_TEST
 
@@ -366,36 +366,36 @@ START_TEST(next)
 
 	fake_map(BASE, FAKE_2M, NULL, 0, 0);
 	fake_map(BASE + FAKE_1G, FAKE_2M, fake_file(FAKE_2M, FAKE_2M), 0, 0);
-	ck_assert(!pin_next(0, &pin));
+	ck_assert(!store_next(0, &pin));
 	ck_assert_int_eq(pin_add(BASE + FAKE_4K, 2 * FAKE_4K, PIN_PAGE_SHIFT, false), 0);
 	ck_assert_int_eq(pin_add(BASE + 3 * FAKE_4K, FAKE_4K, PIN_PAGE_SHIFT, true), 0);
 	ck_assert_int_eq(pin_add(BASE + FAKE_1G, FAKE_2M, PIN_PMD_SHIFT, true), 0);
 	for (int i = 0; i < 2; i++) {
-		ck_assert(pin_next(i ? BASE + 2 * FAKE_4K : 0, &pin));
+		ck_assert(store_next(i ? BASE + 2 * FAKE_4K : 0, &pin));
 		ck_assert_uint_eq(pin.va, BASE + FAKE_4K);
 		ck_assert_uint_eq(pin.len, 2 * FAKE_4K);
 		ck_assert_uint_eq(pin.shift, PIN_PAGE_SHIFT);
 		ck_assert(!pin.shared);
 	}
-	ck_assert(pin_next(pin.va + pin.len, &pin));
+	ck_assert(store_next(pin.va + pin.len, &pin));
 	ck_assert_uint_eq(pin.va, BASE + 3 * FAKE_4K);
 	ck_assert_uint_eq(pin.len, FAKE_4K);
 	ck_assert(pin.shared);
-	ck_assert(pin_next(pin.va + pin.len, &pin));
+	ck_assert(store_next(pin.va + pin.len, &pin));
 	ck_assert_uint_eq(pin.va, BASE + FAKE_1G);
 	ck_assert_uint_eq(pin.len, FAKE_2M);
 	ck_assert_uint_eq(pin.shift, PIN_PMD_SHIFT);
-	ck_assert(!pin_next(pin.va + pin.len, &pin));
-	ck_assert(!pin_next(PIN_VA_LIMIT, &pin));
+	ck_assert(!store_next(pin.va + pin.len, &pin));
+	ck_assert(!store_next(PIN_VA_LIMIT, &pin));
 }
 END_TEST
 
 /* The pages of [BASE, BASE + 16 pages) also at to, which lies anyhow in its leaf. */
-static void assert_row(uint64_t from, size_t most, const struct pin_row *expected)
+static void assert_row(uint64_t from, size_t most, const struct store_row *expected)
 {
-	struct pin_row row;
+	struct store_row row;
 
-	ck_assert(pin_next_row(from, most, &row));
+	ck_assert(store_next_row(from, most, &row));
 	ck_assert_uint_eq(row.va, expected->va);
 	ck_assert_uint_eq(row.shift, expected->shift);
 	ck_assert_uint_eq(row.pages, expected->pages);
@@ -407,25 +407,25 @@ START_TEST(rows)
 {
 	const uint64_t pages[] = {3, 4, 10, 100, 510, 511, 512};
 	const uint64_t large = BASE + 2 * FAKE_2M;
-	struct pin_row row;
+	struct store_row row;
 
-	ck_assert(!pin_next_row(0, 512, &row));
+	ck_assert(!store_next_row(0, 512, &row));
 	fake_map(BASE, 2 * FAKE_2M, NULL, 0, 0);
 	fake_map(large, FAKE_2M, fake_file(FAKE_2M, FAKE_2M), 0, 0);
 	for (size_t i = 0; i < sizeof(pages) / sizeof(*pages); i++)
 		pin_add(BASE + pages[i] * FAKE_4K, FAKE_4K, PIN_PAGE_SHIFT, false);
 	pin_add(large, FAKE_2M, PIN_PMD_SHIFT, true);
-	assert_row(0, 512, &(struct pin_row){BASE + 3 * FAKE_4K, PIN_PAGE_SHIFT, 8, 3});
-	assert_row(0, 2, &(struct pin_row){BASE + 3 * FAKE_4K, PIN_PAGE_SHIFT, 2, 2});
+	assert_row(0, 512, &(struct store_row){BASE + 3 * FAKE_4K, PIN_PAGE_SHIFT, 8, 3});
+	assert_row(0, 2, &(struct store_row){BASE + 3 * FAKE_4K, PIN_PAGE_SHIFT, 2, 2});
 	assert_row(BASE + 4 * FAKE_4K, 512,
-		   &(struct pin_row){BASE + 4 * FAKE_4K, PIN_PAGE_SHIFT, 7, 2});
+		   &(struct store_row){BASE + 4 * FAKE_4K, PIN_PAGE_SHIFT, 7, 2});
 	assert_row(BASE + 11 * FAKE_4K, 512,
-		   &(struct pin_row){BASE + 100 * FAKE_4K, PIN_PAGE_SHIFT, 1, 1});
+		   &(struct store_row){BASE + 100 * FAKE_4K, PIN_PAGE_SHIFT, 1, 1});
 	assert_row(BASE + 101 * FAKE_4K, 512,
-		   &(struct pin_row){BASE + 510 * FAKE_4K, PIN_PAGE_SHIFT, 2, 2});
-	assert_row(BASE + FAKE_2M, 512, &(struct pin_row){BASE + FAKE_2M, PIN_PAGE_SHIFT, 1, 1});
-	assert_row(large + FAKE_4K, 512, &(struct pin_row){large, PIN_PMD_SHIFT, 1, 1});
-	ck_assert(!pin_next_row(large + FAKE_2M, 512, &row));
+		   &(struct store_row){BASE + 510 * FAKE_4K, PIN_PAGE_SHIFT, 2, 2});
+	assert_row(BASE + FAKE_2M, 512, &(struct store_row){BASE + FAKE_2M, PIN_PAGE_SHIFT, 1, 1});
+	assert_row(large + FAKE_4K, 512, &(struct store_row){large, PIN_PMD_SHIFT, 1, 1});
+	ck_assert(!store_next_row(large + FAKE_2M, 512, &row));
 }
 END_TEST
 
@@ -440,21 +440,21 @@ START_TEST(differs)
 	pin_add(large, FAKE_2M, PIN_PMD_SHIFT, true);
 	for (size_t i = 0; i < 8; i++)
 		entries[i] = entry(BASE + i * FAKE_4K);
-	ck_assert_uint_eq(pin_differs(BASE, entries, 8), 8);
+	ck_assert_uint_eq(store_differs(BASE, entries, 8), 8);
 	/* Of what is not pinned it does not matter. */
 	entries[1] = entries[6] = 0;
-	ck_assert_uint_eq(pin_differs(BASE, entries, 8), 8);
+	ck_assert_uint_eq(store_differs(BASE, entries, 8), 8);
 	entries[4] = 0;
-	ck_assert_uint_eq(pin_differs(BASE, entries, 8), 4);
+	ck_assert_uint_eq(store_differs(BASE, entries, 8), 4);
 	entries[3]++;
-	ck_assert_uint_eq(pin_differs(BASE, entries, 8), 3);
-	ck_assert_uint_eq(pin_differs(BASE + 4 * FAKE_4K, entries + 4, 4), 0);
-	ck_assert_uint_eq(pin_differs(BASE + 5 * FAKE_4K, entries + 5, 3), 3);
+	ck_assert_uint_eq(store_differs(BASE, entries, 8), 3);
+	ck_assert_uint_eq(store_differs(BASE + 4 * FAKE_4K, entries + 4, 4), 0);
+	ck_assert_uint_eq(store_differs(BASE + 5 * FAKE_4K, entries + 5, 3), 3);
 	entries[0] = entry(large);
-	ck_assert_uint_eq(pin_differs(large, entries, 1), 1);
+	ck_assert_uint_eq(store_differs(large, entries, 1), 1);
 	entries[0]++;
-	ck_assert_uint_eq(pin_differs(large, entries, 1), 0);
-	ck_assert_uint_eq(pin_differs(FAKE_1G, entries, 1), 1);
+	ck_assert_uint_eq(store_differs(large, entries, 1), 0);
+	ck_assert_uint_eq(store_differs(FAKE_1G, entries, 1), 1);
 }
 END_TEST
 
@@ -477,7 +477,7 @@ START_TEST(copy)
 	for (uint64_t i = 0; i < 16; i += 2)
 		pin_release(to + i * FAKE_4K, FAKE_4K, NULL);
 	for (uint64_t i = 0; i < 16; i++)
-		ck_assert_uint_eq(pin_pfn(to + i * FAKE_4K),
+		ck_assert_uint_eq(store_pfn(to + i * FAKE_4K),
 				  i % 2 ? fake_pfn(to + i * FAKE_4K) : 0);
 	ck_assert_uint_eq(pinned(), 8);
 	pin_release(to, 16 * FAKE_4K, NULL);
@@ -491,9 +491,9 @@ START_TEST(copy_of_a_part)
 	ck_assert_int_eq(pin_add(BASE, 16 * FAKE_4K, PIN_PAGE_SHIFT, false), 0);
 	ck_assert_int_eq(pin_copy(BASE + 4 * FAKE_4K, 4 * FAKE_4K, BASE + FAKE_2M), 0);
 	for (uint64_t i = 0; i < 4; i++)
-		ck_assert_uint_eq(pin_pfn(BASE + FAKE_2M + i * FAKE_4K),
+		ck_assert_uint_eq(store_pfn(BASE + FAKE_2M + i * FAKE_4K),
 				  fake_pfn(BASE + (4 + i) * FAKE_4K));
-	ck_assert_uint_eq(pin_pfn(BASE + FAKE_2M + 4 * FAKE_4K), 0);
+	ck_assert_uint_eq(store_pfn(BASE + FAKE_2M + 4 * FAKE_4K), 0);
 	ck_assert_uint_eq(pinned(), 16);
 }
 END_TEST
@@ -505,7 +505,7 @@ START_TEST(copy_over_another_pin)
 	ck_assert_int_eq(pin_add(BASE, 4 * FAKE_4K, PIN_PAGE_SHIFT, false), 0);
 	ck_assert_int_eq(pin_add(BASE + FAKE_2M, 8 * FAKE_4K, PIN_PAGE_SHIFT, false), 0);
 	ck_assert_int_eq(pin_copy(BASE, 4 * FAKE_4K, BASE + FAKE_2M + 2 * FAKE_4K), 0);
-	ck_assert_uint_eq(pin_pfn(BASE + FAKE_2M + 2 * FAKE_4K), fake_pfn(BASE));
+	ck_assert_uint_eq(store_pfn(BASE + FAKE_2M + 2 * FAKE_4K), fake_pfn(BASE));
 	assert_pinned(BASE + FAKE_2M, 2 * FAKE_4K);
 	assert_pinned(BASE + FAKE_2M + 6 * FAKE_4K, 2 * FAKE_4K);
 	ck_assert_uint_eq(pinned(), 8);
@@ -551,7 +551,7 @@ START_TEST(new_iommufd_forgets_the_old)
 	ck_assert_int_eq(pin_add(BASE + 2 * FAKE_4K, FAKE_4K, PIN_PAGE_SHIFT, false), 0);
 	assert_unpinned(BASE, 2 * FAKE_4K);
 	assert_pinned(BASE + 2 * FAKE_4K, FAKE_4K);
-	ck_assert_uint_eq(pin_count(), 1);
+	ck_assert_uint_eq(store_count(), 1);
 }
 END_TEST
 
@@ -572,12 +572,12 @@ START_TEST(window_per_process)
 	child = fork();
 	saved = lock_enter();
 	if (!child) {
-		bool ok = !pin_count() && !pin_pfn(BASE) && !pin_store_size();
+		bool ok = !store_count() && !store_pfn(BASE) && !store_size();
 
 		if (_i)
 			fake.pid = 4712;
-		ok &= !pin_add(BASE, 4 * FAKE_4K, PIN_PAGE_SHIFT, false) && pin_count() == 1 &&
-		      pin_pfn(BASE) == fake_pfn(BASE);
+		ok &= !pin_add(BASE, 4 * FAKE_4K, PIN_PAGE_SHIFT, false) && store_count() == 1 &&
+		      store_pfn(BASE) == fake_pfn(BASE);
 		pin_release(BASE, 4 * FAKE_4K, NULL);
 		/* The parent's. */
 		ok &= fake_is_pinned(fake_pfn(BASE));
@@ -692,7 +692,7 @@ START_TEST(window_of_the_dead)
 	child = fork();
 	saved = lock_enter();
 	if (!child) {
-		bool ok = !pin_add(BASE, FAKE_4K, PIN_PAGE_SHIFT, false) && pin_count() == 1;
+		bool ok = !pin_add(BASE, FAKE_4K, PIN_PAGE_SHIFT, false) && store_count() == 1;
 
 		ok &= !fake_is_pinned(fake_pfn(BASE + FAKE_4K));
 		pin_release(BASE, FAKE_4K, NULL);
@@ -720,8 +720,8 @@ START_TEST(store_is_bounded)
 			ck_assert_int_eq(pin_add(va, FAKE_4K, PIN_PAGE_SHIFT, false), 0);
 		}
 		if (!round)
-			size = pin_store_size();
-		ck_assert_uint_eq(pin_store_size(), size);
+			size = store_size();
+		ck_assert_uint_eq(store_size(), size);
 		pin_release(BASE, leaves * FAKE_2M, NULL);
 	}
 	ck_assert_uint_le(size, leaves * FAKE_4K + 256 * FAKE_4K);
@@ -740,8 +740,8 @@ static void *read_on(void *arg)
 
 	while (!stop) {
 		for (uint64_t i = 0; i < 8; i++) {
-			*passed += pin_current(BASE + i * FAKE_2M, wrong, 2);
-			pin_any(BASE + i * FAKE_2M, FAKE_2M);
+			*passed += store_current(BASE + i * FAKE_2M, wrong, 2);
+			store_any(BASE + i * FAKE_2M, FAKE_2M);
 		}
 	}
 	return NULL;
@@ -869,7 +869,7 @@ static void assert_current(uint64_t first, uint64_t n)
 	for (uint64_t i = n; i-- > 0;)
 		if (!needs_nothing(entries[i], model[first + i]))
 			expected = i;
-	ck_assert_uint_eq(pin_current(page_va(first), entries, n), expected);
+	ck_assert_uint_eq(store_current(page_va(first), entries, n), expected);
 }
 
 static void assert_model(void)
@@ -877,7 +877,7 @@ static void assert_model(void)
 	size_t n = 0;
 
 	for (uint64_t i = 0; i < PAGES; i++) {
-		ck_assert_uint_eq(pin_pfn(page_va(i)), model[i]);
+		ck_assert_uint_eq(store_pfn(page_va(i)), model[i]);
 		ck_assert(!model[i] || fake_is_pinned(model[i]));
 		n += !!model[i];
 	}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Lookups that were answered while no page table exists: all devices are in use
+ * by others, and none of them is ours yet. What was looked up is kept, to be
+ * pinned and compared when there is a page table. Needs the lock.
+ */
+#ifndef PIN_DEFERRED_H
+#define PIN_DEFERRED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct deferred {
+	uint64_t va;
+	uint64_t pfn;
+};
+
+/* Keeps those of the n entries for the pages from va on that name a frame. */
+int deferred_add(uint64_t va, const uint64_t *entries, size_t n);
+
+/* One of them, or false. */
+bool deferred_any(struct deferred *deferred);
+
+/* Forgets the one at va. */
+void deferred_drop(uint64_t va);
+
+/*
+ * [va, va + len) was given back, or went to to: what was looked up there no
+ * longer matters, or is there now. Where the page is still in its place another
+ * thread has looked it up meanwhile.
+ */
+void deferred_forget(uint64_t va, uint64_t len);
+void deferred_moved(uint64_t from, uint64_t to, uint64_t len);
+
+/* Addresses were told that no pin stands for: here, or natively. Needs no lock. */
+extern _Atomic(bool) deferred_tells_unpinned __attribute__((visibility("hidden")));
+
+/* The group path is taken, and a trace follows what is told there. */
+void deferred_told_natively(void);
+
+#endif

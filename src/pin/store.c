@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: MIT */
+#include "pin/store.h"
+
+#include <errno.h>
+
+#include "base/helgrind.h"
+#include "base/process.h"
+#include "base/state.h"
+
+#define ARENA_SIZE (64 * PIN_PAGE_SIZE)
+#define TABLE_USED (PIN_PAGE_SIZE - 1) /* of the address of a table: its slots in use */
+
+struct store *_Atomic store_own;
+
+static inline slot_t *table_of(uint64_t value)
+{
+	return (slot_t *)(uintptr_t)(value & ~TABLE_USED);
+}
+
+static inline slot_t *slot_in(slot_t *table, unsigned int level, uint64_t va)
+{
+	return &table[va >> shift_of(level) & (SLOTS - 1)];
+}
+
+static inline slot_t *walk(struct store *s, uint64_t va, unsigned int *level)
+{
+	slot_t *slot = slot_in(s->root, TOP, va);
+
+	for (*level = TOP; *level;) {
+		uint64_t value = slot_load(slot);
+
+		if (!value || is_page(value))
+			break;
+		slot = slot_in(table_of(value), --*level, va);
+	}
+	return slot;
+}
+
+slot_t *store_find(struct store *s, uint64_t va, unsigned int *level)
+{
+	return walk(s, va, level);
+}
+
+static inline uint64_t here(uint64_t va)
+{
+	struct store *s = store_own;
+	unsigned int level;
+	uint64_t value;
+
+	if (!s || va >= PIN_VA_LIMIT)
+		return 0;
+	value = slot_load(walk(s, va, &level));
+	if (!is_page(value))
+		return 0;
+	return level ? value + ((va & (size_of(level) - 1)) >> PIN_PAGE_SHIFT) : value;
+}
+
+/* What store_find() found must stay: pages of a table are taken from here and come back here. */
+static void *page_alloc(struct store *s, void **list)
+{
+	void *page = *list;
+
+	if (page) {
+		*list = (void *)(uintptr_t)slot_load(page);
+		slot_put(page, 0);
+		return page;
+	}
+	if (s->arena == s->arena_end) {
+		s->arena = process_memory(ARENA_SIZE);
+		if (!s->arena) {
+			s->arena_end = NULL;
+			return NULL;
+		}
+		helgrind_atomic(s->arena, ARENA_SIZE);
+		s->arena_end = s->arena + ARENA_SIZE;
+		s->size += ARENA_SIZE;
+	}
+	page = s->arena;
+	s->arena += PIN_PAGE_SIZE;
+	return page;
+}
+
+static void page_free(void **list, void *page)
+{
+	slot_put(page, (uintptr_t)*list);
+	*list = page;
+}
+
+int store_fill(struct store *s, uint64_t va, unsigned int level, uint64_t value)
+{
+	slot_t *slot = slot_in(s->root, TOP, va), *above = slot;
+
+	for (unsigned int at = TOP; at > level; at--) {
+		uint64_t entry = slot_load(slot);
+
+		if (!entry) {
+			void *table = page_alloc(s, at == 1 ? &s->free_leaves : &s->free_tables);
+
+			if (!table)
+				return -ENOMEM;
+			entry = (uintptr_t)table;
+			slot_put(slot, entry);
+		}
+		above = slot;
+		slot = slot_in(table_of(entry), at - 1, va);
+	}
+	slot_put(slot, value);
+	slot_put(above, slot_load(above) + 1);
+	state_count(pages[level], 1);
+	return 0;
+}
+
+void store_clear(struct store *s, uint64_t va, unsigned int level)
+{
+	slot_t *above = slot_in(s->root, TOP, va);
+	uint64_t value;
+
+	for (unsigned int at = TOP; at > level + 1; at--)
+		above = slot_in(table_of(slot_load(above)), at - 1, va);
+	value = slot_load(above) - 1;
+	slot_put(slot_in(table_of(value), level, va), 0);
+	slot_put(above, value);
+	state_count(pages[level], -1);
+	if (!level && !(value & TABLE_USED)) {
+		slot_put(above, 0);
+		page_free(&s->free_leaves, table_of(value));
+	}
+}
+
+void store_tally(struct store *s, int change)
+{
+	s->count += (size_t)change;
+	state_count(pins, change);
+}
+
+void store_stretch(struct store *s, uint64_t start, uint64_t end)
+{
+	if (!s->high || start < s->low)
+		slot_put(&s->low, start);
+	if (end > s->high)
+		slot_put(&s->high, end);
+}
+
+struct store *store_get(void)
+{
+	struct store *s = store_own;
+
+	if (!s) {
+		s = process_memory((sizeof(*s) + PIN_PAGE_SIZE - 1) & ~(PIN_PAGE_SIZE - 1));
+		if (s)
+			helgrind_atomic(s, offsetof(struct store, window));
+		store_own = s;
+	}
+	return s;
+}
+
+void store_empty(struct store *s, uint64_t va, uint64_t len, unsigned int level)
+{
+	for (uint64_t end = va + len; va < end; va += size_of(level)) {
+		unsigned int at;
+
+		if (is_page(slot_load(walk(s, va, &at))))
+			store_clear(s, va, level);
+	}
+}
+
+/* True when an entry says no more than that there is no page, or that there is this one. */
+static inline bool agrees(uint64_t entry, uint64_t page)
+{
+	if (entry & PAGEMAP_PRESENT)
+		return !((entry ^ page) & (PAGEMAP_PFN | PAGEMAP_PRESENT));
+	return !pagemap_is_moving(entry);
+}
+
+/* Leading entries that agree with the slots beside them. */
+static size_t match(slot_t *slots, const uint64_t *entries, size_t n)
+{
+	size_t i = 0;
+
+	for (; i < n; i++) {
+		uint64_t page = atomic_load_explicit(&slots[i], memory_order_relaxed);
+
+		/* Mostly it is there and the same. */
+		if (__builtin_expect((entries[i] ^ page) & (PAGEMAP_PFN | PAGEMAP_PRESENT), 0) ||
+		    __builtin_expect(!is_page(page), 0))
+			if (!agrees(entries[i], page))
+				break;
+	}
+	return i;
+}
+
+/* The same where one slot stands for all the pages. */
+static size_t match_huge(uint64_t page, const uint64_t *entries, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n && agrees(entries[i], page + i))
+		i++;
+	return i;
+}
+
+/* The same where nothing is pinned. */
+static size_t absent(const uint64_t *entries, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n && agrees(entries[i], 0))
+		i++;
+	return i;
+}
+
+/* The same, of any number. */
+static __attribute__((noinline)) size_t count_current(uint64_t va, const uint64_t *entries,
+						      size_t n)
+{
+	struct store *s = store_own;
+	size_t done = 0;
+
+	if (!s)
+		return absent(entries, n);
+	while (done < n) {
+		uint64_t at = va + (done << PIN_PAGE_SHIFT);
+		unsigned int level;
+		slot_t *slot;
+		uint64_t value, offset;
+		size_t part, good;
+
+		if (at >= PIN_VA_LIMIT)
+			return done + absent(entries + done, n - done);
+		slot = walk(s, at, &level);
+		value = slot_load(slot);
+		offset = at & (size_of(level ? level : 1) - 1);
+		part = (size_of(level ? level : 1) - offset) >> PIN_PAGE_SHIFT;
+		if (part > n - done)
+			part = n - done;
+		if (!level)
+			good = match(slot, entries + done, part);
+		else if (is_page(value))
+			good = match_huge(value + (offset >> PIN_PAGE_SHIFT), entries + done, part);
+		else
+			good = absent(entries + done, part);
+		done += good;
+		if (good < part)
+			break;
+	}
+	return done;
+}
+
+size_t store_current(uint64_t va, const uint64_t *entries, size_t n)
+{
+	/* Mostly a driver asks for one. */
+	return n == 1 ? agrees(*entries, here(va)) : count_current(va, entries, n);
+}
+
+size_t store_count(void)
+{
+	return store_own ? atomic_load_explicit(&store_own->count, memory_order_relaxed) : 0;
+}
+
+size_t store_size(void)
+{
+	return store_own ? store_own->size : 0;
+}
+
+/* The first page slot that covers *va or begins behind it, before end. */
+static slot_t *next_page(struct store *s, uint64_t *va, uint64_t end, unsigned int *level)
+{
+	uint64_t low = slot_load(&s->low), high = slot_load(&s->high);
+
+	if (*va < low)
+		*va = low;
+	if (end > high)
+		end = high;
+	while (*va < end) {
+		slot_t *slot = walk(s, *va, level);
+		unsigned int shift = shift_of(*level);
+		uint64_t at = *va >> shift, last = (end - 1) >> shift;
+
+		if (is_page(slot_load(slot))) {
+			*va = at << shift;
+			return slot;
+		}
+		if (last > (at | (SLOTS - 1)))
+			last = at | (SLOTS - 1);
+		/* Where the next one in the table is empty too, there is no other way to it. */
+		do
+			at++;
+		while (at <= last && !slot_load(++slot));
+		*va = at << shift;
+	}
+	return NULL;
+}
+
+bool store_any_slot(uint64_t va, uint64_t len)
+{
+	uint64_t end = va < PIN_VA_LIMIT && len < PIN_VA_LIMIT - va ? va + len : PIN_VA_LIMIT;
+	struct store *s = store_own;
+	unsigned int level;
+
+	if (va >= slot_load(&s->high) || end <= slot_load(&s->low))
+		return false;
+	return next_page(s, &va, end, &level);
+}
+
+bool store_next(uint64_t from, struct pin *pin)
+{
+	struct store *s = store_own;
+	unsigned int level;
+	slot_t *slot;
+	uint64_t value;
+
+	slot = s ? next_page(s, &from, UINT64_MAX, &level) : NULL;
+	if (!slot)
+		return false;
+	/* Maps do not cross the border of a leaf, so the head is in the same one. */
+	while (!(slot_load(slot) & SLOT_HEAD)) {
+		slot--;
+		from -= PIN_PAGE_SIZE;
+	}
+	value = slot_load(slot);
+	*pin = (struct pin){.va = from,
+			    .len = size_of(level),
+			    .shift = shift_of(level),
+			    .shared = value & SLOT_SHARED};
+	if (!level) {
+		while ((from += PIN_PAGE_SIZE) & (size_of(1) - 1)) {
+			value = slot_load(++slot);
+			if (!is_page(value) || value & SLOT_HEAD)
+				break;
+			pin->len += PIN_PAGE_SIZE;
+		}
+	}
+	return true;
+}
+
+/* To read so many entries costs as much as another read. */
+#define ROW_GAP 16
+
+bool store_next_row(uint64_t from, size_t most, struct store_row *row)
+{
+	struct store *s = store_own;
+	unsigned int level;
+	slot_t *slot;
+
+	slot = s ? next_page(s, &from, UINT64_MAX, &level) : NULL;
+	if (!slot)
+		return false;
+	*row = (struct store_row){.va = from, .shift = shift_of(level), .pages = 1, .pinned = 1};
+	if (level)
+		return true;
+	for (size_t i = 1, left = SLOTS - (from >> PIN_PAGE_SHIFT) % SLOTS;
+	     i < left && i - row->pages < ROW_GAP && row->pinned < most; i++)
+		if (is_page(slot_load(slot + i))) {
+			row->pages = i + 1;
+			row->pinned++;
+		}
+	return true;
+}
+
+size_t store_differs(uint64_t va, const uint64_t *entries, size_t n)
+{
+	unsigned int level;
+	slot_t *slot = walk(store_own, va, &level);
+
+	for (size_t i = 0; i < (level ? 1 : n); i++) {
+		uint64_t page = slot_load(slot + i);
+
+		if (is_page(page) && (page ^ entries[i]) & (PAGEMAP_PFN | PAGEMAP_PRESENT))
+			return i;
+	}
+	return n;
+}
+
+uint64_t store_pfn(uint64_t va)
+{
+	return here(va) & PAGEMAP_PFN;
+}

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The store of what is pinned: a page table in the CPU's own shape, four
+ * levels of 512 slots from virtual to physical, with 4 KiB pages in the leaves
+ * and 2 MiB and 1 GiB pages above. A slot has the form of a pagemap entry, so
+ * that comparing the kernel's entries with ours is one pass over two arrays.
+ *
+ * The store lives in memory that fork() wipes: a child starts with no pins.
+ *
+ * Addresses and lengths are in bytes. Functions return 0 or a negative errno
+ * and need the lock, but for store_current() and store_any(), which only read:
+ * leaves that are given back become leaves again and nothing else, so a
+ * reader that comes late sees a wrong entry and never wrong memory.
+ */
+#ifndef PIN_STORE_H
+#define PIN_STORE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PIN_PAGE_SHIFT 12
+#define PIN_PAGE_SIZE  (UINT64_C(1) << PIN_PAGE_SHIFT)
+#define PIN_PMD_SHIFT  21
+#define PIN_PUD_SHIFT  30
+
+/* Higher addresses, which a program gets only by asking, cannot be pinned. */
+#define PIN_VA_LIMIT (UINT64_C(1) << 48)
+
+/* Of a pagemap entry: Documentation/admin-guide/mm/pagemap.rst */
+#define PAGEMAP_PFN	(UINT64_C(0x7fffffffffffff))
+#define PAGEMAP_FILE	(UINT64_C(1) << 61)
+#define PAGEMAP_SWAPPED (UINT64_C(1) << 62)
+#define PAGEMAP_PRESENT (UINT64_C(1) << 63)
+
+/* The process may not see frames. */
+#define PAGEMAP_HIDDEN(entry) (!((entry)&PAGEMAP_PFN))
+
+/*
+ * An entry of a page that the kernel is moving at this moment, or tries to: it
+ * has a migration entry, which is a swap type above those of swap files. The
+ * last type is that of markers, where no page is (include/linux/swap.h).
+ */
+static inline bool pagemap_is_moving(uint64_t entry)
+{
+	return (entry & (PAGEMAP_PRESENT | PAGEMAP_SWAPPED)) == PAGEMAP_SWAPPED &&
+	       (entry & 31) >= 24 && (entry & 31) < 31;
+}
+
+/*
+ * How many of the n pagemap entries for the pages from va on need nothing
+ * done, counted from the first: of no memory, or naming a page that is pinned.
+ */
+size_t store_current(uint64_t va, const uint64_t *entries, size_t n);
+
+/* The store, which is there from the first pin on. */
+extern struct store *_Atomic store_own __attribute__((visibility("hidden")));
+
+/* True when something in the range is pinned. */
+bool store_any_slot(uint64_t va, uint64_t len);
+static inline bool store_any(uint64_t va, uint64_t len)
+{
+	return __builtin_expect(store_own != NULL, 0) && store_any_slot(va, len);
+}
+
+/* How many separate pins there are. */
+size_t store_count(void);
+
+/* The frame number of the pinned page at va, or 0. */
+uint64_t store_pfn(uint64_t va);
+
+/*
+ * One pin: what one map of the IOAS covers. store_next() finds the first that
+ * ends after from.
+ */
+struct pin {
+	uint64_t va;
+	uint64_t len;
+	unsigned int shift;
+	bool shared;
+};
+bool store_next(uint64_t from, struct pin *pin);
+
+/*
+ * Pinned pages that one read of pagemap shows: the first that ends after from,
+ * and those that follow it, most together. Between them can be a few that are
+ * not pinned. A huge page stands alone, for its first entry.
+ */
+struct store_row {
+	uint64_t va;
+	unsigned int shift;
+	size_t pages; /* entries to read from va on: at most 512 */
+	size_t pinned;
+};
+bool store_next_row(uint64_t from, size_t most, struct store_row *row);
+
+/*
+ * The first of n entries of a row, or of its end, that does not name the frame
+ * that is pinned there; n: all do.
+ */
+size_t store_differs(uint64_t va, const uint64_t *entries, size_t n);
+
+/* Bytes of the store itself. */
+size_t store_size(void);
+
+/* ---- for pin.c, which fills it ---- */
+
+#define SLOTS 512
+#define TOP   3 /* level of the root; a leaf is level 0 */
+
+/*
+ * A slot is 0, or PRESENT with a frame number and these flags, or the address
+ * of a table with the number of its slots in use in the low bits.
+ */
+#define SLOT_HEAD   (UINT64_C(1) << 62) /* first page of a map of the IOAS */
+#define SLOT_SHARED PAGEMAP_FILE
+#define SLOT_RDONLY (UINT64_C(1) << 60)
+
+typedef _Atomic(uint64_t) slot_t;
+
+struct store {
+	slot_t root[SLOTS];
+	_Atomic(uint64_t) low, high; /* all pins lie between, and all there ever were */
+	_Atomic(size_t) count;
+	uint64_t window; /* IOVA of virtual address 0; 0: none claimed yet */
+	unsigned int generation;
+	size_t size;
+	char *arena, *arena_end;
+	void *free_leaves;
+	void *free_tables;
+};
+
+static inline uint64_t slot_load(slot_t *slot)
+{
+	return atomic_load_explicit(slot, memory_order_acquire);
+}
+
+static inline void slot_put(slot_t *slot, uint64_t value)
+{
+	atomic_store_explicit(slot, value, memory_order_release);
+}
+
+static inline bool is_page(uint64_t value)
+{
+	return value & PAGEMAP_PRESENT;
+}
+
+static inline unsigned int shift_of(unsigned int level)
+{
+	return PIN_PAGE_SHIFT + 9 * level;
+}
+
+static inline uint64_t size_of(unsigned int level)
+{
+	return UINT64_C(1) << shift_of(level);
+}
+
+/*
+ * The deepest slot for va: a page, or an empty one. *level is its level; what
+ * an empty slot covers holds no pin at all.
+ */
+slot_t *store_find(struct store *s, uint64_t va, unsigned int *level);
+
+/* The pinned page at va as a pagemap entry has it; 0: there is none. */
+uint64_t store_page(uint64_t va);
+
+/* The store, made at the first call. NULL: no memory. */
+struct store *store_get(void);
+
+/* Puts a page into its slot, with the tables above it that are not there yet. */
+int store_fill(struct store *s, uint64_t va, unsigned int level, uint64_t value);
+
+/*
+ * Empties the slot and gives a leaf back that has no other. Tables above the
+ * leaves stay: there is one to a GiB, and readers may be on their way through.
+ */
+void store_clear(struct store *s, uint64_t va, unsigned int level);
+
+/* The same for each page of [va, va + len) that is there. */
+void store_empty(struct store *s, uint64_t va, uint64_t len, unsigned int level);
+
+/* Counts pins that came or went. */
+void store_tally(struct store *s, int change);
+
+/* [start, end) is to hold a pin. */
+void store_stretch(struct store *s, uint64_t start, uint64_t end);
+
+#endif

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Finds the pins of memory that was given back where no preload sees it. Needs
+ * the lock.
+ */
+#ifndef PIN_SWEEP_H
+#define PIN_SWEEP_H
+
+#include <stddef.h>
+
+/* Does its share of the work, at a lookup of so many pages. */
+void sweep(size_t pages);
+
+#endif
