@@ -332,7 +332,7 @@ static void check_devices(struct check *c)
 		MISSING(c, name, "%zu, none can be had", all);
 	else
 		OK(c, name, "%zu, %zu free%s", all, unheld,
-		   c->devices.all_processes_seen ? "" : " as far as this user can see");
+		   c->devices.all_processes_seen ? "" : " as far as can be seen");
 	list_devices(c);
 	if (!all)
 		mend_no_device(c);

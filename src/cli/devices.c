@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/inspect.h"
 #include "cli/process.h"
 
 #define CLASS "/sys/class/vfio-dev"
@@ -122,8 +123,6 @@ static void add_holder(struct device *device, pid_t pid)
 {
 	struct holder *last;
 
-	if (device->holder_count && device->holders[device->holder_count - 1].pid == pid)
-		return;
 	device->holders = reallocarray(device->holders, device->holder_count + 1, sizeof(*last));
 	if (!device->holders)
 		give_up("out of memory");
@@ -132,40 +131,75 @@ static void add_holder(struct device *device, pid_t pid)
 	process_comm(pid, last->comm, sizeof(last->comm));
 }
 
-static void look_at_descriptor(struct devices *devices, int directory, const char *fd, pid_t pid)
+/*
+ * What a descriptor is, without asking the server of a file system, and 0 for
+ * what is no character device. Profiles of old container engines refuse statx().
+ */
+static dev_t device_behind(int directory, const char *fd)
 {
+	const int flags = AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT;
+	struct statx stx;
 	struct stat st;
 
-	if (fstatat(directory, fd, &st, 0) || !S_ISCHR(st.st_mode))
-		return;
-	for (size_t i = 0; i < devices->count; i++) {
-		struct device *device = &devices->list[i];
-
-		if (st.st_rdev == device->cdev || st.st_rdev == device->group_cdev)
-			add_holder(device, pid);
-	}
+	if (!statx(directory, fd, flags, STATX_TYPE, &stx))
+		return S_ISCHR(stx.stx_mode) ? makedev(stx.stx_rdev_major, stx.stx_rdev_minor) : 0;
+	if ((errno == ENOSYS || errno == EPERM) && !fstatat(directory, fd, &st, 0))
+		return S_ISCHR(st.st_mode) ? st.st_rdev : 0;
+	return 0;
 }
 
-/* A process that went away meanwhile holds nothing. */
-static void look_at_process(pid_t pid, void *arg)
+/* The result has a byte for each device: whether the process holds it. */
+static int look_at_process(pid_t pid, void *result, const void *arg)
 {
-	struct devices *devices = arg;
+	const struct devices *devices = arg;
+	unsigned char *held = result;
 	char path[64];
 	struct dirent *entry;
 	DIR *dir;
 
-	if (pid == getpid())
-		return;
 	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
 	dir = opendir(path);
-	if (!dir) {
-		if (errno == EACCES || errno == EPERM)
-			devices->all_processes_seen = false;
-		return;
+	if (!dir)
+		return -errno;
+	while ((entry = readdir(dir))) {
+		dev_t rdev = device_behind(dirfd(dir), entry->d_name);
+
+		for (size_t i = 0; rdev && i < devices->count; i++)
+			held[i] |= rdev == devices->list[i].cdev ||
+				   rdev == devices->list[i].group_cdev;
 	}
-	while ((entry = readdir(dir)))
-		look_at_descriptor(devices, dirfd(dir), entry->d_name, pid);
 	closedir(dir);
+	return 0;
+}
+
+/* A process that went away meanwhile holds nothing. */
+static void told_of_process(pid_t pid, int ret, const void *result, void *arg)
+{
+	const unsigned char *held = result;
+	struct devices *devices = arg;
+
+	if (ret == -EACCES || ret == -EPERM || ret == -ETIMEDOUT)
+		devices->all_processes_seen = false;
+	for (size_t i = 0; !ret && pid != getpid() && i < devices->count; i++)
+		if (held[i])
+			add_holder(&devices->list[i], pid);
+}
+
+static void find_holders(struct devices *devices)
+{
+	const struct inspection inspection = {
+		.size = devices->count,
+		.look = look_at_process,
+		.told = told_of_process,
+		.arg = devices,
+	};
+	size_t count;
+	pid_t *pids = process_list(&count);
+
+	if (!pids)
+		devices->all_processes_seen = false;
+	inspect(&inspection, pids, count);
+	free(pids);
 }
 
 void devices_read(struct devices *devices)
@@ -185,8 +219,8 @@ void devices_read(struct devices *devices)
 		free(names[i]);
 	}
 	free(names);
-	if (devices->count && !process_each(look_at_process, devices))
-		devices->all_processes_seen = false;
+	if (devices->count)
+		find_holders(devices);
 }
 
 static bool is_free(const struct device *device)

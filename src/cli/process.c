@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/uio.h>
 
+#include "cli/cli.h"
 #include "cli/library.h"
 
 /* Copies from the memory of a process. 0 or a negative errno. */
@@ -159,19 +160,29 @@ void process_comm(pid_t pid, char *comm, size_t size)
 		fclose(file);
 }
 
-bool process_each(void (*what)(pid_t pid, void *arg), void *arg)
+pid_t *process_list(size_t *count)
 {
 	struct dirent *entry;
+	pid_t *pids = NULL;
+	size_t room = 0;
 	DIR *dir = opendir("/proc");
 
+	*count = 0;
 	if (!dir)
-		return false;
+		return NULL;
 	while ((entry = readdir(dir))) {
 		pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
 
-		if (pid > 0)
-			what(pid, arg);
+		if (pid <= 0)
+			continue;
+		if (*count == room) {
+			room = 2 * room + 256;
+			pids = reallocarray(pids, room, sizeof(*pids));
+			if (!pids)
+				give_up("out of memory");
+		}
+		pids[(*count)++] = pid;
 	}
 	closedir(dir);
-	return true;
+	return pids;
 }

@@ -22,13 +22,15 @@ struct process {
  * 1: it is under the library, and *process is filled in; 0: it is not, or not
  * yet. -ESRCH: there is none; -EPERM, -EACCES: who may not ptrace it may not
  * look; -EPROTO: the library in it is of another version.
+ *
+ * A hostile process can make this wait for ever: see cli/inspect.h.
  */
 int process_read(pid_t pid, struct process *process);
 
 /* The name of a process, of printable characters only. "": it has ended. */
 void process_comm(pid_t pid, char *comm, size_t size);
 
-/* Calls what() for every process there is. False when /proc cannot be read. */
-bool process_each(void (*what)(pid_t pid, void *arg), void *arg);
+/* All processes there are, the caller's to free. NULL when /proc cannot be read. */
+pid_t *process_list(size_t *count);
 
 #endif

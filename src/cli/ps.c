@@ -9,6 +9,7 @@
 
 #include "cli/cli.h"
 #include "cli/devices.h"
+#include "cli/inspect.h"
 #include "cli/process.h"
 
 struct ps {
@@ -47,49 +48,74 @@ static const char *const paths[] = {
 
 /* ---- what there is ---- */
 
-static int look_at(struct ps *ps, pid_t pid)
+static int look(pid_t pid, void *process, const void *arg)
 {
-	struct process process;
-	int ret = process_read(pid, &process);
+	(void)arg;
+	return process_read(pid, process);
+}
 
-	if (ret <= 0)
-		return ret;
+static void add(struct ps *ps, const struct process *process)
+{
 	ps->list = reallocarray(ps->list, ps->count + 1, sizeof(*ps->list));
 	if (!ps->list)
 		give_up("out of memory");
-	ps->list[ps->count++] = process;
-	return ret;
+	ps->list[ps->count++] = *process;
 }
 
-static void look_at_one_of_all(pid_t pid, void *arg)
+static void told_of_all(pid_t pid, int ret, const void *process, void *arg)
 {
 	struct ps *ps = arg;
-	int ret = look_at(ps, pid);
 
-	if (ret == -EACCES || ret == -EPERM)
-		ps->all_seen = false;
+	if (ret > 0)
+		add(ps, process);
 	else if (ret == -EPROTO)
 		complain("process %d has another version of the library in it", pid);
+	else if (ret == -ETIMEDOUT)
+		complain("process %d cannot be told: it does not let itself be read in time", pid);
+	if (ret == -EACCES || ret == -EPERM || ret == -ETIMEDOUT)
+		ps->all_seen = false;
 }
 
-static void look_at_the_one(struct ps *ps)
+static void told_of_one(pid_t pid, int ret, const void *process, void *arg)
 {
-	switch (look_at(ps, ps->pid)) {
+	switch (ret) {
 	case 0:
+		return;
 	case 1:
+		add(arg, process);
 		return;
 	case -ESRCH:
-		give_up("there is no process %d", ps->pid);
+		give_up("there is no process %d", pid);
 	case -EPROTO:
-		give_up("process %d has another version of the library in it", ps->pid);
+		give_up("process %d has another version of the library in it", pid);
 	case -EACCES:
 	case -EPERM:
 		give_up("process %d may not be looked at: run this as root, or as its user where "
 			"ptrace is not restricted",
-			ps->pid);
+			pid);
+	case -ETIMEDOUT:
+		give_up("process %d cannot be told: it does not let itself be read in time", pid);
 	default:
-		give_up("process %d ended, or changed while it was looked at", ps->pid);
+		give_up("process %d ended, or changed while it was looked at", pid);
 	}
+}
+
+static void look_at_processes(struct ps *ps)
+{
+	struct inspection inspection = {
+		.size = sizeof(struct process),
+		.look = look,
+		.told = ps->pid ? told_of_one : told_of_all,
+		.arg = ps,
+	};
+	size_t count = 1;
+	pid_t *pids = ps->pid ? &ps->pid : process_list(&count);
+
+	if (!pids)
+		give_up("cannot read /proc: %s", strerror(errno));
+	inspect(&inspection, pids, count);
+	if (!ps->pid)
+		free(pids);
 }
 
 static bool holds(const struct device *device, pid_t pid)
@@ -238,7 +264,7 @@ static void say_none(const struct ps *ps)
 		complain("process %d is not under noiommu-shim", ps->pid);
 	else
 		complain("no process is under noiommu-shim%s",
-			 ps->all_seen ? "" : ", of those that this user may look at");
+			 ps->all_seen ? "" : ", of those that can be looked at");
 }
 
 int ps_main(int argc, char **argv)
@@ -257,10 +283,7 @@ int ps_main(int argc, char **argv)
 	struct devices devices;
 
 	parse_options(&argp, argc, argv, &ps);
-	if (ps.pid)
-		look_at_the_one(&ps);
-	else if (!process_each(look_at_one_of_all, &ps))
-		give_up("cannot read /proc: %s", strerror(errno));
+	look_at_processes(&ps);
 	devices_read(&devices);
 	if (ps.json)
 		print_json(&ps, &devices);

@@ -354,6 +354,60 @@ print(p["comm"], p["mode"], p["path"], p["containers"], p["devices"], p["lookups
     wait $driver || true
 fi
 
+# Processes whose memory never comes, in the place where the library would be.
+source='#define _GNU_SOURCE
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+int main(int argc, char **argv)
+{
+	int file = open(argv[1], O_RDWR | O_CREAT, 0600);
+	int fault = syscall(SYS_userfaultfd, O_CLOEXEC);
+	struct uffdio_api api = {.api = UFFD_API};
+	struct uffdio_register area = {.range.len = 65536, .mode = UFFDIO_REGISTER_MODE_MISSING};
+
+	ftruncate(file, 65536);
+	area.range.start = (unsigned long)mmap(0, 65536, PROT_READ, MAP_SHARED, file, 0);
+	if (ioctl(fault, UFFDIO_API, &api) || ioctl(fault, UFFDIO_REGISTER, &area))
+		return 1;
+	puts("ready");
+	fflush(stdout);
+	close(1);
+	sleep(60);
+}'
+if ! compiles "$scratch/faults"; then
+    skip "ps of processes whose memory does not come" "there is no C compiler"
+else
+    # A file in memory: there userfaultfd works.
+    shm=$(mktemp -d -p /dev/shm)
+    traps=()
+    ready=
+    while ((${#traps[@]} < 3)); do
+        exec 4< <(exec "$scratch/faults" "$shm/libnoiommu-shim.so")
+        traps+=($!)
+        read -r ready <&4 || true
+    done
+    rm -r "$shm"
+    if [[ $ready != ready ]]; then
+        skip "ps of processes whose memory does not come" "userfaultfd is not allowed here"
+    else
+        SECONDS=0
+        # The pipe: nobody stays who would have it open.
+        status=0
+        out=$(timeout 30 "$command" ps 2>"$scratch/err" </dev/null) || status=$?
+        is "ps: it waits for no process" "$((status < 2))/$((SECONDS < 15))" 1/1
+        is "... and says of which it cannot tell" "$(grep -c 'cannot be told' "$scratch/err")" 3
+        run ps "${traps[0]}"
+        complained "ps of one whose memory does not come" 2 "cannot be told"
+    fi
+    kill "${traps[@]}" 2>/dev/null || true
+    exec 4<&-
+fi
+
 # ---- trace ------------------------------------------------------------------
 
 run trace -- "$scratch/none"
