@@ -10,13 +10,16 @@
 
 #include <stddef.h>
 
-/* 0, or -EFAULT when not all of the len bytes could be copied. */
+/*
+ * 0, or -EFAULT when not all of the len bytes could be copied. Where the kernel
+ * refuses the call for that, two descriptors are needed: -EMFILE, -ENFILE.
+ */
 int user_read(void *to, const void *from, size_t len);
 int user_write(void *to, const void *from, size_t len);
 
 /*
  * Copies a string, its NUL included, into to[size]. Returns its length
- * without the NUL, -EFAULT, or -EINVAL when size bytes hold no NUL, as the
+ * without the NUL, an error as above, or -EINVAL when size bytes hold no NUL, as the
  * kernel's strndup_user (mm/util.c) does.
  */
 int user_read_string(char *to, size_t size, const char *from);

@@ -24,6 +24,7 @@ enum fake_type {
 	FAKE_CONTAINER,
 	FAKE_CDEV,
 	FAKE_GROUP,
+	FAKE_PIPE,
 };
 
 struct fake_node {
@@ -42,6 +43,8 @@ struct fake_open {
 	unsigned int refs;
 	struct fake_node *node;
 	off_t pos;
+	const char *piped; /* what was written into a pipe */
+	size_t piped_len;
 	struct fake_iommufd *iommufd; /* /dev/iommu: this one; a cdev: bound to that one */
 };
 

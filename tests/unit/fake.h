@@ -45,6 +45,7 @@ struct fake {
 	bool noiommu_enabled;	 /* the parameter of module vfio */
 	bool has_get_pa;	 /* 7.3 */
 	bool has_procmap;	 /* 6.11 */
+	int process_vm_error;	 /* of process_vm_readv(), as a seccomp filter has it */
 	size_t pin_limit;	 /* RLIMIT_MEMLOCK in pages */
 	size_t descriptor_limit; /* RLIMIT_NOFILE */
 	pid_t pid;		 /* 0: the real one */

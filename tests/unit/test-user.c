@@ -84,6 +84,44 @@ START_TEST(string_over_a_page_border)
 }
 END_TEST
 
+static const int refusals[] = {EPERM, ENOSYS, EACCES};
+
+/* A container engine's seccomp profile, a kernel without CONFIG_CROSS_MEMORY_ATTACH. */
+START_TEST(process_vm_refused)
+{
+	char in[3 * FAKE_4K / 2], out[sizeof(in)], to[64];
+	char *at;
+
+	fake.process_vm_error = refusals[_i];
+	memset(in, 'x', sizeof(in));
+	at = fake_user(in, sizeof(in));
+	ck_assert_int_eq(user_read(out, at, sizeof(out)), 0);
+	ck_assert_mem_eq(out, in, sizeof(in));
+	memset(in, 'y', sizeof(in));
+	ck_assert_int_eq(user_write(at, in, sizeof(in)), 0);
+	ck_assert_mem_eq(at, in, sizeof(in));
+	ck_assert_int_eq(user_read(out, at + 1, sizeof(in)), -EFAULT);
+	ck_assert_int_eq(user_write(at + 1, out, sizeof(in)), -EFAULT);
+	ck_assert_int_eq(user_read(out, NULL, 1), -EFAULT);
+	ck_assert_int_eq(user_write(NULL, out, 1), -EFAULT);
+	ck_assert_int_eq(user_read_string(to, sizeof(to), fake_user("0000:00:04.0", 13)), 12);
+	ck_assert_str_eq(to, "0000:00:04.0");
+}
+END_TEST
+
+START_TEST(process_vm_refused_and_no_descriptor)
+{
+	char c = 0;
+	const char *at = fake_user(&c, 1);
+
+	fake.process_vm_error = EPERM;
+	fake.descriptor_limit = 4 - _i;
+	ck_assert_int_eq(user_read(&c, at, 1), -EMFILE);
+	fake.descriptor_limit = 5;
+	ck_assert_int_eq(user_read(&c, at, 1), 0);
+}
+END_TEST
+
 Suite *suite_user(void)
 {
 	Suite *suite = suite_create("user");
@@ -96,6 +134,8 @@ Suite *suite_user(void)
 	tcase_add_test(tc, string_before_the_end_of_memory);
 	tcase_add_test(tc, string_without_end);
 	tcase_add_test(tc, string_over_a_page_border);
+	tcase_add_loop_test(tc, process_vm_refused, 0, 3);
+	tcase_add_loop_test(tc, process_vm_refused_and_no_descriptor, 0, 2);
 	suite_add_tcase(suite, tc);
 	return suite;
 }

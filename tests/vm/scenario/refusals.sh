@@ -50,6 +50,11 @@ rights() {
         steps "$VM_DEVICES" lookup
     says ""
 
+    comes_to "where process_vm_readv() is refused" "identity 8086:10d3" \
+        "${shim[@]}" steps "$VM_DEVICES" confined container group status join noiommu \
+        device lookup identity
+    says ""
+
     comes_to "who looks at everything pins nothing" "pinned 0" \
         "${shim[@]}" steps "$VM_DEVICES" scan pagescan pinned
     says ""
