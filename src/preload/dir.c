@@ -173,25 +173,27 @@ static bool is_dot(const char *name)
 	return !strcmp(name, ".") || !strcmp(name, "..");
 }
 
-#define READ(dir, type, call)                                                                      \
-	({                                                                                         \
-		struct listing *listing_ = listings ? find(dir) : NULL;                            \
-		struct type *entry_ = (call);                                                      \
-		while (listing_ && entry_ && listing_->alone && !is_dot(entry_->d_name))           \
-			entry_ = (call);                                                           \
-		if (listing_ && !entry_)                                                           \
-			entry_ = (struct type *)next_of_ours(listing_);                            \
-		entry_;                                                                            \
-	})
+/* The two structs are one, and so are the two functions but for their names. */
+static struct dirent64 *read_entry(DIR *dir, __typeof__(readdir64) *call)
+{
+	struct listing *listing = listings ? find(dir) : NULL;
+	struct dirent64 *entry = call(dir);
+
+	if (!listing)
+		return entry;
+	while (entry && listing->alone && !is_dot(entry->d_name))
+		entry = call(dir);
+	return entry ? entry : next_of_ours(listing);
+}
 
 struct dirent *readdir(DIR *dir)
 {
-	return READ(dir, dirent, NEXT(readdir)(dir));
+	return (struct dirent *)read_entry(dir, (__typeof__(readdir64) *)NEXT(readdir));
 }
 
 struct dirent64 *readdir64(DIR *dir)
 {
-	return READ(dir, dirent64, NEXT(readdir64)(dir));
+	return read_entry(dir, NEXT(readdir64));
 }
 
 /* Ours come one by one as from readdir(), the kernel's as libc has them. */
@@ -448,35 +450,43 @@ int scandirat(int dirfd, const char *path, struct dirent ***list, scandir_filter
 }
 
 #ifdef GLOB_ALTDIRFUNC
+_Static_assert(sizeof(glob_t) == sizeof(glob64_t), "glob64_t");
+
 static void glob_close(void *dir)
 {
 	closedir(dir);
 }
 
 /* glob() takes the functions that it reads by; ours then see what it looks for. */
-#define GLOB(pattern, flags, found, call)                                                          \
-	({                                                                                         \
-		if (name_may_be_added(pattern) && !((flags)&GLOB_ALTDIRFUNC)) {                    \
-			(found)->gl_opendir = (void *)opendir;                                     \
-			(found)->gl_readdir = (void *)readdir64;                                   \
-			(found)->gl_closedir = glob_close;                                         \
-			(found)->gl_stat = (void *)stat64;                                         \
-			(found)->gl_lstat = (void *)lstat64;                                       \
-			(flags) |= GLOB_ALTDIRFUNC;                                                \
-		}                                                                                  \
-		(call);                                                                            \
-	})
+static int glob_by_ours(const char *pattern, int flags, glob64_t *found)
+{
+	if (!name_may_be_added(pattern) || flags & GLOB_ALTDIRFUNC)
+		return flags;
+	found->gl_opendir = (void *)opendir;
+	found->gl_readdir = (void *)readdir64;
+	found->gl_closedir = glob_close;
+	found->gl_stat = (void *)stat64;
+	found->gl_lstat = (void *)lstat64;
+	return flags | GLOB_ALTDIRFUNC;
+}
 #else
 /* musl's reads by its own, and sees what the kernel has. */
-#define GLOB(pattern, flags, found, call) (call)
+static int glob_by_ours(const char *pattern, int flags, glob64_t *found)
+{
+	(void)pattern;
+	(void)found;
+	return flags;
+}
 #endif
 
 int glob(const char *pattern, int flags, int (*error)(const char *, int), glob_t *found)
 {
-	return GLOB(pattern, flags, found, NEXT(glob)(pattern, flags, error, found));
+	flags = glob_by_ours(pattern, flags, (glob64_t *)found);
+	return NEXT(glob)(pattern, flags, error, found);
 }
 
 int glob64(const char *pattern, int flags, int (*error)(const char *, int), glob64_t *found)
 {
-	return GLOB(pattern, flags, found, NEXT(glob64)(pattern, flags, error, found));
+	flags = glob_by_ours(pattern, flags, found);
+	return NEXT(glob64)(pattern, flags, error, found);
 }

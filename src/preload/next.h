@@ -120,12 +120,6 @@ extern struct next next __attribute__((visibility("hidden")));
 #define NEXT(name) (next.name)
 
 /*
- * Mostly a call has nothing to do with us. What is to be done then stands in
- * each function itself; the rest is kept out of the way.
- */
-#define ELSEWHERE static __attribute__((noinline))
-
-/*
  * Another preload's read() may call __read(), or syscall(SYS_read), which come
  * to us. What follows on each name is therefore the next function of that very
  * name, and on a number the next syscall(): to go on by read() would lead round
@@ -139,6 +133,7 @@ bool file_by_number(long nr, const long a[6], long *ret);
 bool io_by_number(long nr, const long a[6], long *ret);
 bool memory_by_number(long nr, const long a[6], long *ret);
 bool names_by_number(long nr, const long a[6], long *ret);
+bool stat_by_number(long nr, const long a[6], long *ret);
 
 #define BY_NUMBER(nr, a) NEXT(syscall)(nr, (a)[0], (a)[1], (a)[2], (a)[3], (a)[4], (a)[5])
 

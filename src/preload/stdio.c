@@ -17,18 +17,6 @@
 #include "door/open.h"
 #include "preload/named.h"
 
-/* A stream on what our open() makes of the name. */
-static FILE *our_stream(const char *name, const char *mode)
-{
-	int flags = strchr(mode, '+') ? O_RDWR : *mode == 'r' ? O_RDONLY : O_WRONLY;
-	int fd = open64(name, flags | (strchr(mode, 'e') ? O_CLOEXEC : 0));
-	FILE *stream = fd < 0 ? NULL : fdopen(fd, mode);
-
-	if (fd >= 0 && !stream)
-		close(fd);
-	return stream;
-}
-
 /* -1 where a stream has none: it is of no file. errno stays as it was. */
 static int descriptor_of(FILE *stream)
 {
@@ -55,25 +43,47 @@ static FILE *opened(const char *path, const char *mode, FILE *stream)
 	return stream;
 }
 
+/* A stream on what our open() makes of the name. */
+static FILE *our_stream(const char *name, const char *mode)
+{
+	int flags = strchr(mode, '+') ? O_RDWR : *mode == 'r' ? O_RDONLY : O_WRONLY;
+	int fd = open64(name, flags | (strchr(mode, 'e') ? O_CLOEXEC : 0));
+	FILE *stream = fd < 0 ? NULL : fdopen(fd, mode);
+
+	if (fd >= 0 && !stream)
+		close(fd);
+	return stream;
+}
+
+static long answer_stream(const struct named *named, const struct name_paths *paths)
+{
+	return (long)our_stream(paths->to, (const char *)named->a[1]);
+}
+
+static FILE *open_stream(const char *path, const char *mode, __typeof__(fopen) *call)
+{
+	struct named named = {.call = ANY_CALL(call),
+			      .a = {(long)path, (long)mode},
+			      .dirfd = AT_FDCWD,
+			      .follow = true,
+			      .answer = answer_stream};
+
+	return opened(path, mode, (FILE *)named_make(named));
+}
+
 FILE *fopen(const char *path, const char *mode)
 {
-	return opened(path, mode,
-		      NAMED(AT_FDCWD, path, true, NULL, NEXT(fopen)(path, mode),
-			    NEXT(fopen)(names.to, mode), our_stream(names.to, mode)));
+	return open_stream(path, mode, NEXT(fopen));
 }
 
 FILE *fopen64(const char *path, const char *mode)
 {
-	return opened(path, mode,
-		      NAMED(AT_FDCWD, path, true, NULL, NEXT(fopen64)(path, mode),
-			    NEXT(fopen64)(names.to, mode), our_stream(names.to, mode)));
+	return open_stream(path, mode, NEXT(fopen64));
 }
 
 FILE *_IO_fopen(const char *path, const char *mode)
 {
-	return opened(path, mode,
-		      NAMED(AT_FDCWD, path, true, NULL, NEXT(_IO_fopen)(path, mode),
-			    NEXT(_IO_fopen)(names.to, mode), our_stream(names.to, mode)));
+	return open_stream(path, mode, NEXT(_IO_fopen));
 }
 
 FILE *freopen(const char *path, const char *mode, FILE *stream)
@@ -116,7 +126,8 @@ static inline bool is_pagemap(FILE *stream)
  * Items of size bytes were taken out of the stream from pos on. A pin that
  * fails reads as an error of the stream, with nothing read.
  */
-ELSEWHERE size_t taken(FILE *stream, void *buf, size_t size, size_t items, off_t pos)
+__attribute__((noinline)) static size_t taken(FILE *stream, void *buf, size_t size, size_t items,
+					      off_t pos)
 {
 	int ret = items ? lookup_patch(fileno_unlocked(stream), buf, items * size, pos) : 0;
 
@@ -127,46 +138,55 @@ ELSEWHERE size_t taken(FILE *stream, void *buf, size_t size, size_t items, off_t
 	return 0;
 }
 
-#define TAKEN(stream, buf, size, call)                                                             \
-	({                                                                                         \
-		size_t items_;                                                                     \
-		if (is_pagemap(stream)) {                                                          \
-			off_t pos_ = ftello(stream);                                               \
-			items_ = (call);                                                           \
-			items_ = taken(stream, buf, size, items_, pos_);                           \
-		} else {                                                                           \
-			items_ = (call);                                                           \
-		}                                                                                  \
-		items_;                                                                            \
-	})
+/* The position before items are taken, or -1: the stream is not one of a pagemap. */
+static inline off_t position(FILE *stream)
+{
+	return is_pagemap(stream) ? ftello(stream) : -1;
+}
+
+static inline size_t put_right(FILE *stream, void *buf, size_t size, size_t items, off_t pos)
+{
+	return __builtin_expect(pos < 0, 1) ? items : taken(stream, buf, size, items, pos);
+}
 
 size_t fread(void *buf, size_t size, size_t count, FILE *stream)
 {
-	return TAKEN(stream, buf, size, NEXT(fread)(buf, size, count, stream));
+	off_t pos = position(stream);
+
+	return put_right(stream, buf, size, NEXT(fread)(buf, size, count, stream), pos);
 }
 
 size_t _IO_fread(void *buf, size_t size, size_t count, FILE *stream)
 {
-	return TAKEN(stream, buf, size, NEXT(_IO_fread)(buf, size, count, stream));
+	off_t pos = position(stream);
+
+	return put_right(stream, buf, size, NEXT(_IO_fread)(buf, size, count, stream), pos);
 }
 
 size_t fread_unlocked(void *buf, size_t size, size_t count, FILE *stream)
 {
-	return TAKEN(stream, buf, size, NEXT(fread_unlocked)(buf, size, count, stream));
+	off_t pos = position(stream);
+
+	return put_right(stream, buf, size, NEXT(fread_unlocked)(buf, size, count, stream), pos);
 }
 
 size_t __fread_chk(void *buf, size_t buf_size, size_t size, size_t count, FILE *stream)
 {
-	return TAKEN(stream, buf, size, NEXT(__fread_chk)(buf, buf_size, size, count, stream));
+	off_t pos = position(stream);
+
+	return put_right(stream, buf, size, NEXT(__fread_chk)(buf, buf_size, size, count, stream),
+			 pos);
 }
 
 size_t __fread_unlocked_chk(void *buf, size_t buf_size, size_t size, size_t count, FILE *stream)
 {
-	return TAKEN(stream, buf, size,
-		     NEXT(__fread_unlocked_chk)(buf, buf_size, size, count, stream));
+	off_t pos = position(stream);
+
+	return put_right(stream, buf, size,
+			 NEXT(__fread_unlocked_chk)(buf, buf_size, size, count, stream), pos);
 }
 
-ELSEWHERE int one_of_pagemap(FILE *stream, int next_getc(FILE *))
+__attribute__((noinline)) static int one_of_pagemap(FILE *stream, int next_getc(FILE *))
 {
 	unsigned char byte;
 	off_t pos = ftello(stream);

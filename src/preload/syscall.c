@@ -14,8 +14,8 @@ long syscall(long nr, ...)
 		a[i] = va_arg(args, long);
 	va_end(args);
 	if (io_by_number(nr, a, &ret) || file_by_number(nr, a, &ret) ||
-	    names_by_number(nr, a, &ret) || dir_by_number(nr, a, &ret) ||
-	    memory_by_number(nr, a, &ret))
+	    names_by_number(nr, a, &ret) || stat_by_number(nr, a, &ret) ||
+	    dir_by_number(nr, a, &ret) || memory_by_number(nr, a, &ret))
 		return ret;
 	return BY_NUMBER(nr, a);
 }

@@ -1,62 +1,97 @@
 /* SPDX-License-Identifier: MIT */
-#include "door/fd.h"
-#include "door/lookup.h"
-#include "door/memory.h"
-#include "door/open.h"
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+
 #include "fake.h"
 #include "pin/pin.h"
+#include "preload/slow.h"
 #include "program.h"
 #include "uapi/iommufd.h"
 #include "uapi/vfio.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
+/* ---- what libc would be: the fake kernel behind its functions ---- */
+
+static int next_open(const char *path, int flags, ...)
+{
+	return (int)result(sys_open(path, flags));
+}
+
+static int next_close(int fd)
+{
+	return (int)result(sys_close(fd));
+}
+
+static int next_close_range(unsigned int first, unsigned int last, int flags)
+{
+	return (int)result(sys_call(SYS_close_range, first, last, flags, 0, 0, 0));
+}
+
+static int next_ioctl(int fd, ioctl_request_t cmd, ...)
+{
+	va_list args;
+	void *arg;
+
+	va_start(args, cmd);
+	arg = va_arg(args, void *);
+	va_end(args);
+	return (int)result(sys_ioctl(fd, (unsigned int)cmd, arg));
+}
+
+static ssize_t next_read(int fd, void *buf, size_t len)
+{
+	return result(sys_read(fd, buf, len));
+}
+
+static ssize_t next_pread(int fd, void *buf, size_t len, off_t pos)
+{
+	return result(sys_pread(fd, buf, len, pos));
+}
+
+static int next_munmap(void *addr, size_t len)
+{
+	fake_unmap((uint64_t)addr, len);
+	return 0;
+}
+
+static void *next_mremap(void *addr, size_t len, size_t new_len, int flags, ...)
+{
+	va_list args;
+	void *to;
+
+	va_start(args, flags);
+	to = va_arg(args, void *);
+	va_end(args);
+	if (new_len < len)
+		fake_unmap((uint64_t)addr + new_len, len - new_len);
+	if (!(flags & MREMAP_FIXED))
+		return addr;
+	fake_move((uint64_t)addr, new_len, (uint64_t)to);
+	return to;
+}
+
+/* ---- the program's calls, with a negative errno where libc has -1 and errno ---- */
+
+static long value(long ret)
+{
+	return ret == -1 ? -errno : ret;
+}
 
 int program_open(const char *path, int flags)
 {
-	int fd = sys_open(path, flags);
-
-	if (fd < 0 && fd != -ENOENT && fd != -EBUSY)
-		return fd;
-	if (fd >= 0 && lookup_expect(path, flags, fd))
-		return fd;
-	return open_done(AT_FDCWD, path, flags, fd, 0);
+	return (int)value(slow_open(path, flags, 0, next_open));
 }
 
 int program_close(int fd)
 {
-	bool passed = fd_is_pagemap(fd);
-	int ret;
-
-	if (fdtab_kind(fd) != FD_NOT_OURS && !passed && fd_close(fd, &ret))
-		return ret;
-	ret = sys_close(fd);
-	if (passed && !fdtab_is_expected(fd))
-		fd_closed(fd);
-	return ret;
+	return (int)value(is_ours(fd) ? slow_close(fd, next_close) : next_close(fd));
 }
 
 int program_close_range(unsigned int first, unsigned int last)
 {
-	unsigned int end;
-	int ret = 0;
-
-	for (unsigned int at = first; !ret && fd_stretch(&at, last, &end); at = end + 1) {
-		ret = (int)sys_call(SYS_close_range, at, end, 0, 0, 0, 0);
-		if (end == last)
-			break;
-	}
-	if (!ret)
-		fd_range_closed(first, last);
-	return ret;
-}
-
-static int duplicated(int oldfd, int newfd)
-{
-	if (newfd >= 0 && (fdtab_kind(oldfd) != FD_NOT_OURS || fdtab_kind(newfd) != FD_NOT_OURS))
-		fd_duplicated(oldfd, newfd);
-	return newfd;
+	return (int)value(slow_close_range(first, last, 0, next_close_range));
 }
 
 int program_dup(int fd)
@@ -66,59 +101,48 @@ int program_dup(int fd)
 
 int program_dup2(int oldfd, int newfd)
 {
-	if (fdtab_kind(newfd) == FD_HIDDEN)
-		fd_make_way(newfd);
+	make_way(newfd);
 	return duplicated(oldfd, sys_dup3(oldfd, newfd, 0));
 }
 
 long program_ioctl(int fd, unsigned int cmd, unsigned long arg)
 {
-	long ret;
-
-	if (fd_may_ioctl(fd, cmd) && fd_ioctl(fd, cmd, arg, &ret))
-		return ret;
-	return sys_ioctl(fd, cmd, (void *)arg);
-}
-
-static ssize_t was_read(int fd, void *buf, ssize_t len, off_t pos)
-{
-	if (len <= 0 || fdtab_kind(fd) != FD_PAGEMAP)
-		return len;
-	return lookup_read(fd, buf, len, pos, 0);
+	return value(fd_may_ioctl(fd, cmd) ? slow_ioctl(fd, cmd, arg, next_ioctl)
+					   : next_ioctl(fd, cmd, arg));
 }
 
 ssize_t program_read(int fd, void *buf, size_t len)
 {
-	return was_read(fd, buf, sys_read(fd, buf, len), -1);
+	return value(is_ours(fd) ? slow_read(fd, buf, len, next_read) : next_read(fd, buf, len));
 }
 
 ssize_t program_pread(int fd, void *buf, size_t len, off_t pos)
 {
-	return was_read(fd, buf, sys_pread(fd, buf, len, pos), pos);
+	return value(is_ours(fd) ? slow_pread(fd, buf, len, pos, next_pread)
+				 : next_pread(fd, buf, len, pos));
 }
 
 void program_unmap(uint64_t va, uint64_t len)
 {
-	memory_leaving(va, len);
-	fake_unmap(va, len);
-	memory_left(va, len);
+	ck_assert_int_eq(slow_munmap((void *)va, len, next_munmap), 0);
 }
 
 void program_move(uint64_t from, uint64_t len, uint64_t to)
 {
-	struct memory_move move;
+	ck_assert_ptr_eq(slow_mremap((void *)from, len, len, MREMAP_MAYMOVE | MREMAP_FIXED,
+				     (void *)to, next_mremap),
+			 (void *)to);
+}
 
-	memory_leaving(to, len);
-	move = memory_moving(from, len);
-	fake_move(from, len, to);
-	memory_left(to, len);
-	memory_moved(move, from, to, len);
+void program_shrink(uint64_t va, uint64_t len, uint64_t new_len)
+{
+	ck_assert_ptr_eq(slow_mremap((void *)va, len, new_len, 0, NULL, next_mremap), (void *)va);
 }
 
 void program_discard(uint64_t va, uint64_t len)
 {
 	fake_discard(va, len);
-	memory_discarded(va, len, true);
+	ck_assert_int_eq(slow_advised((void *)va, len, MADV_DONTNEED, 0), 0);
 }
 
 long program_status(int group)

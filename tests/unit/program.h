@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A legacy driver's calls, as src/preload makes them: the kernel first, then
- * what src/legacy says to it. Errors are negative errnos.
+ * A legacy driver's calls: the slow paths of src/preload, with the fake kernel where
+ * libc would be. Errors are negative errnos.
  */
 #ifndef UNIT_PROGRAM_H
 #define UNIT_PROGRAM_H
@@ -21,6 +21,7 @@ ssize_t program_read(int fd, void *buf, size_t len);
 ssize_t program_pread(int fd, void *buf, size_t len, off_t pos);
 void program_unmap(uint64_t va, uint64_t len);
 void program_move(uint64_t from, uint64_t len, uint64_t to);
+void program_shrink(uint64_t va, uint64_t len, uint64_t new_len); /* mremap() in place */
 void program_discard(uint64_t va, uint64_t len);
 
 /* GROUP_GET_STATUS: the flags. GROUP_SET_CONTAINER. GROUP_GET_DEVICE_FD. */

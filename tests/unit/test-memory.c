@@ -220,6 +220,22 @@ START_TEST(moved_over_other_memory)
 }
 END_TEST
 
+/* What mremap() cuts off is given back, and stays where it is mapped elsewhere, too. */
+START_TEST(shrunk)
+{
+	struct fake_file *file = fake_file(8 * FAKE_4K, FAKE_4K);
+
+	fake_map(BASE, 8 * FAKE_4K, file, 0, 0);
+	fake_map(ALIAS, FAKE_4K, file, 7 * FAKE_4K, 0);
+	look_up_together(BASE, 8);
+	program_shrink(BASE, 8 * FAKE_4K, 3 * FAKE_4K);
+	ck_assert_uint_eq(fake.pinned, 1 + 3 + 1);
+	fake_migrate();
+	look_up(BASE, 3);
+	look_up(ALIAS, 1);
+}
+END_TEST
+
 START_TEST(huge_moved)
 {
 	fake_map(BASE, FAKE_2M, fake_file(FAKE_2M, FAKE_2M), 0, 0);
@@ -436,6 +452,7 @@ Suite *suite_memory(void)
 	tcase_add_test(tc, leaving_and_staying);
 	tcase_add_loop_test(tc, moved, 0, 4);
 	tcase_add_test(tc, moved_over_other_memory);
+	tcase_add_test(tc, shrunk);
 	tcase_add_test(tc, huge_moved);
 	tcase_add_loop_test(tc, had_by_another_thread_at_once, 0, 4);
 	tcase_add_test(tc, had_by_another_thread_when_moved);

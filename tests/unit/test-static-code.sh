@@ -87,7 +87,7 @@ room pin pin iommufd base shim uapi vfio
 room tree tree iommufd base
 room vfio vfio tree pin iommufd base uapi
 room door door vfio tree pin iommufd base shim uapi
-room preload preload door base
+room preload preload door base uapi
 
 # Whoever issues an iommufd ioctl needs its number from there.
 for file in "$srcdir"/src/*/*.[ch]; do

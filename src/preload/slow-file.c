@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+/* Descriptors of ours that are opened, closed, duplicated and controlled. */
+#include <fcntl.h>
+
+#include "base/event.h"
+#include "door/lookup.h"
+#include "door/open.h"
+#include "preload/slow.h"
+
+/* ---- open ---- */
+
+/* The kernel's refusals that may not be the last word, or not the right one. */
+static bool may_open(int error)
+{
+	switch (error) {
+	case ENOENT:
+	case EBUSY:
+	case EACCES:
+	case EPERM:
+	case EINVAL: /* O_DIRECT, where the file would have been busy */
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* What has to be known of an open(). */
+struct opening {
+	int dirfd;
+	const char *path;
+	int flags;
+	int error;  /* negative: in place of the call */
+	int before; /* errno */
+	bool below; /* the path begins in a directory of ours, which to the kernel is another one */
+	uint64_t start;
+};
+
+/* fd is what the call returned. Where the kernel has a node of that name its answer counts. */
+static int opened(const struct opening *with, int fd)
+{
+	int ret;
+
+	if (fd >= 0 && lookup_expect(with->path, with->flags, fd))
+		return fd;
+	if (fd >= 0 && is_ours(fd))
+		fd_replaced(fd);
+	if (fd >= 0 && with->flags & O_TRUNC)
+		memory_truncated(fd, 0);
+	if (fd < 0 && !may_open(errno))
+		return fd;
+	if (!with->below && !(fd < 0 && errno == ENOENT ? name_may_be_added(with->path)
+							: name_may_be_ours(with->path)))
+		return fd;
+	ret = open_done(with->dirfd, with->path, with->flags, fd < 0 ? -errno : fd, with->start);
+	errno = with->before;
+	return (int)result(ret);
+}
+
+int slow_opened(int dirfd, const char *path, int flags, int fd, int before)
+{
+	const struct opening opening = {dirfd, path, flags, .before = before};
+
+	return opened(&opening, fd);
+}
+
+static struct opening begin(int dirfd, const char *path, int flags)
+{
+	struct opening opening = {dirfd, path, flags, .before = errno, .start = event_start()};
+
+	opening.below = name_begins_below(dirfd, path);
+	if (flags & O_CREAT)
+		opening.flags = open_creating(dirfd, path, flags);
+	if (opening.below)
+		opening.error = -ENOENT;
+	else if (opening.flags < 0)
+		opening.error = opening.flags;
+	return opening;
+}
+
+int slow_open(const char *path, int flags, mode_t mode, __typeof__(open) *call)
+{
+	struct opening opening = begin(AT_FDCWD, path, flags);
+
+	return opened(&opening,
+		      opening.error ? (int)result(opening.error) : call(path, opening.flags, mode));
+}
+
+int slow_openat(int dirfd, const char *path, int flags, mode_t mode, __typeof__(openat) *call)
+{
+	struct opening opening = begin(dirfd, path, flags);
+
+	return opened(&opening, opening.error ? (int)result(opening.error)
+					      : call(dirfd, path, opening.flags, mode));
+}
+
+int slow_openat2(int dirfd, const char *path, struct uapi_open_how *how, openat2_call *call)
+{
+	struct opening opening = begin(dirfd, path, (int)how->flags);
+
+	how->flags = (how->flags & ~UINT64_C(0xffffffff)) | (unsigned int)opening.flags;
+	return opened(&opening, opening.error ? (int)result(opening.error)
+					      : call(dirfd, path, how, sizeof(*how)));
+}
+
+/* ---- close ---- */
+
+/*
+ * A descriptor of pagemap is closed as it was opened, by the next preload. The
+ * others come from us, and no other preload has seen them opened.
+ */
+int slow_close(int fd, __typeof__(close) *call)
+{
+	bool passed = fd_is_pagemap(fd) && !event_wanted();
+	int ret;
+
+	if (!passed && fd_close(fd, &ret))
+		ret = (int)result(ret);
+	else
+		ret = call(fd);
+	if (passed && !fdtab_is_expected(fd))
+		fd_closed(fd);
+	return ret;
+}
+
+int slow_close_range(unsigned int first, unsigned int last, int flags,
+		     __typeof__(close_range) *call)
+{
+	unsigned int at = first, end;
+	int ret = 0;
+
+	/* Between the stretches that are closed lies what is hidden. */
+	if (first > last)
+		ret = call(first, last, flags);
+	while (!ret && fd_stretch(&at, last, &end)) {
+		ret = call(at, end, flags);
+		if (end == last)
+			break;
+		at = end + 1;
+	}
+	if (!ret && !(flags & CLOSE_RANGE_CLOEXEC))
+		fd_range_closed(first, last);
+	return ret;
+}
+
+/* ---- dup and fcntl ---- */
+
+int slow_duplicated(int oldfd, int newfd)
+{
+	if (newfd >= 0)
+		fd_duplicated(oldfd, newfd);
+	return newfd;
+}
+
+/* Of what fcntl() was asked; 1: nothing was done. */
+static int set_ours(int fd, int cmd, long arg)
+{
+	if (fdtab_kind(fd) == FD_HIDDEN && fd_proved_kind(fd) == FD_HIDDEN)
+		return -EBADF;
+	switch (cmd) {
+	case F_SETFL:
+		return fd_set_file_flags(fd, (int)arg);
+	case F_GETLK:
+	case F_SETLK:
+	case F_SETLKW:
+	case F_OFD_GETLK:
+	case F_OFD_SETLK:
+	case F_OFD_SETLKW:
+		return fd_lock_file(fd, cmd, (struct flock *)arg);
+	default:
+		return 1;
+	}
+}
+
+int slow_fcntl(int fd, int cmd, long arg, __typeof__(fcntl) *call)
+{
+	int ret = is_ours(fd) ? set_ours(fd, cmd, arg) : 1;
+
+	if (ret <= 0)
+		return (int)result(ret);
+	ret = call(fd, cmd, arg);
+	if (cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC)
+		return duplicated(fd, ret);
+	if (cmd == F_GETFL && ret >= 0 && is_ours(fd))
+		return fd_file_flags(fd, ret);
+	return ret;
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The slow paths: what becomes of a call that may concern the library. slow_read()
+ * stands behind read(), and so on.
+ *
+ * Each is given the function that makes the call: the next one behind the symbol, or
+ * an adapter that makes the system call by its number. It returns what that function
+ * would return, with errno set.
+ *
+ * None of these files defines a symbol of libc or looks at NEXT(): the unit tests link
+ * them, and put a fake kernel in the place of libc.
+ */
+#ifndef PRELOAD_SLOW_H
+#define PRELOAD_SLOW_H
+
+#include "door/fd.h"
+#include "door/memory.h"
+#include "door/name.h"
+#include "preload/next.h"
+#include "uapi/syscall.h"
+
+#pragma GCC visibility push(hidden)
+
+/* ---- slow-file.c ---- */
+
+/*
+ * open() was tried: fd is its descriptor, or -1 with errno. The kernel has read
+ * the path, so we may. before is errno from before the call.
+ */
+int slow_opened(int dirfd, const char *path, int flags, int fd, int before);
+
+int slow_open(const char *path, int flags, mode_t mode, __typeof__(open) *call);
+int slow_openat(int dirfd, const char *path, int flags, mode_t mode, __typeof__(openat) *call);
+
+/* libc has no such function. flags of *how are changed. */
+typedef int openat2_call(int dirfd, const char *path, struct uapi_open_how *how, size_t size);
+int slow_openat2(int dirfd, const char *path, struct uapi_open_how *how, openat2_call *call);
+
+int slow_close(int fd, __typeof__(close) *call);
+
+/* Closes first..last but for what is hidden. */
+int slow_close_range(unsigned int first, unsigned int last, int flags,
+		     __typeof__(close_range) *call);
+
+/* newfd was made from oldfd, one of which is ours; -1: it was not. Returns newfd. */
+int slow_duplicated(int oldfd, int newfd);
+
+static inline int duplicated(int oldfd, int newfd)
+{
+	return fdtab_place(oldfd) | fdtab_place(newfd) ? slow_duplicated(oldfd, newfd) : newfd;
+}
+
+/* dup2() and dup3() replace the descriptor; what the library hides there moves away. */
+static inline void make_way(int newfd)
+{
+	if (fdtab_kind(newfd) == FD_HIDDEN)
+		fd_make_way(newfd);
+}
+
+int slow_fcntl(int fd, int cmd, long arg, __typeof__(fcntl) *call);
+
+/* ---- slow-io.c ---- */
+
+int slow_ioctl(int fd, ioctl_request_t cmd, unsigned long arg, __typeof__(ioctl) *call);
+ssize_t slow_read(int fd, void *buf, size_t len, __typeof__(read) *call);
+ssize_t slow_pread(int fd, void *buf, size_t len, off_t pos, __typeof__(pread) *call);
+ssize_t slow_write(int fd, const void *buf, size_t len, __typeof__(write) *call);
+ssize_t slow_pwrite(int fd, const void *buf, size_t len, off_t pos, __typeof__(pwrite) *call);
+ssize_t slow_readv(int fd, const struct iovec *iov, int count, __typeof__(readv) *call);
+ssize_t slow_preadv(int fd, const struct iovec *iov, int count, off_t pos,
+		    __typeof__(preadv) *call);
+ssize_t slow_preadv2(int fd, const struct iovec *iov, int count, off_t pos, int flags,
+		     __typeof__(preadv2) *call);
+ssize_t slow_writev(int fd, const struct iovec *iov, int count, __typeof__(writev) *call);
+ssize_t slow_pwritev(int fd, const struct iovec *iov, int count, off_t pos,
+		     __typeof__(pwritev) *call);
+ssize_t slow_pwritev2(int fd, const struct iovec *iov, int count, off_t pos, int flags,
+		      __typeof__(pwritev2) *call);
+
+/* recvmsg() returned len: descriptors may have come along. Returns len. */
+ssize_t slow_received(const struct msghdr *msg, ssize_t len);
+
+/*
+ * libc is about to read asynchronously, in a thread of its own: pins what it will find
+ * there. False, with errno, where it cannot.
+ */
+bool slow_pin_before(int fd, off_t pos, size_t len);
+
+/* ---- slow-memory.c ---- */
+
+void *slow_mmap(void *addr, size_t len, int prot, int flags, int fd, off_t pos,
+		__typeof__(mmap) *call);
+int slow_munmap(void *addr, size_t len, __typeof__(munmap) *call);
+void *slow_mremap(void *addr, size_t len, size_t new_len, int flags, void *to,
+		  __typeof__(mremap) *call);
+int slow_remap_file_pages(void *addr, size_t len, int prot, size_t page, int flags,
+			  __typeof__(remap_file_pages) *call);
+void *slow_shmat(int id, const void *addr, int flags, __typeof__(shmat) *call);
+int slow_shmdt(const void *addr, __typeof__(shmdt) *call);
+int slow_ftruncate(int fd, off_t len, __typeof__(ftruncate) *call);
+
+/* These were made, and returned ret, which is returned. */
+int slow_advised(void *addr, size_t len, int advice, int ret);
+int slow_allocated(int fd, int mode, off_t pos, off_t len, int ret);
+int slow_truncated(const char *path, off_t len, int ret);
+
+#pragma GCC visibility pop
+
+#endif
