@@ -3,7 +3,8 @@
  *
  * Moves all memory of a process to and fro between NUMA nodes, from outside
  * and as root: N times (default 2: there and back) or until the process
- * exits. SIGTERM and SIGINT end it in good order before.
+ * exits. SIGTERM and SIGINT end it in good order before, when it has been there
+ * and back.
  *
  * FILE holds the physical addresses that the process was given, one line
  * "va pa" each, both hexadecimal; of several lines for one va the last
@@ -16,7 +17,7 @@
  * when last seen, but by the end there was no memory at that va. What a
  * process gives back and gets anew without asking again counts as moved.
  *
- * Exit status: 0, or 2 if it could not run.
+ * Exit status: 0, or 2 if it could not run, or not go there and back.
  */
 #define _GNU_SOURCE
 #include "legacy.h"
@@ -144,7 +145,7 @@ static int run(pid_t pid, unsigned long rounds, struct report *report)
 {
 	unsigned long round = 0;
 
-	while (!finish && round < rounds && storm_round(pid) >= 0) {
+	while ((!finish || round < 2) && round < rounds && storm_round(pid) >= 0) {
 		round++;
 		if (!report->file)
 			continue;
@@ -155,7 +156,7 @@ static int run(pid_t pid, unsigned long rounds, struct report *report)
 	fprintf(stderr, "storm: %lu rounds\n", round);
 	if (report->file)
 		print(report);
-	return round || finish ? 0 : 2;
+	return round < 2 && round < rounds ? 2 : 0;
 }
 
 static int usage(void)
