@@ -4,6 +4,9 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <stdalign.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +20,13 @@
 #else
 #define OUR_ORDER ELFDATA2MSB
 #endif
+
+/* What the kernel takes, fs/binfmt_elf.c: 64 KiB of program headers. */
+#define MOST_SEGMENTS (65536 / sizeof(Elf64_Phdr))
+
+/* No sound file has more, and a damaged one must not take minutes. */
+#define MOST_ENTRIES 65536
+#define MOST_CODE    (UINT64_C(1) << 28)
 
 struct file {
 	const unsigned char *data;
@@ -37,12 +47,13 @@ static const void *table(const struct file *file, uint64_t at, uint64_t len, uin
 	return at % align ? NULL : part(file, at, len);
 }
 
-/* A string that ends within the file; "" else. */
+/* A string that ends within the file, and is no longer than a path; "" else. */
 static const char *string(const struct file *file, uint64_t at)
 {
 	const char *s = part(file, at, 1);
+	uint64_t rest = s ? file->size - at : 0;
 
-	return s && memchr(s, '\0', file->size - at) ? s : "";
+	return s && memchr(s, '\0', rest < PATH_MAX ? rest : PATH_MAX) ? s : "";
 }
 
 static const Elf64_Phdr *segment(const struct file *file, const Elf64_Ehdr *head, unsigned int i)
@@ -96,6 +107,8 @@ static void read_dynamic(const struct file *file, const Elf64_Ehdr *head, const 
 
 	if (!dyn)
 		return;
+	if (n > MOST_ENTRIES)
+		n = MOST_ENTRIES;
 	for (uint64_t i = 0; i < n && dyn[i].d_tag != DT_NULL; i++)
 		if (dyn[i].d_tag == DT_STRTAB)
 			strings = offset_of(file, head, dyn[i].d_un.d_ptr);
@@ -182,20 +195,43 @@ static bool is_call(const unsigned char *code, uint64_t size)
 }
 #endif
 
-static bool has_call(const struct file *file, const Elf64_Phdr *ph)
+/* Of the code that is still to be looked through, in bytes. */
+static bool has_call(const struct file *file, const Elf64_Phdr *ph, uint64_t *left)
 {
 	const unsigned char *code = part(file, ph->p_offset, ph->p_filesz);
+	uint64_t size = code && ph->p_filesz < *left ? ph->p_filesz : code ? *left : 0;
 
-	for (uint64_t at = 0; code && at < ph->p_filesz; at += INSTRUCTION)
-		if (is_call(code + at, ph->p_filesz - at))
+	*left -= size;
+	for (uint64_t at = 0; at < size; at += INSTRUCTION)
+		if (is_call(code + at, size - at))
 			return true;
 	return false;
+}
+
+static void read_segments(const struct file *file, const Elf64_Ehdr *head, struct elf *elf)
+{
+	uint64_t left = MOST_CODE;
+	bool has_dynamic = false;
+	const Elf64_Phdr *ph;
+
+	for (unsigned int i = 0; (ph = segment(file, head, i)); i++) {
+		if (ph->p_type == PT_DYNAMIC && !has_dynamic) {
+			read_dynamic(file, head, ph, elf);
+			has_dynamic = true;
+		} else if (ph->p_type == PT_INTERP) {
+			snprintf(elf->interpreter, sizeof(elf->interpreter), "%s",
+				 string(file, ph->p_offset));
+		} else if (ph->p_type == PT_NOTE) {
+			elf->is_go |= is_go_note(file, ph);
+		} else if (ph->p_type == PT_LOAD && ph->p_flags & PF_X) {
+			elf->calls_kernel |= has_call(file, ph, &left);
+		}
+	}
 }
 
 static int read_file(const struct file *file, struct elf *elf)
 {
 	const Elf64_Ehdr *head = part(file, 0, sizeof(Elf32_Ehdr));
-	const Elf64_Phdr *ph;
 
 	if (!head || memcmp(head->e_ident, ELFMAG, SELFMAG))
 		return -ENOEXEC;
@@ -205,29 +241,53 @@ static int read_file(const struct file *file, struct elf *elf)
 	elf->foreign = elf->bits != 64 || head->e_ident[EI_DATA] != OUR_ORDER;
 	if (elf->foreign)
 		return 0;
-	if (!part(file, 0, sizeof(*head)) ||
-	    !part(file, head->e_phoff, (uint64_t)head->e_phnum * sizeof(*ph)))
+	if (!part(file, 0, sizeof(*head)) || head->e_phnum > MOST_SEGMENTS ||
+	    !part(file, head->e_phoff, (uint64_t)head->e_phnum * sizeof(Elf64_Phdr)))
 		return -ENOEXEC;
 	elf->is_go = has_go_section(file, head);
-	for (unsigned int i = 0; (ph = segment(file, head, i)); i++) {
-		if (ph->p_type == PT_DYNAMIC)
-			read_dynamic(file, head, ph, elf);
-		else if (ph->p_type == PT_INTERP)
-			snprintf(elf->interpreter, sizeof(elf->interpreter), "%s",
-				 string(file, ph->p_offset));
-		else if (ph->p_type == PT_NOTE)
-			elf->is_go |= is_go_note(file, ph);
-		else if (ph->p_type == PT_LOAD && ph->p_flags & PF_X)
-			elf->calls_kernel |= has_call(file, ph);
-	}
+	read_segments(file, head, elf);
 	if (elf->interpreter[0])
 		elf->libc = libc_of_linker(elf->interpreter);
 	return 0;
 }
 
+/* What is no longer there of a mapped file, or cannot be read from its disk, raises SIGBUS. */
+static sigjmp_buf file_is_gone;
+
+static void on_sigbus(int sig)
+{
+	siglongjmp(file_is_gone, sig);
+}
+
+static int read_guarded(const struct file *file, struct elf *elf)
+{
+	const struct sigaction action = {.sa_handler = on_sigbus};
+	struct sigaction old;
+	volatile int ret = -EIO;
+
+	sigaction(SIGBUS, &action, &old);
+	if (!sigsetjmp(file_is_gone, true))
+		ret = read_file(file, elf);
+	sigaction(SIGBUS, &old, NULL);
+	return ret;
+}
+
+int elf_open(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st))
+		return -1;
+	if (!S_ISREG(st.st_mode)) {
+		errno = ENOEXEC;
+		return -1;
+	}
+	return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+}
+
 int elf_read(const char *path, struct elf *elf)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	int fd = elf_open(path);
 	struct file file;
 	struct stat st;
 	void *data;
@@ -247,7 +307,7 @@ int elf_read(const char *path, struct elf *elf)
 		goto out;
 	}
 	file = (struct file){.data = data, .size = (uint64_t)st.st_size};
-	ret = read_file(&file, elf);
+	ret = read_guarded(&file, elf);
 	munmap(data, (size_t)st.st_size);
 out:
 	if (fd >= 0)

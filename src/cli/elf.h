@@ -20,8 +20,14 @@ struct elf {
 	enum elf_libc libc; /* what the interpreter or, in a library, DT_NEEDED says */
 };
 
-/* 0, or a negative errno: -ENOEXEC for what is no ELF file, or a damaged one. */
+/*
+ * 0, or a negative errno: -ENOEXEC for what is no ELF file, or a damaged one;
+ * -EIO for one that changes, or whose disk fails, while it is read.
+ */
 int elf_read(const char *path, struct elf *elf);
+
+/* open() for reading, of regular files only: opening a device or a FIFO does something to it. */
+int elf_open(const char *path);
 
 const char *elf_libc_name(enum elf_libc libc);
 

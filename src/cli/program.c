@@ -39,17 +39,18 @@ static int search(const char *name, char *path, size_t size)
 	int result = STATUS_NOT_FOUND;
 
 	if (strchr(name, '/')) {
-		snprintf(path, size, "%s", name);
+		/* Cut off it would be the name of another file. */
+		if ((size_t)snprintf(path, size, "%s", name) >= size)
+			return STATUS_CANNOT_EXEC;
 		return try_path(path);
 	}
 	if (!*name)
 		return STATUS_NOT_FOUND;
 	for (dirs = dirs ? dirs : "/bin:/usr/bin";; dirs++) {
 		int len = (int)strcspn(dirs, ":");
-		int ret;
+		int whole = snprintf(path, size, "%.*s/%s", len ? len : 1, len ? dirs : ".", name);
+		int ret = (size_t)whole < size ? try_path(path) : STATUS_NOT_FOUND;
 
-		snprintf(path, size, "%.*s/%s", len ? len : 1, len ? dirs : ".", name);
-		ret = try_path(path);
 		if (!ret)
 			return 0;
 		if (ret == STATUS_CANNOT_EXEC)
@@ -98,7 +99,7 @@ static void take_interpreter(char *line, char *loaded, size_t size)
 static bool follow(char *loaded, size_t size)
 {
 	char head[SCRIPT_HEAD + 1];
-	int fd = open(loaded, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	int fd = elf_open(loaded);
 	ssize_t len = fd < 0 ? -1 : read(fd, head, SCRIPT_HEAD);
 
 	if (fd >= 0)
@@ -238,6 +239,10 @@ static bool has_obstacle(const char *path, const struct elf *library, struct obs
 	if (ret == -ENOEXEC) {
 		what(obstacle, "is no ELF program");
 		return instead(obstacle, "check the file");
+	}
+	if (ret == -ENOENT) {
+		what(obstacle, "is not there");
+		return instead(obstacle, "install it, or change the script's first line");
 	}
 	if (ret) {
 		what(obstacle, "cannot be read (%s), so nobody can tell whether it can be served",

@@ -160,6 +160,64 @@ script gone '#!/no/such/interpreter'
 run run -- "$scratch/gone"
 is "a script without its interpreter does not run" "$((status != 0))" 1
 
+# ---- files that are not what they seem --------------------------------------
+
+mkfifo "$scratch/fifo"
+for interpreter in "$scratch/fifo" /dev/zero; do
+    script odd "#!$interpreter"
+    run check -- "$scratch/odd"
+    is "a script of $(basename "$interpreter") is not served" \
+        "$status/$(tr -s ' \n' ' ' <"$scratch/out" | grep -c 'is no ELF program')" 1/1
+done
+script one "#!$scratch/two"
+script two "#!$scratch/one"
+refused "scripts that run each other" "$scratch/one" "is no ELF program"
+run run -- "$scratch/$(printf '/%.0s' {1..5000})sh"
+complained "a name that is too long" 126 "cannot be executed"
+script red $'#!/no/\033[31mred\377'
+refused "a script with escape sequences in it" "$scratch/red" '/no/\x1b[31mred\xff, which is not there'
+if type -P python3 >/dev/null; then
+    run check --json -- "$scratch/red"
+    is "... of which check --json tells all the same" "$(python3 -c '
+import json, sys
+c = json.load(open(sys.argv[1]))
+print(c["program"]["loaded"], [f["state"] for f in c["findings"] if f["name"] == "program"])
+' "$scratch/out")" "/no/\\x1b[31mred\\xff ['missing']"
+
+    # Headers that all name the same large part of the file, and dynamic sections without an end.
+    cat >"$scratch/make-large" <<'END'
+import os, struct, sys
+name, segments, kind = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+machine = open("/proc/self/exe", "rb").read(20)[18:20]
+with open(name, "wb") as file:
+    file.write(b"\x7fELF\2\1\1" + bytes(9) + struct.pack("<H", 3) + machine +
+               struct.pack("<IQQQIHHHHHH", 1, 0, 64, 0, 0, 64, 56, segments, 64, 0, 0))
+    for i in range(segments):
+        file.write(struct.pack("<IIQQQQQQ", kind, 5, 0x10000, 0, 0, 1 << 27, 1 << 27, 4096))
+    file.seek(0x10000)
+    if kind == 2:
+        file.write(struct.pack("<QQ", 1, 0x10000) * (1 << 20))
+    file.truncate(0x10000 + (1 << 27))
+os.chmod(name, 0o755)
+END
+    for what in "1100 1" "1100 2" "65535 1"; do
+        # shellcheck disable=SC2086 # two numbers
+        python3 "$scratch/make-large" "$scratch/large" $what
+        timeout 60 "$command" check -- "$scratch/large" >"$scratch/out" && status=0 || status=$?
+        is "an ELF file of $what: it is soon looked through" "$status" 1
+    done
+    python3 "$scratch/make-large" "$scratch/large" 1 1
+    (while truncate -s 4K "$scratch/large" && truncate -s 129M "$scratch/large"; do :; done) &
+    status=0
+    for _ in {1..8}; do
+        "$command" check -- "$scratch/large" >"$scratch/out" || status=$(($? > status ? $? : status))
+    done
+    kill $!
+    wait $! 2>/dev/null || true
+    is "an ELF file that is cut off meanwhile" "$status" 1
+    rm "$scratch/large"
+fi
+
 # ---- run: what cannot be served is refused ----------------------------------
 
 program=$(realpath "$(type -P env)")
