@@ -56,14 +56,20 @@ const char *ring_path(const struct ring *ring)
 	return path;
 }
 
+/* True when what is the matter at next has been so for too long. */
+static bool is_late(struct ring *ring, uint64_t now, bool over)
+{
+	if (!ring->waiting_since)
+		ring->waiting_since = now;
+	return over || now - ring->waiting_since >= RING_PATIENCE;
+}
+
 /* False while its writer may still complete the event at next. */
 static bool give_up(struct ring *ring, struct trace_event *slot, uint64_t now, bool over)
 {
 	uint64_t turn = ring->next;
 
-	if (!ring->waiting_since)
-		ring->waiting_since = now;
-	if (!over && now - ring->waiting_since < RING_PATIENCE)
+	if (!is_late(ring, now, over))
 		return false;
 	/* It may be complete after all, and is read then. */
 	if (atomic_compare_exchange_strong(&slot->sequence, &turn, ring->next + TRACE_SLOTS)) {
@@ -102,9 +108,14 @@ bool ring_next(struct ring *ring, struct trace_event *event, uint64_t now, bool 
 		uint64_t turn = atomic_load_explicit(&slot->sequence, memory_order_acquire);
 		uint64_t head = atomic_load_explicit(&ring->shared->head, memory_order_relaxed);
 
-		ring->damaged = !is_sound(ring, turn, head);
-		if (ring->damaged || head == ring->next)
+		if (!is_sound(ring, turn, head)) {
+			ring->damaged = is_late(ring, now, over);
 			break;
+		}
+		if (head == ring->next) {
+			ring->waiting_since = 0;
+			break;
+		}
 		if (turn == ring->next + 1) {
 			read_event(ring, slot, event);
 			return true;

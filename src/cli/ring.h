@@ -12,11 +12,14 @@ struct ring {
 	int fd;	       /* of the memory, which has no name */
 	uint64_t next; /* position to be read */
 	uint64_t given_up;
-	uint64_t waiting_since; /* for the writer of next; 0: nobody */
+	uint64_t waiting_since; /* for the writer of next, or for sound numbers; 0: for nothing */
 	bool damaged;		/* a program has overwritten it: nothing more is read */
 };
 
-/* How long a writer may take from its place in the ring to the complete event, in ns. */
+/*
+ * How long a writer may take from its place in the ring to the complete event,
+ * and numbers may contradict each other, in ns.
+ */
 #define RING_PATIENCE UINT64_C(1000000000)
 
 /* 0 or a negative errno. */

@@ -184,6 +184,26 @@ START_TEST(reader_stops_where_the_ring_is_overwritten)
 }
 END_TEST
 
+START_TEST(numbers_that_are_wrong_for_a_moment)
+{
+	struct trace_event event;
+	uint64_t now = event_now();
+
+	put(1);
+	ring.shared->head = 0;
+	ck_assert(!ring_next(&ring, &event, now, false));
+	ck_assert(!ring_next(&ring, &event, now + RING_PATIENCE - 1, false));
+	ring.shared->head = ring.next + 1;
+	expect(1);
+	ck_assert(!next(&event));
+	ring.shared->head = 0;
+	ck_assert(!ring_next(&ring, &event, now + 2 * RING_PATIENCE, false));
+	ck_assert(!ring.damaged);
+	ck_assert(!ring_next(&ring, &event, now + 3 * RING_PATIENCE, false));
+	ck_assert(ring.damaged);
+}
+END_TEST
+
 START_TEST(writer_gives_up_on_a_wild_sequence)
 {
 	for (unsigned int i = 0; i < TRACE_SLOTS; i++)
@@ -423,6 +443,7 @@ Suite *suite_event(void)
 	tcase_add_test(tests, dead_writer_holds_nobody_up);
 	tcase_add_test(tests, nobody_is_waited_for_at_the_end);
 	tcase_add_loop_test(tests, reader_stops_where_the_ring_is_overwritten, 0, 5);
+	tcase_add_test(tests, numbers_that_are_wrong_for_a_moment);
 	tcase_add_test(tests, writer_gives_up_on_a_wild_sequence);
 	tcase_add_loop_test(tests, random_bytes_harm_nobody, 0, 64);
 	tcase_add_test(tests, nobody_shortens_the_ring);
