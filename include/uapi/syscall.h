@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* System calls that older headers lack; the numbers are the same on every machine. */
+/* System calls that older headers lack; the newer numbers are the same on every machine. */
 #ifndef UAPI_SYSCALL_H
 #define UAPI_SYSCALL_H
 
 #include <stdint.h>
 #include <sys/syscall.h>
 
+#ifndef SYS_statx
+#ifdef __x86_64__
+#define SYS_statx 332
+#else
+#define SYS_statx 291
+#endif
+#endif
 #ifndef SYS_close_range
 #define SYS_close_range 436
 #endif
@@ -23,6 +30,45 @@
 #ifndef CLOSE_RANGE_CLOEXEC
 #define CLOSE_RANGE_CLOEXEC (1U << 2)
 #endif
+
+/* a flag of pwritev2() */
+#define UAPI_RWF_NOWAIT 0x8
+
+/* struct statx of <linux/stat.h>, of which libcs have one of their own, and what it is asked for */
+#define UAPI_AT_STATX_DONT_SYNC 0x4000
+#define UAPI_STATX_TYPE		0x1U
+#define UAPI_STATX_INO		0x100U
+#define UAPI_STATX_BTIME	0x800U
+
+struct uapi_statx_timestamp {
+	int64_t tv_sec;
+	uint32_t tv_nsec;
+	int32_t reserved;
+};
+
+struct uapi_statx {
+	uint32_t mask;
+	uint32_t blksize;
+	uint64_t attributes;
+	uint32_t nlink;
+	uint32_t uid;
+	uint32_t gid;
+	uint16_t mode;
+	uint16_t spare0;
+	uint64_t ino;
+	uint64_t size;
+	uint64_t blocks;
+	uint64_t attributes_mask;
+	struct uapi_statx_timestamp atime;
+	struct uapi_statx_timestamp btime;
+	struct uapi_statx_timestamp ctime;
+	struct uapi_statx_timestamp mtime;
+	uint32_t rdev_major;
+	uint32_t rdev_minor;
+	uint32_t dev_major;
+	uint32_t dev_minor;
+	uint64_t spare[14];
+};
 
 /* struct open_how of <linux/openat2.h>, as it was first */
 struct uapi_open_how {

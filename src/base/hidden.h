@@ -15,7 +15,7 @@
 /* The owner's handle; it follows the descriptor where that has to move. */
 struct hidden {
 	struct object object;
-	int fd; /* -1: none */
+	_Atomic(int) fd; /* -1: none. Only the log reads it without the lock. */
 };
 
 #define HIDDEN_NONE                                                                                \

@@ -19,6 +19,13 @@ struct lock_saved {
 struct lock_saved lock_enter(void);
 void lock_leave(struct lock_saved saved);
 
+/*
+ * Calls what() where the calling thread does not hold the lock and its signals
+ * are its own: at once, or when it leaves the lock. There is one such errand at
+ * a time, and another thread's lock_leave() may be faster. Async-signal-safe.
+ */
+void lock_run_after(void (*what)(void));
+
 /* In the child of a fork that was made without taking the lock. */
 void lock_reset(void);
 

@@ -6,9 +6,7 @@
 #include <sys/auxv.h>
 
 #include "base/event.h"
-#include "base/hidden.h"
 #include "base/log.h"
-#include "base/sys.h"
 
 #define PREFIX "NOIOMMU_SHIM_"
 
@@ -53,16 +51,11 @@ static void set_log(const char *variable, const char *value)
 
 static void set_log_file(const char *variable, const char *value)
 {
-	int fd = (int)sys_call(SYS_openat, AT_FDCWD, (long)value,
-			       O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY,
-			       0600, 0, 0);
+	int ret = log_to_file(value);
 
-	if (fd < 0) {
+	if (ret)
 		log_warn("%s: cannot open '%s' (%e); the log goes to standard error", variable,
-			 value, fd);
-		return;
-	}
-	hidden_take(&log_file, fd);
+			 value, ret);
 }
 
 static void set_trace(const char *variable, const char *value)

@@ -116,6 +116,12 @@ static inline int sys_madvise(void *addr, size_t len, int advice)
 	return (int)sys_call(SYS_madvise, (long)addr, (long)len, advice, 0, 0, 0);
 }
 
+/* Sets are the kernel's own: 64 bits, of which the lowest is signal 1. Either may be NULL. */
+static inline void sys_sigprocmask(int how, const uint64_t *set, uint64_t *old)
+{
+	sys_call(SYS_rt_sigprocmask, how, (long)set, (long)old, sizeof(uint64_t), 0, 0);
+}
+
 static inline pid_t sys_getpid(void)
 {
 	return (pid_t)sys_call(SYS_getpid, 0, 0, 0, 0, 0, 0);

@@ -7,6 +7,7 @@
 
 #include "base/dir.h"
 #include "base/lock.h"
+#include "base/log.h"
 #include "base/process.h"
 #include "base/settings.h"
 #include "base/state.h"
@@ -49,6 +50,7 @@ void start_init(char **envp)
 
 	/* Before the host's own handlers, so that in a fork ours run inside of them. */
 	pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+	log_start();
 	settings_read(envp);
 	dir_each("/proc/self/fd", adopt_inherited, NULL);
 	state_show();

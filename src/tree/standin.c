@@ -10,6 +10,7 @@
 #include "base/lock.h"
 #include "base/log.h"
 #include "base/process.h"
+#include "base/quiet.h"
 #include "base/slab.h"
 #include "base/sys.h"
 #include "base/user.h"
@@ -25,12 +26,18 @@ static void release(struct object *object)
 static int put_text(const char *text, int fd, int flags)
 {
 	char path[64];
-	int memory, again, ret;
+	int memory, again;
+	ssize_t ret;
 
 	memory = (int)sys_call(SYS_memfd_create, (long)"noiommu-shim", MFD_CLOEXEC, 0, 0, 0, 0);
 	if (memory < 0)
 		return memory;
-	sys_write(memory, text, strlen(text));
+	/* RLIMIT_FSIZE can refuse it; a part of the text would be another text. */
+	ret = quiet_write(memory, text, strlen(text));
+	if (ret != (ssize_t)strlen(text)) {
+		sys_close(memory);
+		return ret < 0 ? (int)ret : -EFBIG;
+	}
 	/* Opened again, it has the access mode and the position of a fresh open. */
 	format(path, sizeof(path), "/proc/self/fd/%d", memory);
 	again = sys_openat(AT_FDCWD, path, flags & (O_ACCMODE | O_CLOEXEC | O_NONBLOCK));
@@ -39,7 +46,7 @@ static int put_text(const char *text, int fd, int flags)
 		return again;
 	ret = sys_dup3(again, fd, flags & O_CLOEXEC);
 	sys_close(again);
-	return ret < 0 ? ret : 0;
+	return ret < 0 ? (int)ret : 0;
 }
 
 int standin_enter(const struct view *view, int fd)

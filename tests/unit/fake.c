@@ -796,6 +796,8 @@ long fake_sys_call(long nr, long a, long b, long c, long d, long e, long f)
 		if (fake.process_vm_error)
 			return -fake.process_vm_error;
 		return do_process_vm_readv((const struct iovec *)b, (const struct iovec *)d);
+	case SYS_statx:
+		return -ENOSYS;
 	case SYS_sched_yield:
 		fake.moving -= fake.moving > 0;
 		return 0;
@@ -808,6 +810,7 @@ long fake_sys_call(long nr, long a, long b, long c, long d, long e, long f)
 	case SYS_madvise:
 	case SYS_futex:
 	case SYS_rt_sigprocmask:
+	case SYS_rt_sigpending:
 		return sys_call_kernel(nr, a, b, c, d, e, f);
 	case SYS_read:
 	case SYS_pread64:

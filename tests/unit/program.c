@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/lock.h"
+#include "base/log.h"
 #include "fake.h"
 #include "pin/pin.h"
 #include "preload/slow.h"
@@ -238,10 +240,15 @@ void other_close(const struct other *other)
 
 static void setup(bool groups)
 {
+	struct lock_saved saved;
+
 	fake_boot(2, groups);
 	/* Without groups of the kernel's own they have the numbers of the cdevs. */
 	first_group = groups ? FAKE_FIRST_GROUP : 0;
 	sys_call = fake_sys_call;
+	saved = lock_enter();
+	log_start();
+	lock_leave(saved);
 }
 
 void program_setup(void)

@@ -11,6 +11,7 @@ Suite *suite_hidden(void);
 Suite *suite_user(void);
 Suite *suite_lock(void);
 Suite *suite_log(void);
+Suite *suite_destination(void);
 Suite *suite_settings(void);
 Suite *suite_event(void);
 Suite *suite_pin(void);

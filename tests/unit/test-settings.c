@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* AT_SECURE cannot be had in a test: such a process runs another user's file. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -131,13 +133,34 @@ START_TEST(log_goes_to_a_file)
 	snprintf(entry, sizeof(entry), "NOIOMMU_SHIM_LOG_FILE=%s", path);
 	set(entry);
 	log_error("to the file");
-	hidden_close(&log_file);
+	log_start();
 	len = read(fd, text, sizeof(text) - 1);
 	ck_assert_int_gt(len, 0);
 	text[len] = '\0';
 	ck_assert_ptr_nonnull(strstr(text, "error: to the file\n"));
 	close(fd);
 	unlink(path);
+}
+END_TEST
+
+/* A pipe would keep whoever opens it waiting for a reader. */
+START_TEST(log_file_that_is_none)
+{
+	char path[] = "/tmp/noiommu-shim-test-XXXXXX", fifo[64], link[64];
+
+	ck_assert_ptr_nonnull(mkdtemp(path));
+	snprintf(fifo, sizeof(fifo), "%s/fifo", path);
+	snprintf(link, sizeof(link), "%s/link", path);
+	ck_assert_int_eq(mkfifo(fifo, 0600), 0);
+	ck_assert_int_eq(symlink("/tmp/nowhere", link), 0);
+	sys_call = sys_call_kernel;
+	ck_assert_int_eq(log_to_file(fifo), -EINVAL);
+	ck_assert_int_eq(log_to_file("/dev/null"), -EINVAL);
+	ck_assert_int_eq(log_to_file(link), -ELOOP);
+	ck_assert_int_lt(log_to_file(path), 0);
+	unlink(fifo);
+	unlink(link);
+	rmdir(path);
 }
 END_TEST
 
@@ -163,6 +186,7 @@ Suite *suite_settings(void)
 	tcase_add_loop_test(tc, unknown_variable_is_warned_about, 0, 4);
 	tcase_add_test(tc, others_are_not_ours);
 	tcase_add_test(tc, log_goes_to_a_file);
+	tcase_add_test(tc, log_file_that_is_none);
 	tcase_add_test(tc, log_file_that_cannot_be);
 	suite_add_tcase(suite, tc);
 	return suite;
