@@ -25,6 +25,9 @@
 #ifndef SYS_faccessat2
 #define SYS_faccessat2 439
 #endif
+#ifndef SYS_process_madvise
+#define SYS_process_madvise 440
+#endif
 
 /* flags of close_range() */
 #ifndef CLOSE_RANGE_CLOEXEC

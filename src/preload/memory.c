@@ -52,6 +52,13 @@ int madvise(void *addr, size_t len, int advice)
 	return slow_advised(addr, len, advice, NEXT(madvise)(addr, len, advice));
 }
 
+ssize_t process_madvise(int pidfd, const struct iovec *iov, size_t count, int advice,
+			unsigned int flags)
+{
+	return slow_process_advised(iov, count, advice,
+				    NEXT(process_madvise)(pidfd, iov, count, advice, flags));
+}
+
 int brk(void *end)
 {
 	char *old = memory_told(NULL, SIZE_MAX) ? NEXT(sbrk)(0) : end;
@@ -186,6 +193,10 @@ bool memory_by_number(long nr, const long a[6], long *ret)
 		return true;
 	case SYS_madvise:
 		*ret = slow_advised(ADDR, LEN, (int)a[2], (int)CALL);
+		return true;
+	case SYS_process_madvise:
+		*ret = slow_process_advised((const struct iovec *)a[1], (size_t)a[2], (int)a[3],
+					    CALL);
 		return true;
 	case SYS_remap_file_pages:
 		*ret = slow_remap_file_pages(ADDR, LEN, (int)a[2], (size_t)a[3], (int)a[4],

@@ -73,6 +73,13 @@ static int get_descriptor(int pidfd, int fd, unsigned int flags)
 	return (int)result(sys_call(SYS_pidfd_getfd, pidfd, fd, flags, 0, 0, 0));
 }
 
+static ssize_t advise_vectors(int pidfd, const struct iovec *iov, size_t count, int advice,
+			      unsigned int flags)
+{
+	return result(
+		sys_call(SYS_process_madvise, pidfd, (long)iov, (long)count, advice, flags, 0));
+}
+
 static int close_numbers(unsigned int first, unsigned int last, int flags)
 {
 	return (int)result(sys_call(SYS_close_range, first, last, flags, 0, 0, 0));
@@ -102,6 +109,7 @@ static const struct {
 	{&next.pwritev2, write_vectors},
 	{&next.pwritev64v2, write_vectors},
 	{&next.pidfd_getfd, get_descriptor},
+	{&next.process_madvise, advise_vectors},
 	{&next.close_range, close_numbers},
 	{&next.closefrom, close_numbers_from},
 };

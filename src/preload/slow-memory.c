@@ -7,6 +7,7 @@
 
 #include "base/event.h"
 #include "base/sys.h"
+#include "base/user.h"
 #include "door/observe.h"
 #include "preload/slow.h"
 
@@ -15,6 +16,9 @@
 #define MADV_DONTNEED_LOCKED 24
 #endif
 #define MADV_GUARD_INSTALL 102
+#ifndef FALLOC_FL_WRITE_ZEROES
+#define FALLOC_FL_WRITE_ZEROES 0x80
+#endif
 
 /* ---- mapping over something ---- */
 
@@ -119,20 +123,57 @@ int slow_shmdt(const void *addr, __typeof__(shmdt) *call)
 	return ret;
 }
 
-int slow_advised(void *addr, size_t len, int advice, int ret)
+/*
+ * The range was advised, or a part of it: then what is pinned is looked at. A page that
+ * MADV_FREE named is not gone yet, and one that it did not reach looks the same.
+ */
+static void advised(void *addr, size_t len, int advice, bool whole)
 {
 	/* What goes out of a file goes from its other mappings, too. */
-	if (!ret && advice == MADV_REMOVE && store_count())
+	if (advice == MADV_REMOVE && store_count())
 		memory_removed((uintptr_t)addr, len);
-	if (ret || !memory_told(addr, len))
-		return ret;
+	if (!memory_told(addr, len))
+		return;
 	switch (advice) {
+	case MADV_FREE:
+		if (whole)
+			memory_discarded((uintptr_t)addr, len, false);
+		break;
 	case MADV_DONTNEED:
 	case MADV_DONTNEED_LOCKED:
-	case MADV_FREE:
 	case MADV_GUARD_INSTALL:
-		memory_discarded((uintptr_t)addr, len, advice != MADV_FREE);
+		memory_discarded((uintptr_t)addr, len, true);
 		break;
+	}
+}
+
+/* Where nothing is mapped in a part of the range, the rest was advised: mm/madvise.c. */
+int slow_advised(void *addr, size_t len, int advice, int ret)
+{
+	if (!ret || errno == ENOMEM)
+		advised(addr, len, advice, !ret);
+	return ret;
+}
+
+/*
+ * The kernel discards no other process's memory (process_madvise_remote_valid() in
+ * mm/madvise.c): whatever the descriptor says, this was the memory of our own. ret are the
+ * bytes of all ranges that were advised wholly; the next one can have been in part.
+ */
+ssize_t slow_process_advised(const struct iovec *iov, size_t count, int advice, ssize_t ret)
+{
+	size_t left = ret < 0 ? 0 : (size_t)ret;
+	struct iovec part;
+
+	if ((ret < 0 && errno != ENOMEM) || !memory_told(NULL, SIZE_MAX))
+		return ret;
+	for (size_t i = 0; i < count && !user_read(&part, iov + i, sizeof(part)); i++) {
+		bool whole = part.iov_len <= left;
+
+		advised(part.iov_base, part.iov_len, advice, whole);
+		if (!whole)
+			break;
+		left -= part.iov_len;
 	}
 	return ret;
 }
@@ -176,7 +217,12 @@ void *slow_mremap(void *addr, size_t len, size_t new_len, int flags, void *to,
 
 int slow_allocated(int fd, int mode, off_t pos, off_t len, int ret)
 {
-	if (!ret && mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_COLLAPSE_RANGE))
+	if (ret)
+		return ret;
+	/* These take all pages out of memory from there on: the rest of the file moves. */
+	if (mode & (FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE))
+		memory_punched(fd, pos, INT64_MAX - pos);
+	else if (mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE | FALLOC_FL_WRITE_ZEROES))
 		memory_punched(fd, pos, len);
 	return ret;
 }

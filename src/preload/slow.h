@@ -101,6 +101,7 @@ int slow_ftruncate(int fd, off_t len, __typeof__(ftruncate) *call);
 
 /* These were made, and returned ret, which is returned. */
 int slow_advised(void *addr, size_t len, int advice, int ret);
+ssize_t slow_process_advised(const struct iovec *iov, size_t count, int advice, ssize_t ret);
 int slow_allocated(int fd, int mode, off_t pos, off_t len, int ret);
 int slow_truncated(const char *path, off_t len, int ret);
 

@@ -96,6 +96,23 @@ CASE(madvise)
 	CALL(the.madvise(map, PAGE, MADV_DONTNEED));
 }
 
+CASE(process_madvise)
+{
+	int self = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	char *map = anonymous(4);
+	struct iovec ranges[] = {{map, PAGE}, {map + 2 * PAGE, PAGE}, {BAD, PAGE}};
+
+	CALL(the.process_madvise(self, ranges, 2, MADV_WILLNEED, 0));
+	CALL(the.process_madvise(self, ranges, 2, MADV_DONTNEED, 0));
+	tell("%d%d%d%d", !map[0], !map[PAGE], !map[2 * PAGE], !map[3 * PAGE]);
+	CALL(the.process_madvise(self, ranges, 3, MADV_WILLNEED, 0));
+	CALL(the.process_madvise(self, BAD, 2, MADV_WILLNEED, 0));
+	CALL(the.process_madvise(self, ranges, 5000, MADV_WILLNEED, 0));
+	CALL(the.process_madvise(self, ranges, 2, 12345, 0));
+	CALL(the.process_madvise(self, ranges, 2, MADV_WILLNEED, 1));
+	CALL(the.process_madvise(-1, ranges, 2, MADV_WILLNEED, 0));
+}
+
 CASE(brk)
 {
 	char *end = sbrk(0);

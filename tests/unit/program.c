@@ -147,6 +147,22 @@ void program_discard(uint64_t va, uint64_t len)
 	ck_assert_int_eq(slow_advised((void *)va, len, MADV_DONTNEED, 0), 0);
 }
 
+ssize_t program_process_discard(const struct iovec *ranges, size_t count, ssize_t ret)
+{
+	size_t left = ret < 0 ? 0 : (size_t)ret;
+
+	for (size_t i = 0; i < count && left >= ranges[i].iov_len; left -= ranges[i++].iov_len)
+		fake_discard((uint64_t)ranges[i].iov_base, ranges[i].iov_len);
+	errno = ENOMEM;
+	return slow_process_advised(fake_user(ranges, count * sizeof(*ranges)), count,
+				    MADV_DONTNEED, ret);
+}
+
+bool program_aio_read(int fd, off_t pos, size_t len)
+{
+	return slow_pin_before(fd, pos, len);
+}
+
 long program_status(int group)
 {
 	struct vfio_group_status status = {.argsz = sizeof(status)};

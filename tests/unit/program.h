@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 int program_open(const char *path, int flags);
 int program_close(int fd);
@@ -23,6 +24,12 @@ void program_unmap(uint64_t va, uint64_t len);
 void program_move(uint64_t from, uint64_t len, uint64_t to);
 void program_shrink(uint64_t va, uint64_t len, uint64_t new_len); /* mremap() in place */
 void program_discard(uint64_t va, uint64_t len);
+
+/* process_madvise(MADV_DONTNEED) on itself returns ret: so many bytes were discarded, or ENOMEM. */
+ssize_t program_process_discard(const struct iovec *ranges, size_t count, ssize_t ret);
+
+/* aio_read() begins. */
+bool program_aio_read(int fd, off_t pos, size_t len);
 
 /* GROUP_GET_STATUS: the flags. GROUP_SET_CONTAINER. GROUP_GET_DEVICE_FD. */
 long program_status(int group);

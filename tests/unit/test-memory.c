@@ -347,6 +347,30 @@ START_TEST(discarded)
 }
 END_TEST
 
+/* Several ranges at once, of which the kernel says how many bytes it did; then part of one. */
+START_TEST(discarded_in_ranges)
+{
+	const struct iovec ranges[] = {{(void *)BASE, 2 * FAKE_4K},
+				       {(void *)(BASE + 4 * FAKE_4K), 2 * FAKE_4K},
+				       {(void *)(BASE + 6 * FAKE_4K), 2 * FAKE_4K}};
+
+	fake_map(BASE, 8 * FAKE_4K, NULL, 0, 0);
+	look_up_together(BASE, 8);
+	ck_assert_int_eq(program_process_discard(ranges, 3, 2 * FAKE_4K), 2 * FAKE_4K);
+	ck_assert_uint_eq(fake.pinned, 1 + 6);
+	fake_touch(BASE, 8 * FAKE_4K);
+	look_up(BASE, 8);
+	ck_assert_int_eq(program_process_discard(ranges, 3, 6 * FAKE_4K), 6 * FAKE_4K);
+	ck_assert_uint_eq(fake.pinned, 1 + 2);
+	fake_touch(BASE, 8 * FAKE_4K);
+	look_up(BASE, 8);
+	/* Something in the first was not mapped: the rest of it was discarded. */
+	fake_discard(BASE, 2 * FAKE_4K);
+	ck_assert_int_eq(program_process_discard(ranges, 3, -1), -1);
+	ck_assert_uint_eq(fake.pinned, 1 + 6);
+}
+END_TEST
+
 START_TEST(guarded)
 {
 	uint64_t entry = 0;
@@ -459,6 +483,7 @@ Suite *suite_memory(void)
 	tcase_add_test(tc, not_moved);
 	tcase_add_loop_test(tc, cannot_be_held, 0, 10);
 	tcase_add_test(tc, discarded);
+	tcase_add_test(tc, discarded_in_ranges);
 	tcase_add_test(tc, guarded);
 	tcase_add_loop_test(tc, punched, 0, 2);
 	tcase_add_test(tc, punched_behind_the_mapping);

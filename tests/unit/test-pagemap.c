@@ -70,6 +70,31 @@ START_TEST(one_page_is_pinned)
 }
 END_TEST
 
+START_TEST(asynchronous_read)
+{
+	fake_map(BASE, 100 * FAKE_4K, NULL, 0, 0);
+	ck_assert(program_aio_read(pagemap, position(BASE), 100 * sizeof(uint64_t)));
+	ck_assert_uint_eq(fake.pinned, 1 + 100);
+	/* Past the end of the file, and before its begin. */
+	ck_assert(program_aio_read(pagemap, position(FAKE_TASK) - 16, 4096));
+	ck_assert(program_aio_read(pagemap, -8, 4096));
+	ck_assert_uint_eq(fake.pinned, 1 + 100);
+}
+END_TEST
+
+/* More than a driver looks up at once pins nothing, and takes no time. */
+START_TEST(huge_asynchronous_read)
+{
+	static const size_t sizes[] = {SIZE_MAX, SIZE_MAX & ~(size_t)7, INT64_MAX, UINT32_MAX};
+
+	fake_map(BASE, 100 * FAKE_4K, NULL, 0, 0);
+	fake.calls = 0;
+	ck_assert(program_aio_read(pagemap, position(BASE), sizes[_i]));
+	ck_assert_uint_le(fake.calls, 2);
+	ck_assert_uint_eq(fake.pinned, 0);
+}
+END_TEST
+
 START_TEST(flags_are_the_kernels)
 {
 	uint64_t entries[4], real[4];
@@ -863,6 +888,8 @@ Suite *suite_pagemap(void)
 	tcase_set_timeout(tc, 20);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, one_page_is_pinned);
+	tcase_add_test(tc, asynchronous_read);
+	tcase_add_loop_test(tc, huge_asynchronous_read, 0, 4);
 	tcase_add_test(tc, flags_are_the_kernels);
 	tcase_add_test(tc, what_is_not_memory);
 	tcase_add_test(tc, no_access);
