@@ -12,6 +12,7 @@
 #include "base/settings.h"
 #include "base/sys.h"
 #include "door/fd.h"
+#include "iommufd/idle.h"
 #include "pin/answer.h"
 #include "pin/pagemap.h"
 #include "pin/pin.h"
@@ -38,8 +39,8 @@ static void report(uint64_t va, const uint64_t *entries, size_t n)
  * was read. Only if it is to be changed, or be refused, fd is looked at, and
  * what was pinned for another file is unpinned.
  */
-static __attribute__((noinline)) int look_up(int fd, uint64_t va, uint64_t *entries, size_t n,
-					     off_t pos, size_t *changed)
+static int look_up_once(int fd, uint64_t va, uint64_t *entries, size_t n, off_t pos,
+			size_t *changed)
 {
 	struct lock_saved saved = lock_enter();
 	const uint64_t read = *entries;
@@ -58,6 +59,19 @@ static __attribute__((noinline)) int look_up(int fd, uint64_t va, uint64_t *entr
 		ret = 0;
 	}
 	lock_leave(saved);
+	return ret;
+}
+
+/* Looking through other processes may wait for them, and is done without the lock. */
+static __attribute__((noinline)) int look_up(int fd, uint64_t va, uint64_t *entries, size_t n,
+					     off_t pos, size_t *changed)
+{
+	int ret = look_up_once(fd, va, entries, n, pos, changed);
+
+	while (ret == -EAGAIN) {
+		idle_survey();
+		ret = look_up_once(fd, va, entries, n, pos, changed);
+	}
 	return ret;
 }
 

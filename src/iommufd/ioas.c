@@ -4,11 +4,8 @@
 #include <errno.h>
 #include <stddef.h>
 
-#include "base/event.h"
 #include "base/hidden.h"
-#include "base/log.h"
 #include "base/sys.h"
-#include "iommufd/cdev.h"
 #include "iommufd/family.h"
 #include "uapi/iommufd.h"
 #include "uapi/vfio.h"
@@ -213,42 +210,12 @@ int ioas_attach(int fd, const unsigned char *token)
 	return sys_ioctl(fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach);
 }
 
-/* -EBUSY where the device is not to be had, in whatever words. */
-static int make_table_by(int fd, int lock)
+int ioas_make_table(int fd)
 {
 	uint32_t dev_id;
-	int ret = cdev_lock(lock, CDEV_LOCK_LENDING, CDEV_EXCLUSIVE);
+	int ret = bind_device(fd, NULL, &dev_id);
 
-	if (!ret)
-		ret = bind_device(fd, NULL, &dev_id);
-	if (!ret)
-		ret = make_page_table(dev_id);
-	return !ret || ret == -EPERM || ret == -ENOMEM ? ret : -EBUSY;
-}
-
-/*
- * What made the page table stays when the device that lent itself is closed.
- * The lock is another open file's, because the kernel lets go of a file's locks
- * before it closes the device (__fput() in fs/file_table.c).
- */
-static int lend(const struct cdev *cdev, void *arg)
-{
-	int *why = arg;
-	int lock = cdev_open(cdev->index);
-	int fd = lock < 0 ? lock : cdev_open(cdev->index);
-
-	if (fd >= 0) {
-		*why = make_table_by(fd, lock);
-		sys_close(fd);
-		event_attach(cdev->name, true, *why);
-	} else {
-		*why = fd;
-	}
-	if (lock >= 0)
-		sys_close(lock);
-	if (!*why)
-		log_info("%s lent its page table: memory is pinned from now on", cdev->name);
-	return iommufd.has_table;
+	return ret ? ret : make_page_table(dev_id);
 }
 
 bool ioas_has_table(void)
@@ -259,19 +226,6 @@ bool ioas_has_table(void)
 bool ioas_check(void)
 {
 	return hidden_check(&iommufd.fd);
-}
-
-int ioas_page_table(void)
-{
-	int why = -ENODEV;
-	int ret = ioas_open();
-
-	if (ret || iommufd.has_table)
-		return ret;
-	ret = cdev_each(lend, &why);
-	if (ret < 0)
-		return ret;
-	return ret ? 0 : why;
 }
 
 bool ioas_has_get_pa(void)

@@ -28,14 +28,13 @@ int ioas_fd(void);
 unsigned int ioas_generation(void);
 
 /*
- * Makes sure that the IOAS has a page table. Where none is there yet a free
- * device lends itself for a moment (and is reset by that). -ENODEV: there is
- * no no-IOMMU device; -EBUSY: all are in use; -EPERM: no CAP_SYS_RAWIO.
+ * Makes the IOAS's page table with the device open under fd, which is not bound
+ * and is after that. The page table stays when the device is closed.
  */
-int ioas_page_table(void);
+int ioas_make_table(int fd);
 
 /*
- * True when it had one the last time. That does not look at the descriptor:
+ * True when the IOAS had a page table the last time. That does not look at the descriptor:
  * when it was closed or replaced behind the library's back, IOMMU_IOAS_MAP
  * fails, which no other file knows, and then ioas_check() tells.
  */

@@ -9,11 +9,11 @@
 #include "base/settings.h"
 #include "base/sys.h"
 #include "iommufd/ioas.h"
+#include "iommufd/lend.h"
 #include "pin/deferred.h"
 #include "pin/maps.h"
 #include "pin/pin.h"
 #include "pin/sweep.h"
-#include "vfio/group.h"
 
 static void complain(uint64_t va, int error)
 {
@@ -35,8 +35,8 @@ static void complain(uint64_t va, int error)
 			  error);
 		break;
 	case -EBUSY:
-		log_error("cannot pin a page (EBUSY): every no-IOMMU device is in use by another "
-			  "process");
+		log_error("cannot pin a page (EBUSY): every no-IOMMU device is in use, and without "
+			  "CAP_SYS_ADMIN the page cannot be kept for later");
 		break;
 	case -EFAULT:
 		log_error("cannot pin the page at 0x%lx (EFAULT): no device can be given memory "
@@ -56,6 +56,9 @@ static int give_up(uint64_t va, int error)
 {
 	uint64_t entry = PAGEMAP_PRESENT | PAGEMAP_PFN;
 
+	/* To be done again after a survey: answer_pin(). */
+	if (error == -EAGAIN)
+		return error;
 	maps_entries(maps_pagemap(), va, &entry, 1);
 	/*
 	 * No memory: gone by now, or not for the program itself to read, as with
@@ -93,7 +96,7 @@ static int pin_now(uint64_t va, uint64_t len, unsigned int shift, bool shared)
 
 	if (!ret || ioas_check())
 		return ret;
-	ret = group_page_table();
+	ret = lend_page_table();
 	return ret ? ret : pin_add(va, len, shift, shared);
 }
 
@@ -249,7 +252,7 @@ int answer_settle(void)
 /* Pins what is not yet pinned, and puts the frames into the entries. */
 int answer_pin(int fd, uint64_t va, uint64_t *entries, size_t n, off_t pos, size_t *changed)
 {
-	int ret = group_page_table();
+	int ret = lend_page_table();
 
 	if (ret == -EBUSY) {
 		ret = deferred_add(va, entries, n);

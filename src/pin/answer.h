@@ -17,7 +17,7 @@ bool answer_is_first(uint64_t va, uint64_t entry);
  * Pins the pages of the n entries that were read at pos of fd, and puts their
  * frames into the entries, of which *changed differ then. answer_entries() is
  * for entries of which some can be what they have to be already. 0, or the
- * negative errno of the lookup.
+ * negative errno of the lookup. -EAGAIN: to be called again after idle_survey().
  */
 int answer_pin(int fd, uint64_t va, uint64_t *entries, size_t n, off_t pos, size_t *changed);
 int answer_entries(int fd, uint64_t va, uint64_t *entries, size_t n, off_t pos, size_t *changed);

@@ -9,6 +9,7 @@
 #include "base/sys.h"
 #include "iommufd/family.h"
 #include "iommufd/ioas.h"
+#include "iommufd/lend.h"
 #include "pin/store.h"
 
 /* A window is as large as the address space; the first is the kernel's to choose from. */
@@ -89,7 +90,9 @@ static struct store *ready(int *error)
 {
 	struct store *s = store_get();
 
-	*error = s ? ioas_page_table() : -ENOMEM;
+	*error = s ? ioas_open() : -ENOMEM;
+	if (!*error)
+		*error = lend_page_table();
 	if (*error)
 		return NULL;
 	if (s->generation != ioas_generation()) {

@@ -39,19 +39,6 @@ static int fd_of(const struct group *group)
 	return fd;
 }
 
-static void guard(struct group *group)
-{
-	char path[64];
-	int fd;
-
-	if (!view_kernel_has_group(&group->cdev))
-		return;
-	format(path, sizeof(path), "/dev/vfio/noiommu-%u", view_group_of(&group->cdev));
-	fd = sys_open(path, O_RDWR | O_CLOEXEC);
-	if (fd >= 0)
-		hidden_take(&group->guard, fd);
-}
-
 static struct group *find_group(unsigned int index)
 {
 	struct group *group = all_groups;
@@ -84,7 +71,7 @@ static void release_group(struct object *object)
 	while (*at != group)
 		at = &(*at)->next;
 	*at = group->next;
-	hidden_close(&group->guard);
+	guard_remove(&group->guard);
 	/* A related process may have it open still. */
 	if (!group_is_held(group->cdev.index))
 		detach(group->shared);
@@ -103,7 +90,7 @@ static struct group *new_group(const struct cdev *cdev)
 	group->object.flags = object_file_flags(O_RDWR);
 	group->shared = shared;
 	group->cdev = *cdev;
-	group->guard.fd = -1;
+	guard_add(&group->guard, view_kernel_has_group(cdev) ? view_group_of(cdev) : GUARD_NONE);
 	group->next = all_groups;
 	all_groups = group;
 	return group;
@@ -169,7 +156,7 @@ int group_open(const struct view *view, int fd, int flags)
 		int dup = (int)sys_fcntl(fd, F_DUPFD_CLOEXEC, 0);
 
 		if (dup >= 0)
-			hidden_take(&group->guard, dup);
+			guard_take(&group->guard, dup);
 		at = sys_dup3(cdev, fd, flags & O_CLOEXEC);
 	} else {
 		at = (int)sys_fcntl(cdev, flags & O_CLOEXEC ? F_DUPFD_CLOEXEC : F_DUPFD, 0);
@@ -392,7 +379,7 @@ static void reopen(struct group *group)
 	cdev_lock(with.fd, CDEV_LOCK_GROUP, CDEV_EXCLUSIVE);
 	mark(group, with.fd);
 	sys_close(with.fd);
-	guard(group);
+	guard_hold(&group->guard);
 }
 
 static void clear_master(int fd)
@@ -555,7 +542,7 @@ static int bind_device(struct group *group, const unsigned char *token)
 {
 	int ret;
 
-	hidden_close(&group->guard);
+	guard_let_go(&group->guard);
 	/* The device may be lending its page table to somebody at this moment. */
 	cdev_wait_lending(group->cdev.index);
 	ret = ioas_attach(fd_of(group), token);
@@ -584,7 +571,7 @@ void group_unbind(struct group *group)
 	if (group_is_bound(group))
 		close_device(group);
 	else
-		guard(group);
+		guard_hold(&group->guard);
 }
 
 /* Opens the device, of which new already is the descriptor. */
@@ -728,7 +715,7 @@ static long unset_container(struct group *group, int fd)
 void group_before_fork(void)
 {
 	for (struct group *group = all_groups; group; group = group->next) {
-		if (hidden_check(&group->guard) && group_bind(group))
+		if (hidden_check(&group->guard.file) && group_bind(group))
 			group_unbind(group);
 		cdev_lock(fd_of(group), CDEV_LOCK_PASSED, CDEV_SHARED);
 	}
@@ -756,23 +743,4 @@ long group_ioctl(struct group *group, int fd, unsigned int cmd, unsigned long ar
 	default:
 		return -ENOTTY;
 	}
-}
-
-/*
- * A page table before any device is open. Where this process holds the only
- * devices that are free, their guards stand aside for the moment.
- */
-int group_page_table(void)
-{
-	int ret = ioas_has_table() ? 0 : ioas_page_table();
-
-	if (ret != -EBUSY)
-		return ret;
-	for (struct group *group = all_groups; group; group = group->next)
-		hidden_close(&group->guard);
-	ret = ioas_page_table();
-	for (struct group *group = all_groups; group; group = group->next)
-		if (!group->is_open)
-			guard(group);
-	return ret;
 }

@@ -13,7 +13,7 @@
 #define VFIO_GROUP_H
 
 #include "base/fdtab.h"
-#include "base/hidden.h"
+#include "iommufd/guard.h"
 #include "vfio/shared.h"
 #include "tree/view.h"
 
@@ -25,11 +25,7 @@ struct group {
 	struct device *devices;	 /* its open files in this process, the newest first */
 	bool is_open;		 /* the device, in this process; a mapped BAR keeps it so */
 	struct device *received; /* NULL: nothing came of which it is not known what it is */
-	/*
-	 * The kernel's own group, held open while the device is not bound, so
-	 * that nobody else can have it. A bound device keeps it shut by itself.
-	 */
-	struct hidden guard;
+	struct guard guard;
 };
 
 /* What one VFIO_GROUP_GET_DEVICE_FD opened. */
@@ -86,8 +82,5 @@ bool group_has_mark(unsigned int container);
  */
 void group_before_fork(void);
 void group_after_fork_in_child(void);
-
-/* Makes sure of a page table, with a device of this process if no other is free. */
-int group_page_table(void);
 
 #endif

@@ -25,13 +25,16 @@ enum fake_type {
 	FAKE_CDEV,
 	FAKE_GROUP,
 	FAKE_PIPE,
+	FAKE_ENABLE, /* of a device in sysfs */
+	FAKE_CONFIG,
+	FAKE_LINES, /* what fake_add_lines() was given */
 };
 
 struct fake_node {
 	struct fake_node *next;
 	enum fake_type type;
 	char path[128];
-	char target[128]; /* of a link */
+	char target[128]; /* of a link; of FAKE_LINES what is read */
 	unsigned int device;
 	const struct fake_open *about; /* of fdinfo */
 	dev_t dev, rdev;
@@ -68,6 +71,7 @@ int fake_procmap_query(void *arg);
 /* ---- fake-iommufd.c: /dev/iommu and the devices ---- */
 
 void fake_iommufd_boot(void);
+bool fake_device_is_bound(unsigned int device);
 struct fake_iommufd *fake_iommufd_new(void);
 long fake_iommufd_ioctl(struct fake_iommufd *iommufd, unsigned int cmd, void *arg);
 long fake_device_ioctl(struct fake_open *cdev, unsigned int cmd, void *arg);

@@ -2,6 +2,7 @@
 /* The fake kernel's iommufd and its no-IOMMU devices. */
 #include <check.h>
 #include <errno.h>
+#include <linux/pci_regs.h>
 #include <string.h>
 
 #include "fake-inside.h"
@@ -40,6 +41,11 @@ static struct {
 void fake_iommufd_boot(void)
 {
 	memset(devices, 0, sizeof(devices));
+}
+
+bool fake_device_is_bound(unsigned int device)
+{
+	return devices[device].bound;
 }
 
 struct fake_iommufd *fake_iommufd_new(void)
@@ -392,6 +398,10 @@ static int bind_iommufd(struct fake_open *cdev, struct shim_vfio_device_bind_iom
 	cdev->iommufd = to->iommufd;
 	cdev->iommufd->refs++;
 	fake.device_opens++;
+	fake.config[device][PCI_COMMAND] &= (unsigned char)~PCI_COMMAND_MASTER;
+	if (fake.reset_clears)
+		memset(fake.config[device] + PCI_CACHE_LINE_SIZE, 0,
+		       sizeof(fake.config[0]) - PCI_CACHE_LINE_SIZE);
 	bind->out_devid = ++cdev->iommufd->last_id;
 	return 0;
 }

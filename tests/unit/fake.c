@@ -92,6 +92,13 @@ void fake_add(const char *path, const char *target)
 	snprintf(node->target, sizeof(node->target), "%s", target ? target : "");
 }
 
+void fake_add_lines(const char *path, const char *lines)
+{
+	struct fake_node *node = fake_node_add(FAKE_LINES, path);
+
+	snprintf(node->target, sizeof(node->target), "%s", lines);
+}
+
 void fake_remove(const char *path)
 {
 	struct fake_node **at = &nodes;
@@ -108,6 +115,10 @@ static void add_device(unsigned int n, bool group)
 
 	snprintf(bdf, sizeof(bdf), "/sys/devices/pci0000:00/0000:00:%02x.0", 4 + n);
 	fake_add(bdf, NULL);
+	snprintf(path, sizeof(path), "%s/enable", bdf);
+	fake_node_add(FAKE_ENABLE, path)->device = n;
+	snprintf(path, sizeof(path), "%s/config", bdf);
+	fake_node_add(FAKE_CONFIG, path)->device = n;
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s", strrchr(bdf, '/') + 1);
 	snprintf(target, sizeof(target), "../../..%s", bdf + strlen("/sys"));
 	fake_add(path, target);
@@ -141,12 +152,8 @@ static void add_device(unsigned int n, bool group)
 void fake_boot(unsigned int devices, bool groups)
 {
 	static const char *const directories[] = {
-		"/",
-		"/dev",
-		"/dev/vfio",
-		"/dev/vfio/devices",
-		"/sys/class/vfio-dev",
-		"/sys/kernel/iommu_groups",
+		"/",	 "/dev",	  "/dev/vfio",		 "/dev/vfio/devices",
+		"/proc", "/proc/self/fd", "/sys/class/vfio-dev", "/sys/kernel/iommu_groups",
 	};
 
 	while (chunks) {
@@ -528,6 +535,27 @@ static ssize_t read_fdinfo(const struct fake_open *about, char *buf, size_t size
 	return len;
 }
 
+static ssize_t read_bytes(const struct fake_node *node, void *buf, size_t len, off_t pos)
+{
+	bool config = node->type == FAKE_CONFIG;
+	const void *from = config ? (const void *)fake.config[node->device] : node->target;
+	size_t size = config ? sizeof(fake.config[0]) : strlen(node->target);
+
+	if ((size_t)pos >= size)
+		return 0;
+	if (len > size - (size_t)pos)
+		len = size - (size_t)pos;
+	memcpy(buf, (const char *)from + pos, len);
+	return (ssize_t)len;
+}
+
+static ssize_t write_config(const struct fake_node *node, const void *buf, size_t len, off_t pos)
+{
+	ck_assert_int_eq(node->type, FAKE_CONFIG);
+	memcpy(fake.config[node->device] + pos, buf, len);
+	return (ssize_t)len;
+}
+
 static ssize_t do_read(const struct fake_open *open, void *buf, size_t len, off_t pos)
 {
 	char text[2] = {fake.noiommu_enabled ? 'Y' : 'N', '\n'};
@@ -537,7 +565,14 @@ static ssize_t do_read(const struct fake_open *open, void *buf, size_t len, off_
 
 	if (open->node->type == FAKE_PAGEMAP)
 		return fake_pagemap_read(buf, len, pos);
-	if (open->node->type != FAKE_TEXT)
+	if (open->node->type == FAKE_MAPS)
+		return 0;
+	if (open->node->type == FAKE_CONFIG || open->node->type == FAKE_LINES)
+		return read_bytes(open->node, buf, len, pos);
+	if (open->node->type == FAKE_ENABLE)
+		text[0] = (char)('0' + fake_device_is_bound(open->node->device) +
+				 fake.enabled[open->node->device]);
+	else if (open->node->type != FAKE_TEXT)
 		return -EINVAL;
 	if ((size_t)pos >= sizeof(text))
 		return 0;
@@ -737,6 +772,8 @@ static long call_on(struct fake_open *open, long nr, long a, long b, long c, lon
 		return ret;
 	case SYS_pread64:
 		return do_read(open, (void *)b, (size_t)c, d);
+	case SYS_pwrite64:
+		return write_config(open->node, (const void *)b, (size_t)c, d);
 	case SYS_write:
 		if (open->node->type == FAKE_PIPE)
 			return pipe_write(open, (const char *)b, (size_t)c);
@@ -811,9 +848,11 @@ long fake_sys_call(long nr, long a, long b, long c, long d, long e, long f)
 	case SYS_futex:
 	case SYS_rt_sigprocmask:
 	case SYS_rt_sigpending:
+	case SYS_clock_gettime:
 		return sys_call_kernel(nr, a, b, c, d, e, f);
 	case SYS_read:
 	case SYS_pread64:
+	case SYS_pwrite64:
 	case SYS_write:
 	case SYS_lseek:
 	case SYS_ioctl:

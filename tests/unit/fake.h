@@ -51,8 +51,11 @@ struct fake {
 	pid_t pid;		 /* 0: the real one */
 	bool needs_token;	 /* the devices are VFs whose token is fake.token */
 	unsigned char token[16];
-	bool guarded;		   /* where no page is there is a guard: MADV_GUARD_INSTALL */
-	unsigned int moving;	   /* every page is on the move, until as many sched_yield()s */
+	bool guarded;		    /* where no page is there is a guard: MADV_GUARD_INSTALL */
+	unsigned int moving;	    /* every page is on the move, until as many sched_yield()s */
+	bool enabled[FAKE_DEVICES]; /* by other than VFIO: the attribute */
+	unsigned char config[FAKE_DEVICES][64];
+	bool reset_clears;	   /* opening a device clears what config has from 0x0c on */
 	void (*would_sleep)(void); /* called where a lock is waited for: lets it go */
 
 	/* Counters. */
@@ -69,6 +72,9 @@ void fake_boot(unsigned int devices, bool groups);
 /* What the machine has by that name: a symbolic link where there is a target, else a directory. */
 void fake_add(const char *path, const char *target);
 void fake_remove(const char *path);
+
+/* A file of up to 127 bytes that can be read. */
+void fake_add_lines(const char *path, const char *lines);
 
 sys_call_fn fake_sys_call;
 

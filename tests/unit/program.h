@@ -42,6 +42,9 @@ ssize_t program_lookup(int pagemap, uint64_t va, uint64_t *entry);
 /* The frame told for va; the test fails when it is not that of a pinned page. */
 uint64_t program_frame(int pagemap, uint64_t va);
 
+/* The log without what is said of a device that lends its page table, or of none that could. */
+const char *program_log(void);
+
 /* Opens the group of a device, whatever number it has. */
 int program_open_group(unsigned int device);
 

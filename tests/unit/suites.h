@@ -19,6 +19,7 @@ Suite *suite_container(void);
 Suite *suite_group(void);
 Suite *suite_pagemap(void);
 Suite *suite_memory(void);
+Suite *suite_lend(void);
 Suite *suite_inject(void);
 
 #endif

@@ -137,7 +137,7 @@ START_TEST(alias_that_goes_too)
 	look_up_together(BASE, 8);
 	program_unmap(BASE, 16 * FAKE_4K);
 	ck_assert_uint_eq(fake.pinned, 1);
-	ck_assert_str_eq(fake.log, "");
+	ck_assert_str_eq(program_log(), "");
 }
 END_TEST
 

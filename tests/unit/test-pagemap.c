@@ -66,7 +66,7 @@ START_TEST(one_page_is_pinned)
 	fake_migrate();
 	ck_assert_uint_eq(program_frame(pagemap, BASE + FAKE_4K), pfn);
 	ck_assert_uint_eq(fake_pfn(BASE + FAKE_4K), pfn);
-	ck_assert_str_eq(fake.log, "");
+	ck_assert_str_eq(program_log(), "");
 }
 END_TEST
 
@@ -139,7 +139,7 @@ START_TEST(no_access)
 	ck_assert_mem_eq(entries, real, sizeof(real));
 	ck_assert(entries[1] & PAGEMAP_PRESENT);
 	ck_assert_uint_eq(store_count(), 2);
-	ck_assert_str_eq(fake.log, "");
+	ck_assert_str_eq(program_log(), "");
 }
 END_TEST
 
@@ -602,7 +602,7 @@ START_TEST(limit_in_the_middle)
 	}
 	ck_assert_int_eq(program_pread(pagemap, entries, sizeof(entries), position(BASE)), -ENOMEM);
 	ck_assert_ptr_nonnull(strstr(fake.log, "RLIMIT_MEMLOCK"));
-	ck_assert_ptr_null(strchr(strchr(fake.log, '\n') + 1, '\n'));
+	ck_assert_ptr_null(strchr(strchr(program_log(), '\n') + 1, '\n'));
 	/* Those for which there is room can be had. */
 	assert_promise(BASE, 4);
 	fake.pin_limit = 100;
@@ -626,8 +626,8 @@ END_TEST
 
 static void assert_one_line(const char *what)
 {
-	ck_assert_ptr_nonnull(strstr(fake.log, what));
-	ck_assert_ptr_null(strchr(strchr(fake.log, '\n') + 1, '\n'));
+	ck_assert_ptr_nonnull(strstr(program_log(), what));
+	ck_assert_ptr_null(strchr(strchr(program_log(), '\n') + 1, '\n'));
 }
 
 /* Memory that no device can be given, and memory where there is no IOVA for it. */
@@ -811,7 +811,7 @@ START_TEST(deferred_memory_moved)
 
 	program_move(BASE, 2 * FAKE_4K, to);
 	settle(to + FAKE_4K);
-	ck_assert_str_eq(fake.log, "");
+	ck_assert_str_eq(program_log(), "");
 	ck_assert(fake_is_pinned(entry & PAGEMAP_PFN));
 	other_close(&others[1]);
 }
@@ -827,7 +827,7 @@ START_TEST(deferred_memory_had_at_once)
 	ck_assert_int_eq(program_lookup(pagemap, BASE, &entry), sizeof(entry));
 	memory_left(BASE, FAKE_4K);
 	settle(BASE + FAKE_4K);
-	ck_assert_str_eq(fake.log, "");
+	ck_assert_str_eq(program_log(), "");
 	ck_assert(fake_is_pinned(entry & PAGEMAP_PFN));
 	other_close(&others[1]);
 }
@@ -838,7 +838,7 @@ START_TEST(deferred_memory_given_back)
 	told_while_busy();
 	program_unmap(BASE, FAKE_4K);
 	settle(BASE + FAKE_4K);
-	ck_assert_str_eq(fake.log, "");
+	ck_assert_str_eq(program_log(), "");
 	other_close(&others[1]);
 }
 END_TEST

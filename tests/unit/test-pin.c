@@ -11,6 +11,7 @@
 #include "base/process.h"
 #include "fake.h"
 #include "iommufd/family.h"
+#include "iommufd/idle.h"
 #include "iommufd/ioas.h"
 #include "pin/pin.h"
 #include "program.h"
@@ -24,6 +25,7 @@ static struct lock_saved saved;
 static void setup(void)
 {
 	program_setup();
+	idle_survey();
 	saved = lock_enter();
 }
 
@@ -292,6 +294,9 @@ START_TEST(failed_add_leaves_nothing)
 
 	fake_map(BASE, 16 * FAKE_4K, NULL, 0, 0);
 	for (unsigned int n = 1;; n++) {
+		lock_leave(saved);
+		idle_survey();
+		saved = lock_enter();
 		fake_fail(calls[_i].nr, calls[_i].cmd, n, calls[_i].error);
 		ret = pin_add(BASE, 16 * FAKE_4K, PIN_PAGE_SHIFT, false);
 		if (!fake_failed())

@@ -82,8 +82,7 @@ room() {
 }
 room base base shim uapi
 room iommufd iommufd base uapi
-# Only to ask a group's guard to stand aside for a page table.
-room pin pin iommufd base shim uapi vfio
+room pin pin iommufd base shim uapi
 room tree tree iommufd base
 room vfio vfio tree pin iommufd base uapi
 room door door vfio tree pin iommufd base shim uapi

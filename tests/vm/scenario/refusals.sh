@@ -77,7 +77,7 @@ busy() { # KERNEL
     says "(EBUSY)"
     comes_to "memory can be looked up even so" "lookup 64 pages" \
         "${shim[@]}" "${driver[@]}" while steps "$VM_DEVICES" lookup
-    says ""
+    says "memory is not pinned before a device is opened: no device is idle"
 
     if [[ $1 == cdev ]]; then
         # A node that is open is not the device's yet, as a group is not.
@@ -124,7 +124,7 @@ looked_up_too_early() {
         wait "$pid"
     }
     comes_to "looked up too early, and it stayed" "device ok" early true
-    says ""
+    says "memory is not pinned before a device is opened"
     comes_to "looked up too early, and it moved" "device EFAULT" \
         early "$top/build/tests/drivers/storm" % --rounds 2
     contains "... and the log says why" "$(cat "$NOIOMMU_SHIM_LOG_FILE")" \

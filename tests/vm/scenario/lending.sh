@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+#
+# A device lends its page table to a program that has none open, and is reset by
+# that: one that nobody uses, by whatever way, and none where all are in use.
+
+# shellcheck source=SCRIPTDIR/../lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
+
+# shellcheck disable=SC2317 # runs in a guest
+one_of_two() {
+    # shellcheck source=SCRIPTDIR/../guest/shim.sh
+    . "$vm_dir/guest/shim.sh"
+    local nvme=${VM_DEVICES% *} edu=${VM_DEVICES#* }
+
+    comes_to "registers mapped by sysfs" "unharmed 6 1f001f" \
+        "${shim[@]}" steps "$nvme" registers lookup unharmed
+    contains "... another device lends" "$(cat "$NOIOMMU_SHIM_LOG_FILE")" \
+        "warning: $edu lent its page table"
+    comes_to "registers mapped by another process" "unharmed 6 1f001f" \
+        "${plain[@]}" steps "$nvme" registers while \
+        "${shim[@]}" steps "$nvme" registers lookup unharmed
+    comes_to "... memory is pinned all the same" "pinned 260" \
+        "${shim[@]}" steps "$nvme" registers lookup pinned
+}
+
+# shellcheck disable=SC2317 # runs in a guest
+the_only_one() {
+    # shellcheck source=SCRIPTDIR/../guest/shim.sh
+    . "$vm_dir/guest/shim.sh"
+
+    comes_to "no device is idle" "unharmed 6 1f001f" \
+        "${shim[@]}" steps "$VM_DEVICES" registers lookup unharmed
+    says "memory is not pinned before a device is opened: no device is idle"
+    comes_to "... until it is opened" "pinned 260" \
+        "${shim[@]}" steps "$VM_DEVICES" lookup container group join noiommu device pinned
+}
+
+vm_checks --kernel cdev --device nvme --device edu -- one_of_two
+vm_checks --kernel both --device nvme --device edu -- one_of_two
+vm_checks --kernel cdev --device nvme -- the_only_one
