@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <string.h>
+#include <sys/mman.h>
 
 #include "base/process.h"
 #include "base/slab.h"
@@ -229,4 +231,39 @@ bool fdtab_has(const struct object *object)
 			if (entry->object == object)
 				return true;
 	return false;
+}
+
+bool fdtab_has_kind(enum fd_kind kind)
+{
+	for (int i = 0; i < BUCKETS; i++)
+		for (struct entry *entry = buckets[i]; entry; entry = entry->next)
+			if (entry->object->kind == kind)
+				return true;
+	return false;
+}
+
+/* A byte for each number is never damaged, unlike what is linked. */
+void fdtab_rebuild(void (*what)(int fd, enum fd_kind kind))
+{
+	unsigned char *kinds =
+		sys_mmap(FDTAB_LOW, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS);
+	bool known = !sys_is_error(kinds);
+
+	for (int fd = 0; fd < FDTAB_LOW; fd++) {
+		unsigned char kind =
+			fdtab_is_expected(fd) ? FD_NOT_OURS : (unsigned char)fdtab_kind(fd);
+
+		if (known)
+			kinds[fd] = kind;
+		if (fdtab_kinds[fd])
+			atomic_store(&fdtab_kinds[fd], 0);
+	}
+	memset(buckets, 0, sizeof(buckets));
+	slab_abandon();
+	for (int hidden = 1; known && hidden >= 0; hidden--)
+		for (int fd = 0; fd < FDTAB_LOW; fd++)
+			if (kinds[fd] && (kinds[fd] == FD_HIDDEN) == hidden)
+				what(fd, (enum fd_kind)kinds[fd]);
+	if (known)
+		sys_munmap(kinds, FDTAB_LOW);
 }

@@ -123,6 +123,16 @@ void fdtab_drop_stale(unsigned int first, unsigned int last);
 /* Calls what(fd, arg) for every descriptor entered for object. */
 void fdtab_each(const struct object *object, void (*what)(int fd, void *arg), void *arg);
 
+/* True while a descriptor of that kind is entered. */
+bool fdtab_has_kind(enum fd_kind kind);
+
+/*
+ * The objects may be damaged: none is entered any more, nor released. Then calls
+ * what() for each number below FDTAB_LOW with the kind that it had, hidden ones
+ * first.
+ */
+void fdtab_rebuild(void (*what)(int fd, enum fd_kind kind));
+
 /* True while a descriptor is entered for object. */
 bool fdtab_has(const struct object *object);
 

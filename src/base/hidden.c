@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <sys/resource.h>
 
+#include "base/slab.h"
 #include "base/sys.h"
 
 /* The highest number below the host's own limit leaves the low ones to the host. */
@@ -53,6 +54,55 @@ int hidden_take(struct hidden *hidden, int fd)
 	return ret;
 }
 
+static struct hidden *kept[HIDDEN_KEPT];
+
+void hidden_keep(struct hidden *hidden)
+{
+	for (int i = 0; i < HIDDEN_KEPT; i++) {
+		if (kept[i] && kept[i] != hidden)
+			continue;
+		kept[i] = hidden;
+		return;
+	}
+}
+
+/* Of another process that has the same descriptors. */
+static struct slab others = {.size = sizeof(struct object)};
+
+static void release_other(struct object *object)
+{
+	slab_free(&others, object);
+}
+
+static void enter_other(int fd)
+{
+	struct object *object = slab_alloc(&others);
+
+	if (!object)
+		return;
+	object->kind = FD_HIDDEN;
+	object->release = release_other;
+	object_identify(object, fd);
+	object_hold(object);
+	fdtab_install(fd, object);
+	object_release(object);
+}
+
+void hidden_inherited(int fd, bool is_shared)
+{
+	for (int i = 0; i < HIDDEN_KEPT; i++) {
+		if (!kept[i] || kept[i]->fd != fd)
+			continue;
+		kept[i]->object.refs = 0;
+		fdtab_install(fd, &kept[i]->object);
+		return;
+	}
+	if (is_shared)
+		enter_other(fd);
+	else
+		sys_close(fd);
+}
+
 void hidden_close(struct hidden *hidden)
 {
 	int fd = hidden->fd;
@@ -65,7 +115,7 @@ void hidden_close(struct hidden *hidden)
 
 bool hidden_check(struct hidden *hidden)
 {
-	return hidden->fd >= 0 && fdtab_get(hidden->fd);
+	return hidden->fd >= 0 && fdtab_get(hidden->fd) == &hidden->object;
 }
 
 void hidden_make_way(int fd)
@@ -73,7 +123,7 @@ void hidden_make_way(int fd)
 	struct hidden *hidden = (struct hidden *)fdtab_get(fd);
 	int away;
 
-	if (!hidden || hidden->object.kind != FD_HIDDEN)
+	if (!hidden || hidden->object.kind != FD_HIDDEN || hidden->object.release != forget)
 		return;
 	away = (int)sys_fcntl(fd, F_DUPFD_CLOEXEC, fd + 1);
 	if (away < 0)

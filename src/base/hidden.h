@@ -26,6 +26,19 @@ struct hidden {
 /* Takes fd over: moves it up and closes the low one. 0, or a negative errno with fd closed. */
 int hidden_take(struct hidden *hidden, int fd);
 
+/*
+ * The file is of use in the child of a fork, too. At most HIDDEN_KEPT are kept so;
+ * the handles are static.
+ */
+#define HIDDEN_KEPT 4
+void hidden_keep(struct hidden *hidden);
+
+/*
+ * After fdtab_rebuild(): fd was hidden in the process that this one is forked
+ * from. What is not kept is closed, unless the two share their descriptors.
+ */
+void hidden_inherited(int fd, bool is_shared);
+
 /* Closes it. Does nothing when there is none. */
 void hidden_close(struct hidden *hidden);
 

@@ -1,38 +1,168 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/lock.h"
 
+#include <errno.h>
 #include <linux/futex.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
 
 #include "base/helgrind.h"
+#include "base/process.h"
 #include "base/sys.h"
 
-/* 0 free, 1 held, 2 held and somebody may wait. */
-static _Atomic(int) word;
+/*
+ * The word is the thread ID of the holder, 0 when there is none, and these bits.
+ * A holder with WORD_FORKS is inside fork(): it holds the lock for its child's
+ * sake only, and changes nothing.
+ */
+#define WORD_WAITERS 0x80000000U
+#define WORD_FORKS   0x40000000U
+#define WORD_THREAD  0x3fffffffU
+
+#define TICK_NS	   10000000 /* between two looks at the holder */
+#define FORK_TICKS 2	    /* so long a fork keeps others waiting */
+#define DEAD_TICKS 5	    /* so long a holder is not doubted */
+
+/* In memory that reads as zeroes in the child of a fork: there nobody holds it. */
+struct lock {
+	_Atomic(unsigned int) word;
+	bool known; /* the process is not a new one */
+	/* The number of the last fork whose hold was broken; the child sees it change. */
+	struct {
+		_Atomic(unsigned int) fork;
+	} * broken;
+};
+
+static struct lock unwiped; /* for kernels that cannot wipe */
+static struct lock *_Atomic lock;
+
+/* The fork that is being made. The child has a copy, which its own thread wrote. */
+static struct {
+	uintptr_t thread;
+	_Atomic(unsigned int) number; /* 0: none that was announced */
+	_Atomic(unsigned int) *broken;
+} forking;
+
+void (*lock_in_new_process)(bool torn);
+
+static struct lock *get(void)
+{
+	struct lock *mine = atomic_load_explicit(&lock, memory_order_acquire), *other = NULL;
+
+	if (mine)
+		return mine;
+	mine = process_memory(sizeof(*mine));
+	if (!mine)
+		mine = &unwiped;
+	if (atomic_compare_exchange_strong(&lock, &other, mine))
+		return mine;
+	if (mine != &unwiped)
+		sys_munmap(mine, sizeof(*mine));
+	return other;
+}
 
 /* What is left to be done when the lock is free. */
 static void (*_Atomic errand)(void);
 
-static void futex(int op, int value)
+static long futex(struct lock *l, int op, unsigned int value, const struct timespec *timeout)
 {
-	sys_call(SYS_futex, (long)&word, op | FUTEX_PRIVATE_FLAG, value, 0, 0, 0);
+	return sys_call(SYS_futex, (long)&l->word, op | FUTEX_PRIVATE_FLAG, value, (long)timeout, 0,
+			0);
+}
+
+/* A child of vfork() can be killed while it holds the lock of its parent's memory. */
+static bool is_dead(unsigned int thread)
+{
+	siginfo_t info = {.si_pid = 0};
+
+	if (sys_call(SYS_tkill, thread, 0, 0, 0, 0, 0) == -ESRCH)
+		return true;
+	return !sys_call(SYS_waitid, P_PID, thread, (long)&info,
+			 WEXITED | WNOHANG | WNOWAIT | __WALL, 0, 0) &&
+	       info.si_pid;
+}
+
+/* Before anything is changed: the child of the fork that is being made has to see it. */
+static void break_hold(struct lock *l)
+{
+	if (l->broken)
+		atomic_store(&l->broken->fork, forking.number);
+}
+
+static bool may_take(struct lock *l, unsigned int seen, unsigned int self, unsigned int ticks)
+{
+	unsigned int holder = seen & WORD_THREAD;
+
+	if (!(seen & WORD_FORKS))
+		return !holder || (ticks >= DEAD_TICKS && is_dead(holder));
+	if (holder != self && ticks < FORK_TICKS)
+		return false;
+	break_hold(l);
+	return true;
+}
+
+static void wait_and_take(struct lock *l, unsigned int self)
+{
+	const struct timespec tick = {.tv_nsec = TICK_NS};
+	unsigned int ticks = 0;
+
+	for (;;) {
+		unsigned int seen = atomic_load_explicit(&l->word, memory_order_relaxed);
+
+		if (may_take(l, seen, self, ticks)) {
+			if (atomic_compare_exchange_strong_explicit(
+				    &l->word, &seen, self | WORD_WAITERS, memory_order_acquire,
+				    memory_order_relaxed))
+				return;
+		} else if (seen & WORD_WAITERS ||
+			   atomic_compare_exchange_strong(&l->word, &seen, seen | WORD_WAITERS)) {
+			if (futex(l, FUTEX_WAIT, seen | WORD_WAITERS, &tick) == -ETIMEDOUT)
+				ticks++;
+		}
+	}
+}
+
+/* The child's copy of what the lock protects is whole if nobody else had the lock meanwhile. */
+static bool is_torn(void)
+{
+	bool mine = forking.number && forking.thread == (uintptr_t)pthread_self() && forking.broken;
+	bool whole = mine && atomic_load(forking.broken) != forking.number;
+
+	if (mine)
+		sys_munmap(forking.broken, sizeof(*forking.broken));
+	forking.number = 0;
+	forking.broken = NULL;
+	return !whole;
+}
+
+static void begin(struct lock *l)
+{
+	l->known = true;
+	if (lock_in_new_process)
+		lock_in_new_process(is_torn());
 }
 
 struct lock_saved lock_enter(void)
 {
 	const uint64_t all = ~UINT64_C(0);
 	struct lock_saved saved;
-	int seen = 0;
+	struct lock *l = get();
+	unsigned int self, seen = 0;
 
 	sys_sigprocmask(SIG_SETMASK, &all, &saved.sigmask);
-	if (!atomic_compare_exchange_strong_explicit(&word, &seen, 1, memory_order_acquire,
+	self = (unsigned int)sys_call(SYS_gettid, 0, 0, 0, 0, 0, 0);
+	if (!atomic_compare_exchange_strong_explicit(&l->word, &seen, self, memory_order_acquire,
 						     memory_order_relaxed))
-		while (atomic_exchange_explicit(&word, 2, memory_order_acquire))
-			futex(FUTEX_WAIT, 2);
-	helgrind_acquired(&word);
+		wait_and_take(l, self);
+	helgrind_acquired(&l->word);
+	if (!l->known)
+		begin(l);
 	return saved;
 }
 
@@ -47,24 +177,22 @@ static void run_errand(void)
 /* It is released before the errand is looked for: whoever leaves one meanwhile sees it free. */
 void lock_leave(struct lock_saved saved)
 {
-	helgrind_released(&word);
-	if (atomic_exchange(&word, 0) == 2)
-		futex(FUTEX_WAKE, 1);
+	struct lock *l = get();
+
+	helgrind_released(&l->word);
+	if (atomic_exchange(&l->word, 0) & WORD_WAITERS)
+		futex(l, FUTEX_WAKE, 1, NULL);
 	sys_sigprocmask(SIG_SETMASK, &saved.sigmask, NULL);
 	if (__builtin_expect(errand != NULL, 0))
 		run_errand();
 }
 
-/* Nobody else blocks all signals: libc keeps two of them out of its users' reach. */
 static bool is_inside(void)
 {
-	const uint64_t never = UINT64_C(1) << (SIGKILL - 1) | UINT64_C(1) << (SIGSTOP - 1);
-	uint64_t mask = 0;
+	unsigned int seen = get()->word;
 
-	if (!word)
-		return false;
-	sys_sigprocmask(SIG_SETMASK, NULL, &mask);
-	return (mask | never) == ~UINT64_C(0);
+	return seen && !(seen & WORD_FORKS) &&
+	       (seen & WORD_THREAD) == (unsigned int)sys_call(SYS_gettid, 0, 0, 0, 0, 0, 0);
 }
 
 void lock_run_after(void (*what)(void))
@@ -74,7 +202,46 @@ void lock_run_after(void (*what)(void))
 		run_errand();
 }
 
-void lock_reset(void)
+void lock_leave_to_fork(struct lock_saved saved)
 {
-	atomic_store(&word, 0);
+	static unsigned int number;
+	struct lock *l = get();
+
+	if (!l->broken) {
+		void *shared = sys_mmap(sizeof(*l->broken), PROT_READ | PROT_WRITE,
+					MAP_SHARED | MAP_ANONYMOUS);
+
+		l->broken = sys_is_error(shared) ? NULL : shared;
+	}
+	forking.thread = (uintptr_t)pthread_self();
+	forking.number = ++number ? number : ++number;
+	forking.broken = l->broken ? &l->broken->fork : NULL;
+	helgrind_released(&l->word);
+	atomic_fetch_or(&l->word, WORD_FORKS);
+	sys_sigprocmask(SIG_SETMASK, &saved.sigmask, NULL);
+	if (errand)
+		run_errand();
+}
+
+void lock_forked(void)
+{
+	struct lock *l = get();
+	unsigned int self = (unsigned int)sys_call(SYS_gettid, 0, 0, 0, 0, 0, 0);
+	unsigned int seen = atomic_load(&l->word);
+
+	/* Where the hold was broken the record can be of another fork by now. */
+	if ((seen & ~WORD_WAITERS) == (self | WORD_FORKS))
+		forking.number = 0;
+	while ((seen & ~WORD_WAITERS) == (self | WORD_FORKS))
+		if (atomic_compare_exchange_weak(&l->word, &seen, 0)) {
+			if (seen & WORD_WAITERS)
+				futex(l, FUTEX_WAKE, 1, NULL);
+			return;
+		}
+}
+
+void lock_begin_in_child(void)
+{
+	unwiped = (struct lock){.known = false};
+	lock_leave(lock_enter());
 }

@@ -4,11 +4,15 @@
  *
  * It is held on slow paths only. All signals are blocked meanwhile, so that a
  * handler which calls an intercepted function never finds its own thread
- * inside, and fork() copies the process in a consistent state.
+ * inside.
+ *
+ * It lies in memory that fork() wipes: in a child, however that was made, it is
+ * free. A holder that was killed, as a child of vfork() can be, loses it.
  */
 #ifndef BASE_LOCK_H
 #define BASE_LOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct lock_saved {
@@ -26,7 +30,23 @@ void lock_leave(struct lock_saved saved);
  */
 void lock_run_after(void (*what)(void));
 
-/* In the child of a fork that was made without taking the lock. */
-void lock_reset(void);
+/*
+ * Called under the lock, by whoever is first to have it in the child of a fork.
+ * torn: what the lock protects may have been copied in the middle of a change.
+ */
+extern void (*lock_in_new_process)(bool torn) __attribute__((visibility("hidden")));
+
+/*
+ * Leaves the lock for a fork by this thread. Until lock_forked(), in the parent,
+ * others wait for the lock, so that the child gets a whole copy of what it
+ * protects; but never for long, because inside fork() other code waits for locks
+ * of its own, whose holders may wait for this one: who has waited long enough
+ * goes on, and the copy counts as torn.
+ */
+void lock_leave_to_fork(struct lock_saved saved);
+void lock_forked(void);
+
+/* In the child. */
+void lock_begin_in_child(void);
 
 #endif

@@ -159,6 +159,7 @@ int log_to_file(const char *path)
 	}
 	hidden_close(&named_fd);
 	named = target;
+	hidden_keep(&named_fd);
 	return hidden_take(&named_fd, fd);
 }
 

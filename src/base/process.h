@@ -18,6 +18,12 @@ void *process_memory(size_t len);
  */
 unsigned int process_generation(void);
 
+/*
+ * False when this process has other descriptors than the one that it is forked
+ * from: clone() can leave them one table.
+ */
+bool process_may_share_files(void);
+
 /* True in the child of a vfork(), which runs in its parent's memory. */
 bool process_is_guest(void);
 

@@ -8,6 +8,22 @@
 
 #define CHUNK 4096
 
+static unsigned int epoch;
+
+void slab_abandon(void)
+{
+	epoch++;
+}
+
+/* What is free is not to be trusted after slab_abandon(). */
+static void settle(struct slab *slab)
+{
+	if (slab->epoch == epoch)
+		return;
+	slab->free = NULL;
+	slab->epoch = epoch;
+}
+
 static void grow(struct slab *slab)
 {
 	char *chunk = sys_mmap(CHUNK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS);
@@ -22,6 +38,7 @@ void *slab_alloc(struct slab *slab)
 {
 	void *object;
 
+	settle(slab);
 	if (!slab->free)
 		grow(slab);
 	object = slab->free;
@@ -34,6 +51,7 @@ void *slab_alloc(struct slab *slab)
 
 void slab_free(struct slab *slab, void *object)
 {
+	settle(slab);
 	*(void **)object = slab->free;
 	slab->free = object;
 }

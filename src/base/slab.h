@@ -14,10 +14,14 @@
 struct slab {
 	size_t size; /* of one object, in bytes, at least a pointer */
 	void *free;
+	unsigned int epoch;
 };
 
 /* Zeroed, or NULL when there is no memory. */
 void *slab_alloc(struct slab *slab);
 void slab_free(struct slab *slab, void *object);
+
+/* Every slab begins anew: objects that there are stay, and may be damaged. */
+void slab_abandon(void);
 
 #endif

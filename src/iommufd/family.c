@@ -71,6 +71,11 @@ void family_leave(void)
 		drop();
 }
 
+void family_abandon(void)
+{
+	members = NULL;
+}
+
 void family_found(void)
 {
 	int fd;

@@ -21,6 +21,9 @@ void family_found(void);
 /* The iommufd is another one now, not of the family. */
 void family_leave(void);
 
+/* The same, and what is open stays so. */
+void family_abandon(void);
+
 /* The number of this process, or a negative errno: it is of no family. */
 int family_number(void);
 

@@ -154,6 +154,13 @@ bool ioas_adopt(int fd)
 	return true;
 }
 
+void ioas_abandon(void)
+{
+	iommufd.fd.fd = -1;
+	iommufd.has_table = false;
+	family_abandon();
+}
+
 int ioas_fd(void)
 {
 	return iommufd.fd.fd;

@@ -21,6 +21,9 @@ int ioas_open(void);
  */
 bool ioas_adopt(int fd);
 
+/* It is forgotten, with its page table. The descriptor is not closed. */
+void ioas_abandon(void);
+
 /* The descriptor of the iommufd, valid after ioas_open(). */
 int ioas_fd(void);
 

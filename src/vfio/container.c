@@ -57,6 +57,11 @@ struct container *container_adopt(int fd)
 	return container && !fdtab_install(fd, &container->object) ? container : NULL;
 }
 
+void container_abandon(void)
+{
+	newest = NULL;
+}
+
 int container_open(int fd, int flags)
 {
 	struct container *container;

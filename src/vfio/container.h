@@ -20,6 +20,9 @@ struct container {
  */
 int container_open(int fd, int flags);
 
+/* All containers are forgotten, for they may be damaged. */
+void container_abandon(void);
+
 /* Enters fd, a container's that came by exec() or SCM_RIGHTS. NULL: it is none. */
 struct container *container_adopt(int fd);
 

@@ -712,6 +712,19 @@ static long unset_container(struct group *group, int fd)
 	return 0;
 }
 
+void group_abandon(void)
+{
+	all_groups = NULL;
+}
+
+void group_arrived_as(int fd, enum fd_kind kind)
+{
+	struct object *object = group_adopt(fd);
+
+	if (object && object->kind == FD_RECEIVED && kind != FD_RECEIVED)
+		group_resolve(fd, object, kind == FD_GROUP ? VFIO_GROUP_GET_STATUS : 0);
+}
+
 void group_before_fork(void)
 {
 	for (struct group *group = all_groups; group; group = group->next) {

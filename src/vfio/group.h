@@ -76,6 +76,12 @@ void group_note_all(void);
 /* True when one of them has that note. */
 bool group_has_mark(unsigned int container);
 
+/* All groups are forgotten, for they may be damaged. */
+void group_abandon(void);
+
+/* Enters fd, a group's or a device's before they were forgotten, as what it was. */
+void group_arrived_as(int fd, enum fd_kind kind);
+
 /*
  * Around fork(): what is open will be shared. Before it, groups with a guard
  * are bound instead, for a guard in one process would shut the other out.

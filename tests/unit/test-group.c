@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* drivers/vfio/group.c, state by state, on a kernel without groups and on one with them. */
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include "base/lock.h"
 #include "fake.h"
 #include "iommufd/cdev.h"
 #include "door/fd.h"
+#include "door/fork.h"
 #include "program.h"
 #include "suites.h"
 #include "uapi/vfio.h"
@@ -647,6 +652,45 @@ START_TEST(vfork_child)
 }
 END_TEST
 
+static bool all_is_as_in(int state)
+{
+	long flags = state >= WITH_CONTAINER ? VFIO_GROUP_FLAGS_CONTAINER_SET : 0;
+	int other;
+
+	/* Whatever was copied in the middle of a change, numbers that follow go to their kind. */
+	if (program_ioctl(container, VFIO_GET_API_VERSION, 0) != VFIO_API_VERSION ||
+	    program_status(group) != (VFIO_GROUP_FLAGS_VIABLE | flags) ||
+	    (device >= 0 && device_info(device)))
+		return false;
+	other = program_open("/dev/vfio/vfio", O_RDWR);
+	if (fdtab_kind(other) != FD_CONTAINER || fdtab_kind(container) != FD_CONTAINER ||
+	    fdtab_kind(group) != FD_GROUP || (device >= 0 && fdtab_kind(device) != FD_DEVICE))
+		return false;
+	program_close(other);
+	return program_get_device(group, DEVICE_0) == (state >= WITH_IOMMU ? other : -EINVAL);
+}
+
+/* It runs no handlers, and another thread is inside: what it has is found out anew. */
+START_TEST(child_of_clone)
+{
+	struct lock_saved saved;
+	pid_t child;
+	int end;
+
+	enter(_i);
+	saved = lock_enter();
+	fork_init();
+	child = (pid_t)sys_call_kernel(SYS_clone, SIGCHLD, 0, 0, 0, 0, 0);
+	if (!child)
+		_exit(!all_is_as_in(_i));
+	lock_leave(saved);
+	ck_assert_int_gt(child, 0);
+	ck_assert_int_eq(waitpid(child, &end, 0), child);
+	ck_assert_int_eq(end, 0);
+	lock_in_new_process = NULL;
+}
+END_TEST
+
 static TCase *matrix(const char *name, void (*before)(void))
 {
 	TCase *tc = tcase_create(name);
@@ -683,6 +727,7 @@ static TCase *matrix(const char *name, void (*before)(void))
 	tcase_add_test(tc, device_closed_while_passed_on);
 	tcase_add_test(tc, flags_of_each_open);
 	tcase_add_test(tc, vfork_child);
+	tcase_add_loop_test(tc, child_of_clone, 0, STATES);
 	return tc;
 }
 

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* The lock against threads, signals and fork(), on the real kernel. */
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/lock.h"
+#include "base/sys.h"
 #include "door/start.h"
 #include "suites.h"
 
@@ -142,14 +146,168 @@ START_TEST(child_of_a_fork_can_take_it)
 }
 END_TEST
 
-/* A raw clone() runs no handlers: the child says itself that nobody is inside. */
-START_TEST(reset_frees_it)
+/* What fork() does without its handlers, in a program with other threads. */
+static pid_t raw_fork(void)
+{
+	return (pid_t)sys_call_kernel(SYS_clone, SIGCHLD, 0, 0, 0, 0, 0);
+}
+
+static void need_success(pid_t child)
+{
+	int status;
+
+	ck_assert_int_gt(child, 0);
+	while (waitpid(child, &status, 0) < 0)
+		;
+	ck_assert_int_eq(status, 0);
+}
+
+/* All signals are blocked in it: it has to end by itself. */
+static void be_impatient(void)
+{
+	struct timespec now;
+
+	for (clock_gettime(CLOCK_MONOTONIC, &now);; usleep(1000)) {
+		struct timespec then;
+
+		clock_gettime(CLOCK_MONOTONIC, &then);
+		if (then.tv_sec > now.tv_sec + 8)
+			_exit(1);
+	}
+}
+
+static void *impatient(void *arg)
+{
+	be_impatient();
+	return arg;
+}
+
+/* The child of a raw clone() takes it although somebody was inside. */
+START_TEST(free_in_a_child_without_handlers)
 {
 	struct lock_saved saved = lock_enter();
+	pid_t child = raw_fork();
 
-	lock_reset();
-	lock_leave(lock_enter());
+	if (!child) {
+		pthread_t thread;
+
+		pthread_create(&thread, NULL, impatient, NULL);
+		lock_leave(lock_enter());
+		_exit(0);
+	}
 	lock_leave(saved);
+	need_success(child);
+}
+END_TEST
+
+static _Atomic(int) news; /* 0 none, 1 whole, 2 torn */
+
+static void tell(bool torn)
+{
+	news = torn ? 2 : 1;
+}
+
+static int news_in_child(pid_t fork_by(void))
+{
+	pid_t child;
+	int status;
+
+	lock_leave(lock_enter());
+	news = 0;
+	lock_in_new_process = tell;
+	child = fork_by();
+	if (!child) {
+		lock_leave(lock_enter());
+		_exit(news);
+	}
+	ck_assert_int_gt(child, 0);
+	while (waitpid(child, &status, 0) < 0)
+		;
+	ck_assert(WIFEXITED(status));
+	ck_assert_int_eq(news, 0);
+	return WEXITSTATUS(status);
+}
+
+static pid_t announced_fork(void)
+{
+	pid_t child;
+
+	lock_leave_to_fork(lock_enter());
+	child = raw_fork();
+	if (child)
+		lock_forked();
+	return child;
+}
+
+static void *enter_once(void *arg)
+{
+	lock_leave(lock_enter());
+	return arg;
+}
+
+/* Somebody else is inside between the announcement and the fork. */
+static pid_t broken_fork(void)
+{
+	pthread_t thread;
+	pid_t child;
+
+	lock_leave_to_fork(lock_enter());
+	ck_assert_int_eq(pthread_create(&thread, NULL, enter_once, NULL), 0);
+	pthread_join(thread, NULL);
+	child = raw_fork();
+	if (child)
+		lock_forked();
+	return child;
+}
+
+/* A handler is: the thread itself must never wait for its own fork. */
+static pid_t interrupted_fork(void)
+{
+	pid_t child;
+
+	handle(SIGUSR1);
+	lock_leave_to_fork(lock_enter());
+	raise(SIGUSR1);
+	child = raw_fork();
+	if (child)
+		lock_forked();
+	return child;
+}
+
+START_TEST(child_knows_whether_its_copy_is_whole)
+{
+	ck_assert_int_eq(news_in_child(announced_fork), 1);
+	ck_assert_int_eq(news_in_child(raw_fork), 2);
+	ck_assert_int_eq(news_in_child(broken_fork), 2);
+	ck_assert_int_eq(news_in_child(interrupted_fork), 2);
+	ck_assert_int_eq(news_in_child(announced_fork), 1);
+	lock_leave(lock_enter());
+}
+END_TEST
+
+/* In its parent's memory, as with vfork(): it is killed inside. */
+static int die_inside(void *arg)
+{
+	lock_enter();
+	sys_call_kernel(SYS_exit, 0, 0, 0, 0, 0, 0);
+	return arg != NULL;
+}
+
+START_TEST(holder_that_died_loses_it)
+{
+	static char stack[65536] __attribute__((aligned(16)));
+	pid_t child = clone(die_inside, stack + sizeof(stack), CLONE_VM | SIGCHLD, NULL);
+	siginfo_t info;
+
+	ck_assert_int_gt(child, 0);
+	/* Not yet waited for, and then gone. */
+	ck_assert_int_eq(waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT), 0);
+	if (_i)
+		waitpid(child, NULL, 0);
+	lock_leave(lock_enter());
+	if (!_i)
+		waitpid(child, NULL, 0);
+	lock_leave(lock_enter());
 }
 END_TEST
 
@@ -163,7 +321,9 @@ Suite *suite_lock(void)
 	tcase_add_test(tc, signals_wait_outside);
 	tcase_add_test(tc, mask_is_put_back);
 	tcase_add_test(tc, child_of_a_fork_can_take_it);
-	tcase_add_test(tc, reset_frees_it);
+	tcase_add_test(tc, free_in_a_child_without_handlers);
+	tcase_add_test(tc, child_knows_whether_its_copy_is_whole);
+	tcase_add_loop_test(tc, holder_that_died_loses_it, 0, 2);
 	suite_add_tcase(suite, tc);
 	return suite;
 }

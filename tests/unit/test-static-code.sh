@@ -34,6 +34,7 @@ __isoc23_strtol
 __isoc23_strtoul
 getauxval
 pthread_atfork
+pthread_self
 '
 
 complain() {

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/* The library goes along into the child of a fork(), and begins anew in it. */
+#include "door/fork.h"
+
+#include <pthread.h>
+
+#include "base/fdtab.h"
+#include "base/hidden.h"
+#include "base/lock.h"
+#include "base/process.h"
+#include "iommufd/ioas.h"
+#include "vfio/container.h"
+#include "vfio/group.h"
+
+static bool shares_files;
+
+/*
+ * The kernel tells anew of each descriptor what it is. What is lost is which of
+ * several containers it was, and the names of placeholders.
+ */
+static void arrive_again(int fd, enum fd_kind kind)
+{
+	if (kind == FD_HIDDEN)
+		hidden_inherited(fd, shares_files);
+	else if (kind == FD_CONTAINER)
+		container_adopt(fd);
+	else if (kind == FD_GROUP || kind == FD_DEVICE || kind == FD_RECEIVED)
+		group_arrived_as(fd, kind);
+}
+
+static void rebuild(void)
+{
+	shares_files = process_may_share_files();
+	group_abandon();
+	container_abandon();
+	ioas_abandon();
+	fdtab_rebuild(arrive_again);
+}
+
+/* As lock_in_new_process. */
+static void begin(bool torn)
+{
+	/* Before it has a vfork() child of its own, which would be taken for it. */
+	process_generation();
+	if (torn)
+		rebuild();
+	group_after_fork_in_child();
+}
+
+static void before_fork(void)
+{
+	struct lock_saved saved = lock_enter();
+
+	group_before_fork();
+	lock_leave_to_fork(saved);
+}
+
+void fork_init(void)
+{
+	lock_in_new_process = begin;
+	/* Before the host's own handlers, so that in a fork ours run inside of them. */
+	pthread_atfork(before_fork, lock_forked, lock_begin_in_child);
+}
