@@ -238,9 +238,14 @@ static void check_mode(struct check *c)
 	}
 }
 
+static bool is_behind_iommu(const struct device *device)
+{
+	return !device->noiommu && !device->group[0];
+}
+
 static const char *state_of(const struct device *device)
 {
-	if (!device->noiommu && !device->group[0])
+	if (is_behind_iommu(device))
 		return "behind an IOMMU";
 	if (!device->noiommu)
 		return device->holder_count ? "has no cdev, held by" : "has no cdev";
@@ -258,6 +263,8 @@ static const char *state_of(const struct device *device)
 
 static void list_devices(struct check *c)
 {
+	bool behind_iommu = false;
+
 	for (size_t i = 0; i < c->devices.count; i++) {
 		const struct device *device = &c->devices.list[i];
 
@@ -265,7 +272,10 @@ static void list_devices(struct check *c)
 		       device->product, device->driver, state_of(device));
 		for (size_t h = 0; h < device->holder_count; h++)
 			DETAIL(c, "  %d (%s)", device->holders[h].pid, device->holders[h].comm);
+		behind_iommu |= is_behind_iommu(device);
 	}
+	if (behind_iommu)
+		DETAIL(c, "behind an IOMMU: VFIO pins the memory of their drivers itself");
 }
 
 static void mend_no_device(struct check *c)
@@ -381,7 +391,7 @@ static void check_groups(struct check *c)
 		OK(c, "legacy groups", "%zu, and /dev/vfio/vfio (not needed)", groups);
 	else
 		OK(c, "legacy groups", "%s (not needed)",
-		   container ? "none, but /dev/vfio/vfio" : "none");
+		   container ? "none without an IOMMU, but /dev/vfio/vfio" : "none");
 }
 
 /* ---- rights and memory ---- */

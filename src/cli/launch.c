@@ -66,8 +66,8 @@ int launch_find(struct launch *launch, char **program)
 		return ret;
 	}
 	if (program_has_obstacle(&launch->found, &elf, &obstacle))
-		give_up("%s %s; %s (without this command it runs as ever, its memory not pinned)",
-			program[0], obstacle.what, obstacle.instead);
+		give_up("%s %s; %s (without this command it runs as ever)", program[0],
+			obstacle.what, obstacle.instead);
 	if (program_calls_kernel(&launch->found))
 		complain("%s has system calls of its own, which the library does not see",
 			 program[0]);

@@ -63,20 +63,23 @@ static int open_view(const struct view *view, int fd, int flags)
 static int opened_vfio(int dirfd, const char *path, int flags, int ret)
 {
 	struct view view;
+	bool noiommu = false;
 	int choice, fd = -1;
 
 	if (ret == -EBUSY || ret == -EPERM || ret == -EACCES)
 		ret = open_group_again(dirfd, path, flags, ret);
 	if (ret >= 0)
-		view_identify(fd = ret, &view);
+		noiommu = view_identify(fd = ret, &view);
 	else if (ret == -ENOENT)
 		standin_find(dirfd, path, !(flags & O_NOFOLLOW), &view);
 	else
 		return ret;
-	if (view.kind == VIEW_NONE)
+	if (view.kind == VIEW_NONE && !noiommu)
 		return ret;
 	choice = path_choose();
-	if (choice > 0)
+	if (choice > 0 && noiommu)
+		path_tell_unpinned();
+	if (choice > 0 || (!choice && view.kind == VIEW_NONE))
 		return ret;
 	ret = choice ? choice : open_view(&view, fd, flags);
 	if (ret < 0 && fd >= 0)

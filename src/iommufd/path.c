@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <string.h>
 
+#include "base/dir.h"
 #include "base/event.h"
 #include "base/log.h"
 #include "base/settings.h"
@@ -45,9 +47,56 @@ static const char *obstacle(int *error)
 	return NULL;
 }
 
+static int is_real_group(const char *name, void *arg)
+{
+	(void)arg;
+	return *name >= '0' && *name <= '9';
+}
+
+static int is_real_device(const char *name, void *arg)
+{
+	(void)arg;
+	return !strncmp(name, "vfio", 4);
+}
+
+/* True when a program may use VFIO with an IOMMU, which pins memory whatever we do. */
+static bool has_iommu(void)
+{
+	int ret = dir_each("/sys/class/vfio", is_real_group, NULL);
+
+	/* A kernel without groups has cdevs: noiommu-vfioN, or these. */
+	if (ret == -ENOENT)
+		ret = dir_each("/sys/class/vfio-dev", is_real_device, NULL);
+	return ret > 0 || dir_each("/dev/vfio", is_real_group, NULL) > 0;
+}
+
+/* Why the group path is taken, until the program was told that its memory is not pinned. */
+static const char *untold;
+
+void path_tell_unpinned(void)
+{
+	if (untold)
+		log_warn("memory is not pinned, the group path is used as it is: %s", untold);
+	untold = NULL;
+}
+
+static void tell(const char *why)
+{
+	event_fallback(why, settings.mode == MODE_CDEV ? -ENODEV : 0);
+	if (settings.mode == MODE_CDEV) {
+		log_error("refusing, as NOIOMMU_SHIM_MODE=cdev asks: %s", why);
+		return;
+	}
+	untold = why;
+	if (has_iommu())
+		log_info("the group path is used as it is: %s", why);
+	else
+		path_tell_unpinned();
+}
+
 int path_choose(void)
 {
-	static bool chosen, warned;
+	static bool chosen, told;
 	const char *why;
 	int error;
 
@@ -66,13 +115,9 @@ int path_choose(void)
 		return 0;
 	}
 	state_set(path, settings.mode == MODE_CDEV ? STATE_PATH_REFUSED : STATE_PATH_GROUP);
-	if (!warned) {
-		warned = true;
-		event_fallback(why, settings.mode == MODE_CDEV ? -ENODEV : 0);
-		if (settings.mode == MODE_CDEV)
-			log_error("refusing, as NOIOMMU_SHIM_MODE=cdev asks: %s", why);
-		else
-			log_warn("memory is not pinned, the group path is used as it is: %s", why);
+	if (!told) {
+		told = true;
+		tell(why);
 	}
 	return settings.mode == MODE_CDEV ? -ENODEV : 1;
 }

@@ -12,4 +12,12 @@
  */
 int path_choose(void);
 
+/*
+ * On the group path a program with a no-IOMMU group is told once, by a line in
+ * the log, that its memory is not pinned. Where the machine also has groups
+ * with an IOMMU the choice alone does not tell which the program wants: then it
+ * is left untold until a no-IOMMU group is opened.
+ */
+void path_tell_unpinned(void);
+
 #endif

@@ -350,7 +350,7 @@ static bool device_link(dev_t rdev, char *to, size_t size)
 	return true;
 }
 
-void view_identify(int fd, struct view *view)
+bool view_identify(int fd, struct view *view)
 {
 	char link[VIEW_PATH];
 	const char *name;
@@ -358,17 +358,18 @@ void view_identify(int fd, struct view *view)
 
 	view->kind = VIEW_NONE;
 	if (sys_fstat(fd, &st) || !S_ISCHR(st.st_mode))
-		return;
+		return false;
 	if (st.st_rdev == makedev(MISC_MAJOR, VFIO_MINOR)) {
 		view->kind = VIEW_CONTAINER;
-		return;
+		return false;
 	}
 	/* ../../devices/virtual/vfio/noiommu-3 */
 	if (!device_link(st.st_rdev, link, sizeof(link)))
-		return;
+		return false;
 	name = strstr(link, "/virtual/vfio/noiommu-");
 	if (name && find_group(strrchr(name, '-') + 1, view))
 		view->kind = VIEW_GROUP;
+	return name;
 }
 
 /* As device_link(), of an open file. */

@@ -55,9 +55,10 @@ void view_model(const struct view *view, char *to, size_t size);
 
 /*
  * What a node that the kernel has stands for: open as fd. A group with a real
- * IOMMU behind it is VIEW_NONE.
+ * IOMMU behind it is VIEW_NONE, and so is one of a device that has no cdev.
+ * True for a group without an IOMMU.
  */
-void view_identify(int fd, struct view *view);
+bool view_identify(int fd, struct view *view);
 
 /* True when the file under fd is the kernel's group with a real IOMMU behind it. */
 bool view_is_real_group(int fd);

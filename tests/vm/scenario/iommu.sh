@@ -57,5 +57,52 @@ real_groups() {
         while sh -c 'grep "^VmPin:.* 2[56]. kB" /proc/$PPID/status'
 }
 
+# Where the cdev path is not there: type1 pins, so nothing is said of memory
+# until a group without an IOMMU is opened. This process forks before, too.
+# shellcheck disable=SC2317 # runs in a guest
+says_nothing_untrue() {
+    # shellcheck source=SCRIPTDIR/../guest/shim.sh
+    . "$vm_dir/guest/shim.sh"
+    local real=${VM_DEVICES% *} fake=${VM_DEVICES#* }
+    local translated=("$real" container group status join type1 device identity map)
+    local unpinned="warning: memory is not pinned, the group path is used as it is: no device"
+
+    cat >/tmp/forks <<'END'
+import os
+for parent in range(2):
+    for child in range(3):
+        if os.fork() == 0:
+            os.open("/dev/vfio/vfio", os.O_RDWR)
+            os.open("/proc/self/pagemap", os.O_RDONLY)
+            os._exit(0)
+        os.wait()
+    os.open("/dev/vfio/vfio", os.O_RDWR)
+print("all opened")
+END
+    comes_to "a group with an IOMMU" "map 4096 bytes" "${shim[@]}" steps "${translated[@]}"
+    says ""
+    comes_to "forks before and after the container" "all opened" "${shim[@]}" python3 /tmp/forks
+    says ""
+    contains "... and check knows that these need no library" \
+        "$("$top/build/noiommu-shim" check)" "VFIO pins the memory of their drivers itself"
+    [[ $fake != "$real" ]] || return 0
+
+    comes_to "a group without one" "lookup 64 pages" \
+        "${shim[@]}" steps "$fake" container group join noiommu device lookup
+    says "$unpinned"
+    comes_to "... opened before its container" "join ok" \
+        "${shim[@]}" steps "$fake" group container join
+    says "$unpinned"
+    comes_to "... beside one with an IOMMU" "lookup 64 pages" \
+        "${shim[@]}" steps "${translated[@]}" "$fake" container group join noiommu device lookup
+    says "$unpinned"
+    comes_to "... in mode cdev" "group ENODEV" \
+        "${shim[@]}" NOIOMMU_SHIM_MODE=cdev steps "$fake" group
+    says "refusing, as NOIOMMU_SHIM_MODE=cdev asks"
+}
+
 vm_checks --iommu --device e1000e -- real_groups
 vm_checks --iommu --topology bypass --device e1000e --device e1000e -- real_groups
+vm_checks --kernel both --iommu --device e1000e -- says_nothing_untrue
+vm_checks --kernel group --iommu --topology bypass --device e1000e --device e1000e -- \
+    says_nothing_untrue
