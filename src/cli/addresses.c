@@ -11,6 +11,7 @@
 
 #define PAGE_SHIFT 12
 #define PAGE_SIZE  (UINT64_C(1) << PAGE_SHIFT)
+#define LAST_PAGE  (UINT64_MAX >> PAGE_SHIFT)
 
 /* Where the page of a process is in the list, or belongs. */
 static size_t find(const struct addresses *addresses, int32_t pid, uint64_t page)
@@ -45,29 +46,52 @@ static size_t drop(struct addresses *addresses, int32_t pid, uint64_t page, uint
 {
 	size_t from = find(addresses, pid, page), to = find(addresses, pid, end);
 
+	/* What a program says of a stretch may go around the end of all addresses. */
+	if (end <= page)
+		return 0;
 	shift(addresses, to, from);
 	return to - from;
 }
 
-static size_t give(struct addresses *addresses, int32_t pid, uint64_t page, uint64_t frame)
+static void reserve(struct addresses *addresses, size_t count)
 {
-	const struct address new = {.pid = pid, .page = page, .frame = frame};
-	size_t at = find(addresses, pid, page), dropped;
+	if (count <= addresses->room)
+		return;
+	addresses->room = 2 * addresses->room > count ? 2 * addresses->room : count;
+	addresses->list = reallocarray(addresses->list, addresses->room, sizeof(*addresses->list));
+	if (!addresses->list)
+		give_up("out of memory");
+}
 
-	if (at < addresses->count && addresses->list[at].pid == pid &&
-	    addresses->list[at].page == page && addresses->list[at].frame == frame)
-		return 0;
-	dropped = drop(addresses, pid, page, page + 1);
-	if (addresses->count == addresses->room) {
-		addresses->room = 2 * addresses->room + 64;
-		addresses->list =
-			reallocarray(addresses->list, addresses->room, sizeof(*addresses->list));
-		if (!addresses->list)
-			give_up("out of memory");
+/* Pages in a row, no more than TRACE_SCAN_PAGES, are in frames in a row now. */
+static size_t give(struct addresses *addresses, int32_t pid, uint64_t page, uint64_t frame,
+		   uint64_t pages)
+{
+	static struct address replaced[TRACE_SCAN_PAGES];
+	size_t from = find(addresses, pid, page), to = find(addresses, pid, page + pages);
+	size_t count = to - from, next = 0, dropped = 0;
+
+	if (addresses->count - count + pages > ADDRESSES_MOST) {
+		addresses->given += pages;
+		return drop(addresses, pid, page, page + pages);
 	}
-	shift(addresses, at, at + 1);
-	addresses->list[at] = new;
-	addresses->given++;
+	if (count)
+		memcpy(replaced, &addresses->list[from], count * sizeof(*replaced));
+	reserve(addresses, addresses->count - count + pages);
+	shift(addresses, to, from + pages);
+	for (uint64_t i = 0; i < pages; i++) {
+		struct address *address = &addresses->list[from + i];
+		bool known = next < count && replaced[next].page == page + i;
+
+		if (known && replaced[next].frame == frame + i) {
+			*address = replaced[next++];
+			continue;
+		}
+		*address = (struct address){.pid = pid, .page = page + i, .frame = frame + i};
+		addresses->given++;
+		dropped += known;
+		next += known;
+	}
 	return dropped;
 }
 
@@ -82,11 +106,11 @@ static size_t take_lookup(struct addresses *addresses, const struct trace_event 
 		uint64_t frame;
 
 		memcpy(&run, event->data + at, sizeof(run));
-		if (run.pages > TRACE_SCAN_PAGES)
+		if (run.pages > TRACE_SCAN_PAGES || page > LAST_PAGE)
 			break;
 		frame = run.entry & TRACE_PRESENT ? run.entry & TRACE_FRAME : 0;
-		for (uint64_t i = 0; frame && i < run.pages; i++)
-			dropped += give(addresses, event->pid, page + i, frame + i);
+		if (frame)
+			dropped += give(addresses, event->pid, page, frame, run.pages);
 		page += run.pages;
 	}
 	return dropped;

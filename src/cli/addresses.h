@@ -23,10 +23,13 @@ struct address {
 	uint64_t frame;
 };
 
+/* Of 16 GiB in base pages: a program that goes wrong must not take all memory here. */
+#define ADDRESSES_MOST ((size_t)1 << 22)
+
 struct addresses {
 	struct address *list; /* those in use, sorted by process and page */
 	size_t count, room;
-	size_t given;
+	size_t given; /* also those that the list has no room for */
 	size_t seen;  /* of these, how many were found in memory once at least */
 	size_t moved; /* of these, how many were another page's, at two looks in a row */
 };

@@ -559,6 +559,33 @@ END
 import json, sys
 print(len({json.loads(line)["call"] for line in open(sys.argv[1])}))' "$scratch/trace")" 0/15
 
+    # Lookups without an end, of pages in no order; and releases that go around all addresses.
+    cat >"$scratch/lookups" <<'END'
+import mmap, os, random, struct, sys
+with open(os.environ["NOIOMMU_SHIM_TRACE"], "r+b") as file:
+    ring = memoryview(mmap.mmap(file.fileno(), 0)).cast("Q")
+random.seed(3)
+def put(kind, *args, runs=()):
+    head = ring[8]
+    data = b"".join(struct.pack("QQ", 1 << 63 | random.randrange(1, 1 << 40), n) for n in runs)
+    event = struct.pack("QQq4QiiiHBBB7x168s", 0, 0, 0, *args, 7, 7, 3, len(data), kind, 0, 0, data)
+    at = 24 + head % 16384 * 32 + 1
+    ring[at:at + 31] = memoryview(event).cast("Q")
+    ring[8] = head + 1
+    ring[at - 1] = head + 1
+for i in range(200):
+    put(7, 100000 << 12, 16384, 0, 0, runs=[16384])
+    put(8, 116000 << 12, (1 << 64) - (16000 << 12), 0, 0)
+for i in range(4000):
+    put(7, random.randrange(1 << 52) << 12, 16384, 0, 0, runs=[16384] * 10)
+END
+    (
+        ulimit -v 1000000
+        timeout 100 "$command" trace -o "$scratch/trace" -- \
+            python3 "$scratch/lookups" 2>"$scratch/err"
+    ) && status=0 || status=$?
+    is "trace: lookups without an end" "$status/$(grep -c 'lookup(' "$scratch/trace")" 0/4200
+
     # One that does worse: the ring is cut off, full of holes, or what its numbers cannot be.
     cat >"$scratch/hostile" <<'END'
 import ctypes, mmap, os, struct, sys

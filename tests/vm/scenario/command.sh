@@ -171,6 +171,74 @@ END
         "0/3 3 False"
 }
 
+# A process of any user may have the library's name mapped, and memory that never
+# comes behind it; and a traced program may write whatever it likes.
+# shellcheck disable=SC2317 # runs in a guest
+hostile() {
+    # shellcheck source=SCRIPTDIR/../guest/shim.sh
+    . "$vm_dir/guest/shim.sh"
+    unset NOIOMMU_SHIM_LOG_FILE
+    local command=$top/build/noiommu-shim driver
+
+    cat >/tmp/faults.c <<'END'
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+int main(void)
+{
+	int file = open("/dev/shm/libnoiommu-shim.so", O_RDWR | O_CREAT, 0600);
+	int fault = syscall(SYS_userfaultfd, O_CLOEXEC);
+	struct uffdio_api api = {.api = UFFD_API};
+	struct uffdio_register area = {.range.len = 65536, .mode = UFFDIO_REGISTER_MODE_MISSING};
+
+	ftruncate(file, 65536);
+	area.range.start = (unsigned long)mmap(0, 65536, PROT_READ, MAP_SHARED, file, 0);
+	if (ioctl(fault, UFFDIO_API, &api) || ioctl(fault, UFFDIO_REGISTER, &area))
+		return 1;
+	puts("ready");
+	fflush(stdout);
+	return sleep(1000);
+}
+END
+    cc -o /tmp/faults /tmp/faults.c
+    echo 1 >/proc/sys/vm/unprivileged_userfaultfd
+    exec 4< <(cd / && exec setpriv --reuid 1000 --regid 1000 --clear-groups /tmp/faults)
+    is "a user's process has memory that never comes" "$(head -n 1 <&4)" ready
+    "${shim[@]}" steps "$VM_DEVICES" container group join noiommu device lookup \
+        while sleep 1000 >/tmp/steps &
+    driver=$!
+    until grep -q '^lookup' /tmp/steps; do sleep 0.1; done
+
+    timeout 60 "$command" ps >/tmp/out 2>/tmp/err && status=0 || status=$?
+    is "ps: it waits for nobody, and shows the others" \
+        "$status/$(grep -c ' steps ' /tmp/out)/$(grep -c 'cannot be told' /tmp/err)" 0/1/1
+    timeout 60 "$command" check >/tmp/out && status=0 || status=$?
+    is "check: it waits for nobody, and sees who holds the device" \
+        "$status/$(grep -c "^ *[0-9]* (steps)" /tmp/out)" 1/1
+    kill $driver
+    exec 4<&-
+
+    cat >/tmp/overwrite <<'END'
+import mmap, os, sys
+pagemap = os.open("/proc/self/pagemap", os.O_RDONLY)
+os.pread(pagemap, 8, 0)
+with open(os.environ["NOIOMMU_SHIM_TRACE"], "r+b") as file:
+    ring = mmap.mmap(file.fileno(), 0)
+ring[:] = os.urandom(65536) * (len(ring) // 65536) + bytes(len(ring) % 65536)
+os._exit(0)
+END
+    timeout 100 "$command" compare -- python3 /tmp/overwrite >/tmp/out 2>/tmp/err && status=0 || status=$?
+    is "compare of a program that overwrites its events" \
+        "$status/$(wc -c </tmp/out)/$(grep -c 'cannot compare' /tmp/err)" 2/0/1
+}
+
+vm_checks --kernel both --device e1000e -- hostile
 vm_checks --kernel cdev --device e1000e -- traces "no VFIO groups" auto cdev
 vm_checks --kernel group --device e1000e -- traces "no cdev path" auto group
 vm_checks --kernel both --device e1000e -- traces "" cdev group
