@@ -34,7 +34,9 @@ static struct object *adopt(int fd)
 	if (settings.mode == MODE_GROUP || sys_fstat(fd, &st) || !S_ISCHR(st.st_mode))
 		return NULL;
 	/* Another driver's file is not to be asked what only an iommufd is. */
-	object = view_is_iommufd(fd) ? (struct object *)container_adopt(fd) : group_adopt(fd);
+	object = group_adopt(fd);
+	if (!object && view_is_iommufd(fd))
+		object = (struct object *)container_adopt(fd);
 	if (object)
 		path_choose();
 	return object;
@@ -250,7 +252,8 @@ static bool has_our_locks(int fd)
 {
 	enum fd_kind kind = fd_proved_kind(fd);
 
-	return kind == FD_GROUP || kind == FD_DEVICE || kind == FD_RECEIVED;
+	/* A container is the same file as what stands for a group. */
+	return kind == FD_CONTAINER || kind == FD_GROUP || kind == FD_DEVICE || kind == FD_RECEIVED;
 }
 
 /* A lock of len bytes from start on, or of all there are, up to where ours begin. */

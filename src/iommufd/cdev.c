@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 
 #include "base/dir.h"
 #include "base/log.h"
@@ -79,39 +80,95 @@ int cdev_open(unsigned int index)
 	return sys_open(path, O_RDWR | O_CLOEXEC);
 }
 
-static struct flock range_of(off_t which, enum cdev_hold hold)
+/* ---- locks ---- */
+
+/* In a cdev they begin at CDEV_LOCKS. In /dev/iommu each device has an area of its own, above. */
+#define AREA	   (1L << 24)
+#define MISC_MAJOR 10
+
+static off_t area_of(int fd, unsigned int index)
+{
+	struct stat st;
+
+	if (sys_fstat(fd, &st) || major(st.st_rdev) != MISC_MAJOR)
+		return CDEV_LOCKS;
+	return CDEV_LOCKS + (index + 1) * AREA;
+}
+
+static struct flock range_at(off_t at, enum cdev_hold hold)
 {
 	static const short types[] = {F_UNLCK, F_RDLCK, F_WRLCK};
 
-	return (struct flock){.l_type = types[hold],
-			      .l_whence = SEEK_SET,
-			      .l_start = CDEV_LOCKS + which,
-			      .l_len = 1};
+	return (struct flock){
+		.l_type = types[hold], .l_whence = SEEK_SET, .l_start = at, .l_len = 1};
 }
 
-static int lock(int fd, off_t which, enum cdev_hold hold)
+static int lock(int fd, unsigned int index, off_t which, enum cdev_hold hold)
 {
-	struct flock range = range_of(which, hold);
+	struct flock range = range_at(area_of(fd, index) + which, hold);
 
 	return (int)sys_fcntl(fd, F_OFD_SETLK, (long)&range);
 }
 
-int cdev_lock(int fd, enum cdev_lock which, enum cdev_hold hold)
+int cdev_lock(int fd, unsigned int index, enum cdev_lock which, enum cdev_hold hold)
 {
-	return lock(fd, (off_t)which, hold);
+	return lock(fd, index, (off_t)which, hold);
 }
 
-bool cdev_is_locked(unsigned int index, enum cdev_lock which)
+/* Has another open file the group? */
+static bool is_held_by_other(int fd, unsigned int index)
 {
-	struct flock range = range_of(which, CDEV_EXCLUSIVE);
-	int fd = cdev_open(index);
-	bool locked;
+	struct flock range = range_at(area_of(fd, index) + CDEV_LOCK_GROUP, CDEV_EXCLUSIVE);
 
-	if (fd < 0)
-		return fd == -EPERM || fd == -EACCES;
-	locked = !sys_fcntl(fd, F_OFD_GETLK, (long)&range) && range.l_type != F_UNLCK;
-	sys_close(fd);
-	return locked;
+	return !sys_fcntl(fd, F_OFD_GETLK, (long)&range) && range.l_type != F_UNLCK;
+}
+
+/* 1, 0 or the negative errno of opening what has the locks. */
+static int is_held_in(int fd, unsigned int index)
+{
+	int ret = fd < 0 ? fd : is_held_by_other(fd, index);
+
+	if (fd >= 0)
+		sys_close(fd);
+	return ret;
+}
+
+static int open_iommu(void)
+{
+	return sys_open("/dev/iommu", O_RDWR | O_CLOEXEC);
+}
+
+bool cdev_is_held(unsigned int index)
+{
+	int ret = is_held_in(cdev_open(index), index);
+
+	if (!ret)
+		ret = is_held_in(open_iommu(), index);
+	return ret > 0 || ret == -EPERM || ret == -EACCES;
+}
+
+int cdev_open_placeholder(unsigned int index)
+{
+	int ret = is_held_in(cdev_open(index), index);
+	int fd;
+
+	if (ret)
+		return ret < 0 ? ret : -EBUSY;
+	fd = open_iommu();
+	if (fd >= 0 && cdev_lock(fd, index, CDEV_LOCK_GROUP, CDEV_EXCLUSIVE)) {
+		sys_close(fd);
+		return -EBUSY;
+	}
+	return fd;
+}
+
+ino_t cdev_identity(unsigned int index)
+{
+	char path[64];
+	struct stat st;
+
+	format(path, sizeof(path), CLASS PREFIX "%u", index);
+	return sys_fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) ? 0 : st.st_ino;
 }
 
 /* The number before end, which begins behind a space; *end is that space then. */
@@ -124,12 +181,12 @@ static unsigned long number_before(const char **end)
 }
 
 /*
- * Calls what() with each range of locks that the open file under fd has, until it
- * returns true, which is then the result. proc(5), fdinfo, where neighbouring
- * locks are one: "lock:\t1: OFDLCK ADVISORY WRITE -1 00:05:88 FIRST LAST".
+ * Calls what() with each range of locks that the open file under fd has behind
+ * CDEV_LOCKS, until it returns true, which is then the result. proc(5), fdinfo, where
+ * neighbouring locks are one: "lock:\t1: OFDLCK ADVISORY WRITE -1 00:05:88 FIRST LAST".
  */
-static bool each_lock(int fd, bool what(unsigned long first, unsigned long last, void *arg),
-		      void *arg)
+static bool each_lock_of_all(int fd, bool what(unsigned long first, unsigned long last, void *arg),
+			     void *arg)
 {
 	static char text[4096];
 	char path[64];
@@ -154,11 +211,48 @@ static bool each_lock(int fd, bool what(unsigned long first, unsigned long last,
 		/* Before ours are the program's. */
 		if (last < CDEV_LOCKS)
 			continue;
-		first = first > CDEV_LOCKS ? first - CDEV_LOCKS : 0;
-		if (what(first, last - CDEV_LOCKS, arg))
+		if (what(first > CDEV_LOCKS ? first : CDEV_LOCKS, last, arg))
 			return true;
 	}
 	return false;
+}
+
+struct area {
+	unsigned long begin;
+	bool (*what)(unsigned long first, unsigned long last, void *arg);
+	void *arg;
+};
+
+static bool cut_to_area(unsigned long first, unsigned long last, void *arg)
+{
+	const struct area *area = arg;
+
+	if (first < area->begin || last >= area->begin + AREA)
+		return false;
+	return area->what(first - area->begin, last - area->begin, area->arg);
+}
+
+/* The same of those that the device's file has in its area, which begins at 0. */
+static bool each_lock(int fd, unsigned int index,
+		      bool what(unsigned long first, unsigned long last, void *arg), void *arg)
+{
+	struct area area = {(unsigned long)area_of(fd, index), what, arg};
+
+	return each_lock_of_all(fd, cut_to_area, &area);
+}
+
+static bool take_index(unsigned long first, unsigned long last, void *arg)
+{
+	unsigned int *index = arg;
+
+	(void)last;
+	*index = (unsigned int)((first - CDEV_LOCKS) / AREA) - 1;
+	return first >= CDEV_LOCKS + AREA;
+}
+
+bool cdev_is_placeholder(int fd, unsigned int *index)
+{
+	return each_lock_of_all(fd, take_index, index);
 }
 
 static bool add_locks(unsigned long first, unsigned long last, void *arg)
@@ -170,11 +264,11 @@ static bool add_locks(unsigned long first, unsigned long last, void *arg)
 	return false;
 }
 
-unsigned int cdev_locks_of(int fd)
+unsigned int cdev_locks_of(int fd, unsigned int index)
 {
 	unsigned int locks = 0;
 
-	each_lock(fd, add_locks, &locks);
+	each_lock(fd, index, add_locks, &locks);
 	return locks;
 }
 
@@ -183,35 +277,39 @@ unsigned int cdev_locks_of(int fd)
 /* Behind the other locks, one for each process. */
 #define FIRST_USER 0x1000
 
-void cdev_set_user(int fd, bool uses)
+void cdev_set_user(int fd, unsigned int index, bool uses)
 {
-	lock(fd, FIRST_USER + (off_t)sys_getpid(), uses ? CDEV_SHARED : CDEV_FREE);
+	lock(fd, index, FIRST_USER + (off_t)sys_getpid(), uses ? CDEV_SHARED : CDEV_FREE);
 }
 
 struct holder {
-	dev_t rdev;
-	char fds[32]; /* the directory of a process's descriptors */
+	char name[32]; /* of the device's node */
+	char fds[32];  /* the directory of a process's descriptors */
 };
 
-static bool holder_of(int fd, struct holder *holder)
+static struct holder holder_of(unsigned int index)
 {
-	struct stat st;
+	struct holder holder;
 
-	if (sys_fstat(fd, &st))
-		return false;
-	holder->rdev = st.st_rdev;
-	return true;
+	format(holder.name, sizeof(holder.name), "/" PREFIX "%u", index);
+	return holder;
 }
 
+/* By its link: to look at the file could wait for the file system that it is on. */
 static int is_held_under(const char *fd, void *arg)
 {
 	const struct holder *holder = arg;
-	char path[64];
-	struct stat st;
+	char path[64], link[128];
+	const char *name;
+	ssize_t len;
 
 	format(path, sizeof(path), "%s/%s", holder->fds, fd);
-	return !sys_fstatat(AT_FDCWD, path, &st, 0) && S_ISCHR(st.st_mode) &&
-	       st.st_rdev == holder->rdev;
+	len = sys_readlinkat(AT_FDCWD, path, link, sizeof(link) - 1);
+	if (len <= 0)
+		return 0;
+	link[len] = '\0';
+	name = strrchr(link, '/');
+	return name && !strcmp(name, holder->name);
 }
 
 /* 1: another process with this number has it open, 0 or a negative errno */
@@ -235,11 +333,11 @@ static bool has_user(unsigned long first, unsigned long last, void *arg)
 	return false;
 }
 
-bool cdev_is_used_elsewhere(int fd)
+bool cdev_is_used_elsewhere(int fd, unsigned int index)
 {
-	struct holder holder;
+	struct holder holder = holder_of(index);
 
-	return holder_of(fd, &holder) && each_lock(fd, has_user, &holder);
+	return each_lock(fd, index, has_user, &holder);
 }
 
 static int is_process_with(const char *name, void *arg)
@@ -247,16 +345,16 @@ static int is_process_with(const char *name, void *arg)
 	return *name >= '0' && *name <= '9' && is_held_by(strtol(name, NULL, 10), arg) > 0;
 }
 
-bool cdev_is_elsewhere(int fd)
+bool cdev_is_elsewhere(unsigned int index)
 {
-	struct holder holder;
+	struct holder holder = holder_of(index);
 
-	return holder_of(fd, &holder) && dir_each("/proc", is_process_with, &holder) > 0;
+	return dir_each("/proc", is_process_with, &holder) > 0;
 }
 
 void cdev_wait_lending(unsigned int index)
 {
-	struct flock range = range_of(CDEV_LOCK_LENDING, CDEV_SHARED);
+	struct flock range = range_at(CDEV_LOCKS + CDEV_LOCK_LENDING, CDEV_SHARED);
 	int fd = cdev_open(index);
 
 	if (fd < 0)

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 struct cdev {
 	unsigned int index; /* N */
@@ -28,11 +29,28 @@ int cdev_get(unsigned int index, struct cdev *cdev);
 int cdev_open(unsigned int index);
 
 /*
- * Locks between processes, held by the open file under fd and gone with its
- * last close; whoever gets the open file can ask for them.
+ * A group whose device is closed has no open cdev: that would hold the device's
+ * registration, and unbinding the driver would wait for its close. It has an open
+ * /dev/iommu in its place, which is a character device as mute as a group, and can
+ * be opened by whoever can have the device. It says by its locks what it stands for.
  *
- * Group: the legacy group is open. Shared stands only between two open files
- * of one holder, while one takes over from the other. Container: the group has
+ * Opens it, with the group locked. The errors are cdev_open()'s; -EBUSY: somebody
+ * has the group.
+ */
+int cdev_open_placeholder(unsigned int index);
+
+/* True when fd, an iommufd, is a placeholder: of the device with this index. */
+bool cdev_is_placeholder(int fd, unsigned int *index);
+
+/* Tells a device from another one that has its index after it: 0 where it is gone. */
+ino_t cdev_identity(unsigned int index);
+
+/*
+ * Locks between processes, held by the open file under fd, of a cdev or of its
+ * placeholder, and gone with its last close; whoever gets the open file can ask
+ * for them.
+ *
+ * Group: the legacy group is open. Container: the group has
  * its container set. IOMMU: that container has VFIO_SET_IOMMU done. Lending: a
  * device is bound for the moment in which it lends its page table. Device: it
  * was opened through the group, where a bound one may only be kept from others.
@@ -52,34 +70,34 @@ enum cdev_hold { CDEV_FREE, CDEV_SHARED, CDEV_EXCLUSIVE };
 #define CDEV_LOCKS (1L << 62)
 
 /* 0, or -EAGAIN when another open file has it. */
-int cdev_lock(int fd, enum cdev_lock which, enum cdev_hold hold);
+int cdev_lock(int fd, unsigned int index, enum cdev_lock which, enum cdev_hold hold);
 
 /*
- * True when somebody, this process or another, has it; also where that cannot
- * be told, for lack of the right to open the device.
+ * True when somebody, this process or another, has the group open; also where that
+ * cannot be told, for lack of the right to open the device.
  */
-bool cdev_is_locked(unsigned int index, enum cdev_lock which);
+bool cdev_is_held(unsigned int index);
 
 /*
  * The locks that the open file under fd has, a bit for each. Takes no right to
  * open the device. 0 also where it cannot be told.
  */
 #define CDEV_BIT(which) (1U << (which))
-unsigned int cdev_locks_of(int fd);
+unsigned int cdev_locks_of(int fd, unsigned int index);
 
 /*
  * Notes in the open file under fd that the calling process uses the device, or
  * does no longer. True while another process does that is noted there and has
  * the device open still.
  */
-void cdev_set_user(int fd, bool uses);
-bool cdev_is_used_elsewhere(int fd);
+void cdev_set_user(int fd, unsigned int index, bool uses);
+bool cdev_is_used_elsewhere(int fd, unsigned int index);
 
 /*
- * True when another process has the device of fd open, as far as this one may
- * see that. Looks through all of /proc.
+ * True when another process has the device open, as far as this one may see that.
+ * Looks through all of /proc.
  */
-bool cdev_is_elsewhere(int fd);
+bool cdev_is_elsewhere(unsigned int index);
 
 /* Returns when nobody lends the device. */
 void cdev_wait_lending(unsigned int index);

@@ -21,6 +21,9 @@ struct guard {
 void guard_add(struct guard *guard, unsigned int group);
 void guard_remove(struct guard *guard);
 
+/* All are forgotten, for they may be damaged. */
+void guard_abandon(void);
+
 /* Takes fd, which is the group, over. */
 void guard_take(struct guard *guard, int fd);
 

@@ -30,7 +30,7 @@ static int make_table(const struct cdev *cdev, int lock)
 
 	if (fd < 0)
 		return fd;
-	ret = cdev_lock(lock, CDEV_LOCK_LENDING, CDEV_EXCLUSIVE);
+	ret = cdev_lock(lock, cdev->index, CDEV_LOCK_LENDING, CDEV_EXCLUSIVE);
 	if (!ret)
 		ret = ioas_make_table(fd);
 	sys_close(fd);

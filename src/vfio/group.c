@@ -43,14 +43,14 @@ static struct group *find_group(unsigned int index)
 {
 	struct group *group = all_groups;
 
-	while (group && group->cdev.index != index)
+	while (group && (group->cdev.index != index || group->is_gone))
 		group = group->next;
 	return group;
 }
 
 bool group_is_held(unsigned int index)
 {
-	return find_group(index) || cdev_is_locked(index, CDEV_LOCK_GROUP);
+	return find_group(index) || cdev_is_held(index);
 }
 
 /* vfio_group_detach_container() */
@@ -72,6 +72,7 @@ static void release_group(struct object *object)
 		at = &(*at)->next;
 	*at = group->next;
 	guard_remove(&group->guard);
+	hidden_close(&group->placeholder);
 	/* A related process may have it open still. */
 	if (!group_is_held(group->cdev.index))
 		detach(group->shared);
@@ -90,24 +91,40 @@ static struct group *new_group(const struct cdev *cdev)
 	group->object.flags = object_file_flags(O_RDWR);
 	group->shared = shared;
 	group->cdev = *cdev;
+	group->identity = cdev_identity(cdev->index);
+	group->placeholder = (struct hidden)HIDDEN_NONE;
 	guard_add(&group->guard, view_kernel_has_group(cdev) ? view_group_of(cdev) : GUARD_NONE);
 	group->next = all_groups;
 	all_groups = group;
 	return group;
 }
 
-/* Opens the device's cdev and holds the group in it, or -EBUSY. */
+/*
+ * vfio_device_remove_group() in drivers/vfio/group.c: the device was taken from its
+ * driver while it was closed. Another one may come by its index, or the same again.
+ */
+static bool is_gone(struct group *group)
+{
+	int fd = fd_of(group);
+
+	if (group->is_gone || group->is_open || cdev_identity(group->cdev.index) == group->identity)
+		return group->is_gone;
+	group->is_gone = true;
+	guard_let_go(&group->guard);
+	detach(group->shared);
+	group->shared = &group->unshared;
+	cdev_lock(fd, group->cdev.index, CDEV_LOCK_GROUP, CDEV_FREE);
+	return true;
+}
+
+/* Opens what stands for the group, or -EBUSY. */
 static int open_held(const struct cdev *cdev)
 {
-	int fd = cdev_open(cdev->index);
+	struct group *group = find_group(cdev->index);
 
-	if (fd < 0)
-		return fd;
-	if (cdev_lock(fd, CDEV_LOCK_GROUP, CDEV_EXCLUSIVE)) {
-		sys_close(fd);
-		return -EBUSY;
-	}
-	return fd;
+	if (group)
+		is_gone(group);
+	return cdev_open_placeholder(cdev->index);
 }
 
 int group_refuse(const struct cdev *cdev)
@@ -206,7 +223,7 @@ static bool is_bound(int fd)
 static unsigned int note(int fd, unsigned int index)
 {
 	struct shared_group *shared = shared_group(index);
-	unsigned int locks = cdev_locks_of(fd);
+	unsigned int locks = cdev_locks_of(fd, index);
 
 	if (!shared || !(locks & CDEV_BIT(CDEV_LOCK_GROUP)))
 		return 0;
@@ -245,6 +262,81 @@ static struct device *received_of(struct group *group)
 	return group->received;
 }
 
+struct replacement {
+	int fd;
+};
+
+static void replace(int fd, void *arg)
+{
+	const struct replacement *with = arg;
+	long flags = sys_fcntl(fd, F_GETFD, 0);
+
+	sys_dup3(with->fd, fd, flags & FD_CLOEXEC ? O_CLOEXEC : 0);
+}
+
+/* All of the group's descriptors are of the file under fd from now on. */
+static void use_file(struct group *group, int fd)
+{
+	struct replacement with = {.fd = fd};
+
+	fdtab_each(&group->object, replace, &with);
+	object_identify(&group->object, fd);
+}
+
+/*
+ * The device is bound in the cdev under fd. What stood for the group is kept, as
+ * far as there is a number for it.
+ */
+static void use_cdev(struct group *group, int fd)
+{
+	int placeholder = (int)sys_fcntl(fd_of(group), F_DUPFD_CLOEXEC, 0);
+
+	if (placeholder >= 0)
+		hidden_take(&group->placeholder, placeholder);
+	use_file(group, fd);
+}
+
+/* Notes it in the placeholder, too, which others may have in their groups. */
+static void set_user(struct group *group, bool uses)
+{
+	cdev_set_user(fd_of(group), group->cdev.index, uses);
+	if (hidden_check(&group->placeholder))
+		cdev_set_user(group->placeholder.fd, group->cdev.index, uses);
+}
+
+/* What exec() or SCM_RIGHTS would lose goes along with the open file. */
+static void mark(const struct group *group, int fd)
+{
+	unsigned int container = group->shared->container, index = group->cdev.index;
+
+	cdev_lock(fd, index, CDEV_LOCK_CONTAINER, container ? CDEV_EXCLUSIVE : CDEV_FREE);
+	cdev_lock(fd, index, CDEV_LOCK_IOMMU,
+		  container && container_has_iommu(container) ? CDEV_EXCLUSIVE : CDEV_FREE);
+}
+
+/* The device's index, and what stands under fd: its cdev or its placeholder. */
+static bool is_of_group(int fd, struct cdev *cdev)
+{
+	unsigned int index;
+
+	if (view_is_cdev(fd, cdev))
+		return true;
+	return view_is_iommufd(fd) && cdev_is_placeholder(fd, &index) && !cdev_get(index, cdev);
+}
+
+/* All descriptors of the group are to be of the file of one that came. */
+static void settle_file(struct group *group, int fd)
+{
+	struct stat st;
+
+	if (!fdtab_has(&group->object) || sys_fstat(fd, &st) || st.st_ino == group->object.ino)
+		return;
+	if (view_is_iommufd(fd))
+		replace(fd, &(struct replacement){fd_of(group)});
+	else
+		use_cdev(group, fd);
+}
+
 struct object *group_adopt(int fd)
 {
 	struct group *group;
@@ -253,7 +345,7 @@ struct object *group_adopt(int fd)
 	unsigned int locks;
 	int ret;
 
-	locks = view_is_cdev(fd, &cdev) ? note(fd, cdev.index) : 0;
+	locks = is_of_group(fd, &cdev) ? note(fd, cdev.index) : 0;
 	if (!locks)
 		return NULL;
 	group = find_group(cdev.index);
@@ -261,11 +353,12 @@ struct object *group_adopt(int fd)
 		group = new_group(&cdev);
 		if (!group)
 			return NULL;
-		cdev_lock(fd, CDEV_LOCK_PASSED, CDEV_SHARED);
+		cdev_lock(fd, cdev.index, CDEV_LOCK_PASSED, CDEV_SHARED);
 		/* What the process had open before exec() shows anew. */
-		cdev_set_user(fd, false);
+		cdev_set_user(fd, cdev.index, false);
 	}
 	object_hold(&group->object);
+	settle_file(group, fd);
 	object_identify(&group->object, fd);
 	object = locks & CDEV_BIT(CDEV_LOCK_DEVICE) ? (struct object *)received_of(group)
 						    : &group->object;
@@ -297,7 +390,7 @@ static struct device *install_device(struct group *group, int fd)
 	group->devices = device;
 	object_hold(&group->object);
 	object_hold(&device->object);
-	cdev_set_user(fd, true);
+	set_user(group, true);
 	ret = fdtab_install(fd, &device->object);
 	object_release(&device->object);
 	return ret ? NULL : device;
@@ -320,14 +413,14 @@ void group_mark_iommu(unsigned int container)
 {
 	for (struct group *group = all_groups; group; group = group->next)
 		if (group->shared->container == container)
-			cdev_lock(fd_of(group), CDEV_LOCK_IOMMU, CDEV_EXCLUSIVE);
+			cdev_lock(fd_of(group), group->cdev.index, CDEV_LOCK_IOMMU, CDEV_EXCLUSIVE);
 }
 
 bool group_has_mark(unsigned int container)
 {
 	for (struct group *group = all_groups; group; group = group->next)
 		if (group->shared->container == container &&
-		    cdev_locks_of(fd_of(group)) & CDEV_BIT(CDEV_LOCK_IOMMU))
+		    cdev_locks_of(fd_of(group), group->cdev.index) & CDEV_BIT(CDEV_LOCK_IOMMU))
 			return true;
 	return false;
 }
@@ -335,51 +428,26 @@ bool group_has_mark(unsigned int container)
 /* ---- the device ---- */
 
 /*
- * The last descriptor of the device is gone while the group stays: the device
- * has to be closed, and it is open in the same open file. So the group gets a
- * fresh one. A mapped BAR keeps a device open, natively too.
+ * The last descriptor of the device is gone while the group stays: its placeholder
+ * comes back, and with the cdev's last descriptor the kernel closes the device. A
+ * mapped BAR keeps a device open, natively too. False: there is no placeholder.
  */
-struct replacement {
-	int fd;
-};
-
-static void replace(int fd, void *arg)
+static bool use_placeholder(struct group *group)
 {
-	const struct replacement *with = arg;
-	long flags = sys_fcntl(fd, F_GETFD, 0);
+	unsigned int index = group->cdev.index;
+	int fd = hidden_check(&group->placeholder)
+			 ? (int)sys_fcntl(group->placeholder.fd, F_DUPFD_CLOEXEC, 0)
+			 : sys_open("/dev/iommu", O_RDWR | O_CLOEXEC);
 
-	sys_dup3(with->fd, fd, flags & FD_CLOEXEC ? O_CLOEXEC : 0);
-}
-
-/* What exec() or SCM_RIGHTS would lose goes along with the open file. */
-static void mark(const struct group *group, int fd)
-{
-	unsigned int container = group->shared->container;
-
-	cdev_lock(fd, CDEV_LOCK_CONTAINER, container ? CDEV_EXCLUSIVE : CDEV_FREE);
-	cdev_lock(fd, CDEV_LOCK_IOMMU,
-		  container && container_has_iommu(container) ? CDEV_EXCLUSIVE : CDEV_FREE);
-}
-
-static void reopen(struct group *group)
-{
-	struct replacement with = {.fd = cdev_open(group->cdev.index)};
-	int old = fd_of(group);
-
-	if (with.fd < 0) {
-		log_error("cannot close %s: opening its cdev again failed (%e)", group->cdev.name,
-			  with.fd);
-		return;
-	}
-	/* Both open files hold the group while one takes over from the other. */
-	cdev_lock(old, CDEV_LOCK_GROUP, CDEV_SHARED);
-	cdev_lock(old, CDEV_LOCK_DEVICE, CDEV_FREE);
-	cdev_lock(with.fd, CDEV_LOCK_GROUP, CDEV_SHARED);
-	fdtab_each(&group->object, replace, &with);
-	cdev_lock(with.fd, CDEV_LOCK_GROUP, CDEV_EXCLUSIVE);
-	mark(group, with.fd);
-	sys_close(with.fd);
+	if (fd < 0)
+		return false;
+	cdev_lock(fd, index, CDEV_LOCK_GROUP, CDEV_EXCLUSIVE);
+	mark(group, fd);
+	use_file(group, fd);
+	sys_close(fd);
+	hidden_close(&group->placeholder);
 	guard_hold(&group->guard);
+	return true;
 }
 
 static void clear_master(int fd)
@@ -399,7 +467,7 @@ static void clear_master(int fd)
 	sys_pwrite(fd, &command, sizeof(command), (off_t)config.offset);
 }
 
-/* What is left of a close where another process keeps the open file: vfio_pci_core_disable() */
+/* What is left of a close where the open file stays: vfio_pci_core_disable() */
 static void quiesce(int fd)
 {
 	struct vfio_irq_set none = {
@@ -411,21 +479,21 @@ static void quiesce(int fd)
 	for (none.index = 0; none.index < VFIO_PCI_NUM_IRQS; none.index++)
 		sys_ioctl(fd, VFIO_DEVICE_SET_IRQS, &none);
 	sys_ioctl(fd, VFIO_DEVICE_RESET, NULL);
-	cdev_lock(fd, CDEV_LOCK_DEVICE, CDEV_FREE);
 }
 
 /*
- * Closes the device in the open file of its group, which stays. Bound in an open
- * file that another process has too, it could not be bound in a fresh one.
+ * Closes the device of a group, which stays. Bound in an open file that another
+ * process has too, it could not be bound in another.
  */
 static void close_device(struct group *group)
 {
 	int fd = fd_of(group);
+	bool passed = cdev_locks_of(fd, group->cdev.index) & CDEV_BIT(CDEV_LOCK_PASSED);
 
-	if (cdev_locks_of(fd) & CDEV_BIT(CDEV_LOCK_PASSED) && cdev_is_elsewhere(fd))
+	if ((passed && cdev_is_elsewhere(group->cdev.index)) || !use_placeholder(group)) {
 		quiesce(fd);
-	else
-		reopen(group);
+		cdev_lock(fd, group->cdev.index, CDEV_LOCK_DEVICE, CDEV_FREE);
+	}
 }
 
 /* Closes a device that nothing refers to any more. False when something does. */
@@ -433,7 +501,7 @@ static bool settle(struct group *group)
 {
 	if (group->devices || group->received)
 		return false;
-	if (cdev_is_used_elsewhere(fd_of(group)))
+	if (cdev_is_used_elsewhere(fd_of(group), group->cdev.index))
 		return false;
 	if (!group->is_open)
 		return true;
@@ -456,7 +524,7 @@ static void release_device(struct object *object)
 	*at = device->next;
 	slab_free(&devices, device);
 	if (!group->devices) {
-		cdev_set_user(fd_of(group), false);
+		set_user(group, false);
 		settle(group);
 	}
 	/* It held its group, as in the kernel. */
@@ -537,23 +605,48 @@ static bool takes_token(const struct cdev *cdev)
 	return has_attribute(cdev, "sriov_totalvfs") || has_attribute(cdev, "physfn");
 }
 
-/* After an error: group_unbind(). */
+static int complain(const struct group *group, int error, bool token)
+{
+	const char *why = "";
+
+	if (error == -EINVAL || error == -EBUSY)
+		why = ": another process has it open";
+	if (error == -EACCES || error == -EPERM)
+		why = ": this process may no longer open its node in /dev/vfio/devices";
+	if (token && (error == -EINVAL || error == -EACCES))
+		log_info("%s does not take the VF token (%e)", group->cdev.name, error);
+	else
+		log_error("cannot open %s (%e)%s", group->cdev.name, error, why);
+	/* A second open of a cdev is EINVAL; of a group's device it would be this. */
+	return error == -EINVAL && !token ? -EBUSY : error;
+}
+
+/*
+ * Binds the device in a fresh cdev, which the group uses from then on. Returns its
+ * descriptor, of which the number is the lowest that is free.
+ */
 static int bind_device(struct group *group, const unsigned char *token)
 {
+	unsigned int index = group->cdev.index;
+	int fd = cdev_open(index);
 	int ret;
 
+	if (fd < 0)
+		return complain(group, fd, false);
 	guard_let_go(&group->guard);
 	/* The device may be lending its page table to somebody at this moment. */
-	cdev_wait_lending(group->cdev.index);
-	ret = ioas_attach(fd_of(group), token);
+	cdev_wait_lending(index);
+	ret = cdev_lock(fd, index, CDEV_LOCK_GROUP, CDEV_EXCLUSIVE) ? -EBUSY
+								    : ioas_attach(fd, token);
 	event_attach(group->cdev.name, false, ret);
-	if (token && (ret == -EINVAL || ret == -EACCES))
-		log_info("%s does not take the VF token (%e)", group->cdev.name, ret);
-	else if (ret)
-		log_error("cannot open %s (%e)%s", group->cdev.name, ret,
-			  ret == -EINVAL || ret == -EBUSY ? ": another process has it open" : "");
-	/* A second open of a cdev is EINVAL; of a group's device it would be this. */
-	return ret == -EINVAL && !token ? -EBUSY : ret;
+	if (ret) {
+		sys_close(fd);
+		guard_hold(&group->guard);
+		return complain(group, ret, token);
+	}
+	mark(group, fd);
+	use_cdev(group, fd);
+	return fd;
 }
 
 bool group_is_bound(const struct group *group)
@@ -563,33 +656,37 @@ bool group_is_bound(const struct group *group)
 
 int group_bind(struct group *group)
 {
-	return bind_device(group, NULL);
+	int fd = bind_device(group, NULL);
+
+	if (fd >= 0)
+		sys_close(fd);
+	return fd < 0 ? fd : 0;
 }
 
 void group_unbind(struct group *group)
 {
 	if (group_is_bound(group))
 		close_device(group);
-	else
-		guard_hold(&group->guard);
 }
 
-/* Opens the device, of which new already is the descriptor. */
-static int open_device(struct group *group, const unsigned char *token, int new)
+/* Opens the device. Returns a descriptor of it, which is not entered yet. */
+static int open_device(struct group *group, int fd, const unsigned char *token)
 {
 	/* A related process may have opened it, in the open file that is ours too. */
-	int ret = is_bound(new) ? 0 : bind_device(group, token);
+	bool bound = is_bound(fd);
+	int ret, new = bound ? (int)sys_fcntl(fd, F_DUPFD_CLOEXEC, 0) : bind_device(group, token);
 
-	if (!ret)
-		ret = answer_settle();
+	if (new < 0 || group->is_open)
+		return new;
+	ret = answer_settle();
 	if (ret) {
 		sys_close(new);
 		group_unbind(group);
 		return ret;
 	}
 	group->is_open = true;
-	cdev_lock(new, CDEV_LOCK_DEVICE, CDEV_EXCLUSIVE);
-	return 0;
+	cdev_lock(new, group->cdev.index, CDEV_LOCK_DEVICE, CDEV_EXCLUSIVE);
+	return new;
 }
 
 static int get_device_fd(struct group *group, int fd, const char *arg)
@@ -602,6 +699,8 @@ static int get_device_fd(struct group *group, int fd, const char *arg)
 	ret = user_read_string(name, sizeof(name), arg);
 	if (ret < 0)
 		return ret;
+	if (cdev_identity(group->cdev.index) != group->identity)
+		return -ENODEV;
 	ret = match(group->cdev.name, name, uuid, &has_token);
 	if (ret)
 		return ret;
@@ -610,16 +709,12 @@ static int get_device_fd(struct group *group, int fd, const char *arg)
 	if (!group->shared->container || !container_has_iommu(group->shared->container))
 		return -EINVAL;
 	/* Asked for when the device is opened first: vfio_group_use_container() */
-	if (!group->is_open && !cdev_is_used_elsewhere(fd) && !rights_sys_rawio())
+	if (!group->is_open && !cdev_is_used_elsewhere(fd, group->cdev.index) &&
+	    !rights_sys_rawio())
 		return -EPERM;
-	new = (int)sys_fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	new = open_device(group, fd, has_token ? uuid : NULL);
 	if (new < 0)
 		return new;
-	if (!group->is_open) {
-		ret = open_device(group, has_token ? uuid : NULL, new);
-		if (ret)
-			return ret;
-	}
 	if (install_device(group, new))
 		return new;
 	sys_close(new);
@@ -638,6 +733,8 @@ static long get_status(const struct group *group, void *arg)
 		return -EFAULT;
 	if (status.argsz < size)
 		return -EINVAL;
+	if (group->is_gone)
+		return -ENODEV;
 	status.flags = VFIO_GROUP_FLAGS_VIABLE;
 	if (group->shared->container)
 		status.flags |= VFIO_GROUP_FLAGS_CONTAINER_SET;
@@ -682,6 +779,8 @@ static long set_container(struct group *group, int group_fd, const void *arg)
 		return -EBADF;
 	if (group->shared->container)
 		return -EINVAL;
+	if (group->is_gone)
+		return -ENODEV;
 	if (!object)
 		object = (struct object *)container_adopt(fd);
 	if (!object) {
@@ -715,6 +814,7 @@ static long unset_container(struct group *group, int fd)
 void group_abandon(void)
 {
 	all_groups = NULL;
+	guard_abandon();
 }
 
 void group_arrived_as(int fd, enum fd_kind kind)
@@ -728,9 +828,8 @@ void group_arrived_as(int fd, enum fd_kind kind)
 void group_before_fork(void)
 {
 	for (struct group *group = all_groups; group; group = group->next) {
-		if (hidden_check(&group->guard.file) && group_bind(group))
-			group_unbind(group);
-		cdev_lock(fd_of(group), CDEV_LOCK_PASSED, CDEV_SHARED);
+		guard_let_go(&group->guard);
+		cdev_lock(fd_of(group), group->cdev.index, CDEV_LOCK_PASSED, CDEV_SHARED);
 	}
 }
 
@@ -738,12 +837,13 @@ void group_after_fork_in_child(void)
 {
 	for (struct group *group = all_groups; group; group = group->next)
 		if (group->devices)
-			cdev_set_user(fd_of(group), true);
+			set_user(group, true);
 }
 
 long group_ioctl(struct group *group, int fd, unsigned int cmd, unsigned long arg)
 {
-	note(fd, group->cdev.index);
+	if (!is_gone(group))
+		note(fd, group->cdev.index);
 	switch (cmd) {
 	case VFIO_GROUP_GET_STATUS:
 		return get_status(group, (void *)arg);

@@ -3,11 +3,13 @@
  * /dev/vfio/noiommu-N and the devices opened through it. Behaves as the
  * kernel's drivers/vfio/group.c does for a no-IOMMU group.
  *
- * A group's descriptor is an open file of the device's cdev, unbound until
- * VFIO_GROUP_GET_DEVICE_FD; a device's descriptor is a duplicate of it. So
- * whoever has the group, by fork() or SCM_RIGHTS too, can have the device, and
- * no data passes through here. Functions need the lock and return a value or
- * a negative errno.
+ * While its device is open a group's descriptor is the open file of the device's
+ * cdev, and a device's descriptor is a duplicate of it. So whoever has the group,
+ * by fork() or SCM_RIGHTS too, can have the device, and no data passes through
+ * here. While the device is closed it is the cdev's placeholder (iommufd/cdev.h),
+ * with which the device can be taken from its driver. The placeholder is kept
+ * until the device is closed: closing takes no right to open anything.
+ * Functions need the lock and return a value or a negative errno.
  */
 #ifndef VFIO_GROUP_H
 #define VFIO_GROUP_H
@@ -21,10 +23,14 @@ struct group {
 	struct object object;
 	struct group *next; /* all groups of this process */
 	struct cdev cdev;
+	ino_t identity; /* of the device, not of another one with its index */
+	bool is_gone;	/* it was taken from its driver */
 	struct shared_group *shared;
-	struct device *devices;	 /* its open files in this process, the newest first */
-	bool is_open;		 /* the device, in this process; a mapped BAR keeps it so */
-	struct device *received; /* NULL: nothing came of which it is not known what it is */
+	struct shared_group unshared; /* for a group without a device */
+	struct hidden placeholder;    /* while the device is bound */
+	struct device *devices;	      /* its open files in this process, the newest first */
+	bool is_open;		      /* the device, in this process; a mapped BAR keeps it so */
+	struct device *received;      /* NULL: nothing came of which it is not known what it is */
 	struct guard guard;
 };
 
@@ -83,8 +89,8 @@ void group_abandon(void);
 void group_arrived_as(int fd, enum fd_kind kind);
 
 /*
- * Around fork(): what is open will be shared. Before it, groups with a guard
- * are bound instead, for a guard in one process would shut the other out.
+ * Around fork(): what is open will be shared. Guards go, for one in this process
+ * would shut the other one out.
  */
 void group_before_fork(void);
 void group_after_fork_in_child(void);

@@ -502,6 +502,17 @@ unsigned int fake_hidden_descriptors(void)
 	return count_descriptors(true);
 }
 
+unsigned int fake_open_cdevs(unsigned int device)
+{
+	unsigned int n = 0;
+
+	for (int fd = 0; fd < top; fd++)
+		if (descriptors[fd].open && descriptors[fd].open->node->type == FAKE_CDEV &&
+		    descriptors[fd].open->node->device == device)
+			n++;
+	return n;
+}
+
 /* ---- what is done to them ---- */
 
 static int fill_stat(const struct fake_node *node, struct stat *st)

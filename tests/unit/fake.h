@@ -91,6 +91,9 @@ bool fake_failed(void);
 unsigned int fake_visible_descriptors(void);
 unsigned int fake_hidden_descriptors(void);
 
+/* Those of the cdev of a device. */
+unsigned int fake_open_cdevs(unsigned int device);
+
 /*
  * Memory that the kernel can copy from and to: a copy of data, at the end of
  * the one piece that there is. What follows it cannot be accessed, nor can

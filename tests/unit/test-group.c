@@ -14,6 +14,7 @@
 #include "program.h"
 #include "suites.h"
 #include "uapi/vfio.h"
+#include "vfio/group.h"
 
 enum state { ALONE, WITH_CONTAINER, WITH_IOMMU, WITH_DEVICE, STATES };
 
@@ -382,7 +383,7 @@ START_TEST(open_held_by_another_process)
 
 	program_close(group);
 	cdev = cdev_open(0);
-	ck_assert_int_eq(cdev_lock(cdev, CDEV_LOCK_GROUP, CDEV_EXCLUSIVE), 0);
+	ck_assert_int_eq(cdev_lock(cdev, 0, CDEV_LOCK_GROUP, CDEV_EXCLUSIVE), 0);
 	group = program_open_group(0);
 	ck_assert_int_eq(group, -EBUSY);
 	sys_close(cdev);
@@ -564,7 +565,7 @@ START_TEST(waits_for_a_lending)
 {
 	enter(WITH_IOMMU);
 	lender = cdev_open(0);
-	ck_assert_int_eq(cdev_lock(lender, CDEV_LOCK_LENDING, CDEV_EXCLUSIVE), 0);
+	ck_assert_int_eq(cdev_lock(lender, 0, CDEV_LOCK_LENDING, CDEV_EXCLUSIVE), 0);
 	fake.would_sleep = stop_lending;
 	device = (int)program_get_device(group, DEVICE_0);
 	ck_assert_int_ge(device, 0);
@@ -579,7 +580,7 @@ static void pass_on(void)
 	fake_add("/proc/4711", NULL);
 	fake_add("/proc/4711/fd", NULL);
 	fake_add("/proc/4711/fd/3", "../../../dev/vfio/devices/noiommu-vfio0");
-	ck_assert_int_eq(cdev_lock(group, CDEV_LOCK_PASSED, CDEV_SHARED), 0);
+	ck_assert_int_eq(cdev_lock(group, 0, CDEV_LOCK_PASSED, CDEV_SHARED), 0);
 }
 
 START_TEST(device_open_elsewhere)
@@ -589,7 +590,7 @@ START_TEST(device_open_elsewhere)
 	ck_assert_int_eq(unset_container(), 0);
 	enter(WITH_IOMMU);
 	fake.pid = 4711;
-	cdev_set_user(group, true);
+	cdev_set_user(group, 0, true);
 	fake.pid = 0;
 	ck_assert_int_eq(unset_container(), -EBUSY);
 	/* It ended, or went through exec(). */
@@ -601,10 +602,11 @@ END_TEST
 /* What another process keeps open cannot be bound anew. */
 START_TEST(device_closed_while_passed_on)
 {
-	int other = (int)sys_fcntl(group, F_DUPFD, 0);
 	unsigned int opens;
+	int other;
 
 	enter(WITH_DEVICE);
+	other = (int)sys_fcntl(group, F_DUPFD, 0);
 	opens = fake.device_opens;
 	pass_on();
 	program_close(device);
@@ -617,6 +619,84 @@ START_TEST(device_closed_while_passed_on)
 	device = (int)program_get_device(group, DEVICE_0);
 	ck_assert_int_ge(device, 0);
 	ck_assert_uint_eq(fake.device_opens, opens + 1);
+}
+END_TEST
+
+/* An open cdev would hold the device's registration, for which unbinding waits. */
+START_TEST(closed_device_has_no_cdev)
+{
+	enter(_i);
+	ck_assert_uint_eq(fake_open_cdevs(0) > 0, _i >= WITH_DEVICE);
+	if (_i < WITH_DEVICE)
+		return;
+	program_close(device);
+	device = -1;
+	ck_assert_uint_eq(fake_open_cdevs(0), 0);
+}
+END_TEST
+
+/* vfio_device_remove_group(): the group that is open stands for nothing any more. */
+START_TEST(device_taken_from_its_driver)
+{
+	static const char name[] = "/sys/class/vfio-dev/noiommu-vfio0";
+	static const char target[] = "../../devices/pci0000:00/0000:00:04.0/vfio-dev/noiommu-vfio0";
+	bool had_container = _i >= WITH_CONTAINER;
+	int again;
+
+	enter(_i);
+	if (_i >= WITH_DEVICE)
+		program_close(device);
+	device = -1;
+	fake_remove(name);
+	if (_i % 2)
+		ck_assert_int_eq(program_get_device(group, DEVICE_0), -ENODEV);
+	/* The driver has it back. */
+	fake_add(name, target);
+	again = program_open_group(0);
+	ck_assert_int_ge(again, 0);
+	ck_assert_int_eq(program_status(group), -ENODEV);
+	ck_assert_int_eq(program_get_device(group, DEVICE_0), -ENODEV);
+	ck_assert_int_eq(program_set_container(group, container), -ENODEV);
+	ck_assert_int_eq(unset_container(), -EINVAL);
+	ck_assert_int_eq(program_status(again), VFIO_GROUP_FLAGS_VIABLE);
+	if (had_container)
+		ck_assert_int_eq(program_ioctl(container, VFIO_SET_IOMMU, VFIO_NOIOMMU_IOMMU),
+				 -EINVAL);
+	program_close(again);
+}
+END_TEST
+
+/* Whatever the process has given up: its descriptor was all that it needed. */
+START_TEST(device_closed_without_rights)
+{
+	struct other other;
+
+	enter(WITH_DEVICE);
+	fake.rawio = false;
+	fake_fail(SYS_openat, 0, 1, EACCES);
+	program_close(device);
+	device = -1;
+	fake_failed();
+	fake.rawio = true;
+	ck_assert_uint_eq(fake_open_cdevs(0), 0);
+	program_close(group);
+	group = -1;
+	other = other_open(0);
+	other_close(&other);
+}
+END_TEST
+
+/* It would reset the device. */
+START_TEST(fork_opens_no_device)
+{
+	unsigned int opens = fake.device_opens;
+
+	enter(WITH_IOMMU);
+	group_before_fork();
+	ck_assert_uint_eq(fake.device_opens, opens);
+	ck_assert_uint_eq(fake_open_cdevs(0), 0);
+	group_after_fork_in_child();
+	ck_assert_int_eq(unset_container(), 0);
 }
 END_TEST
 
@@ -725,6 +805,9 @@ static TCase *matrix(const char *name, void (*before)(void))
 	tcase_add_test(tc, waits_for_a_lending);
 	tcase_add_test(tc, device_open_elsewhere);
 	tcase_add_test(tc, device_closed_while_passed_on);
+	tcase_add_loop_test(tc, closed_device_has_no_cdev, 0, STATES);
+	tcase_add_test(tc, device_closed_without_rights);
+	tcase_add_test(tc, fork_opens_no_device);
 	tcase_add_test(tc, flags_of_each_open);
 	tcase_add_test(tc, vfork_child);
 	tcase_add_loop_test(tc, child_of_clone, 0, STATES);
@@ -738,6 +821,7 @@ Suite *suite_group(void)
 	TCase *with = matrix("with groups", setup_with_groups);
 
 	tcase_add_test(without, device_in_use_by_another);
+	tcase_add_loop_test(without, device_taken_from_its_driver, 0, STATES);
 	tcase_add_test(without, number_beside_real_groups);
 	tcase_add_test(without, flags_of_open);
 	tcase_add_test(with, guarded);
