@@ -31,5 +31,8 @@ else
         "$("$command" run -- sh -c 'echo "$LD_PRELOAD"')" "$library"
 fi
 
-make uninstall DESTDIR="$scratch" >/dev/null 2>&1
+log=$(make uninstall DESTDIR="$scratch" 2>&1) || {
+    echo "$log"
+    exit 1
+}
 is "nothing is left behind" "$(installed)" ""

@@ -29,7 +29,8 @@ sed -n 's/^[A-Z]*([^,]*, \([A-Za-z0-9_]*\), .*/\1/p' "$srcdir/src/preload/symbol
 	sort > "$scratch/intercepted"
 sed 's/^#.*//; s/\*/.*/g' "$reasons" | tr -s ' ' '\n' | sed '/^$/d' > "$scratch/patterns"
 
-missing=$(comm -23 "$scratch/libc" "$scratch/intercepted" | grep -vxE -f "$scratch/patterns") || true
+missing=$(comm -23 "$scratch/libc" "$scratch/intercepted" | grep -vxE -f "$scratch/patterns") ||
+	[ $? = 1 ] # none is missing
 # A family may have members that are intercepted.
 twice=$(grep -v '[*[]' "$scratch/patterns" | sort | comm -12 - "$scratch/intercepted")
 for name in $missing; do

@@ -19,7 +19,8 @@ ${NM:-nm} -D --defined-only "$library" | awk '{ print $NF }' | sort > "$scratch/
 diff -u "$scratch/listed" "$scratch/exported"
 
 # ... and loads on glibc 2.17, wherever it was built.
-newest=$(${READELF:-readelf} -W -V "$library" | grep -o 'Name: GLIBC_[0-9.]*' | sed 's/.*_//' |
+${READELF:-readelf} -W -V "$library" > "$scratch/needed"
+newest=$(grep -o 'Name: GLIBC_[0-9.]*' "$scratch/needed" | sed 's/.*_//' |
 	sort -V | tail -n 1)
 if [ -n "$newest" ] && [ "$(printf '%s\n' "$newest" 2.17 | sort -V | tail -n 1)" != 2.17 ]; then
 	echo "the library needs glibc $newest:"
@@ -34,7 +35,7 @@ if [ -e "$libc" ] && ${NM:-nm} -D --defined-only "$libc" | grep -q '@@GLIBC_'; t
 	${NM:-nm} -D --defined-only "$libc" | awk '{ print $NF }' > "$scratch/versions"
 	sed -n 's/\([^@]*\)@GLIBC_[0-9.]*$/\1/p' "$scratch/versions" | sort -u |
 		comm -12 - "$scratch/listed" |
-		while read -r name; do grep "^$name@@" "$scratch/versions" || true; done |
+		while read -r name; do sed -n "/^$name@@/p" "$scratch/versions"; done |
 		sort > "$scratch/several"
 	sed -n 's/^NEWEST(\(.*\), "\(.*\)")$/\1@@\2/p' "$srcdir/src/preload/symbols.def" |
 		sort | diff -u "$scratch/several" -

@@ -32,7 +32,7 @@ vm_checks() { # [OPTION...] -- FUNCTION [ARG...]
         "$name" "$@"
     cat "$scratch/out"
     if ((status == 0)); then
-        return
+        grep -q '^ok - ' "$scratch/out" || fails "$name makes checks (${options[*]})"
     elif grep -q '^not ok - ' "$scratch/out"; then
         failed=$((failed + 1))
         sed 's/^/# /' "$scratch/err"

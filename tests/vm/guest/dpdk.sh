@@ -56,8 +56,9 @@ packets() { # NAME COUNTER
 # Of the two queues for either direction that its first port has: how many packets
 # have come by the one that has had the fewest?
 by_each_queue() { # NAME
-    does "$1" "show port xstats 0" tx_q1_size_1519_max || true
-    sed -n 's/^[rt]x_q[01]_good_packets: //p' "/tmp/$1.log" | tail -n 4 | sort -n | head -n 1
+    does "$1" "show port xstats 0" tx_q1_size_1519_max || return
+    sed -n 's/^[rt]x_q[01]_good_packets: //p' "/tmp/$1.log" | tail -n 4 | sort -n |
+        awk 'NR == 1 { n = $1 } END { if (NR == 4) print n; exit NR != 4 }'
 }
 
 # Forwards for a second, and tells how many packets it has received.
@@ -68,18 +69,17 @@ forward() { # NAME
 
 forwards() { # WHAT NAME
     local count
-    count=$(forward "$2") || count=0
-    if ((count >= 1000)); then
+    if count=$(forward "$2") && ((count >= 1000)); then
         passes "$1: packets are forwarded"
     else
-        fails "$1: packets are forwarded" "$count of them"$'\n'"$(tail -n 40 "/tmp/$2.log")"
+        fails "$1: packets are forwarded" "${count:-not told}"$'\n'"$(tail -n 40 "/tmp/$2.log")"
     fi
 }
 
 ends() { # WHAT NAME
     local status=0 fd=${testpmd_in[$2]}
 
-    echo quit >&"$fd" || true
+    echo quit >&"$fd" || true # if it has ended, its status says how
     exec {fd}>&-
     wait "${testpmd_pid[$2]}" || status=$?
     is "$1: ends with status 0" "$status" 0
@@ -105,7 +105,7 @@ END
 captures() { # WHAT NAME
     local file=/tmp/captured.pcap n pdump status=0
 
-    does "$2" "start tx_first" "ports=" || true
+    ok "$1: the other forwards" does "$2" "start tx_first" "ports="
     # shellcheck disable=SC2016 # for the inner shell
     "${path[@]}" bash -c 'LD_PRELOAD="$1:${LD_PRELOAD-}" exec "${@:2}"' - "$mempools" dpdk-pdump -- \
         --pdump "port=0,queue=*,rx-dev=$file,total-num-mbufs=4095" >/tmp/pdump.log 2>&1 &
@@ -114,14 +114,13 @@ captures() { # WHAT NAME
         [[ ! -s $file || $(wc -c <"$file") -lt 100000 ]] || break
         sleep 0.1
     done
-    kill -INT "$pdump" || true
+    kill -INT "$pdump" || true # if it has ended, its status says how
     wait "$pdump" || status=$?
     is "$1: ends with status 0" "$status" 0
-    n=$(captured "$file") || n=0
-    if ((n >= 1000)); then
+    if n=$(captured "$file") && ((n >= 1000)); then
         passes "... and has captured packets"
     else
-        fails "... and has captured packets" "$n of them"$'\n'"$(cat /tmp/pdump.log)"
+        fails "... and has captured packets" "${n:-no file}"$'\n'"$(cat /tmp/pdump.log)"
     fi
     ok "... and the other goes on" does "$2" stop '^Done'
 }

@@ -39,24 +39,26 @@ carried() {
     for port in left right; do
         count=$(ovs-ofctl dump-flows bridge "in_port=$port" |
             sed -n 's/.*n_packets=\([0-9]*\).*/\1/p')
-        echo "${count:-0}"
+        [[ $count ]] || return
+        echo "$count"
     done | sort -n | head -n 1
 }
 
 # testpmd sends from either end what it has received there from the other.
 carries() { # WHAT
-    local n
+    local n count
 
     ovs-ofctl del-flows bridge
     ovs-ofctl add-flow bridge in_port=left,actions=output:right
     ovs-ofctl add-flow bridge in_port=right,actions=output:left
-    does ends "start tx_first" "ports=" || true
+    ok "$1: the two ends start" does ends "start tx_first" "ports="
     for ((n = 0; n < 20; n++)); do
-        (($(carried) < 1000)) || break
+        count=$(carried)
+        ((count < 1000)) || break
         sleep 1
     done
-    does ends stop '^Done' || true
-    if (($(carried) >= 1000 && $(packets ends RX-packets) >= 2000)); then
+    ok "... and stop" does ends stop '^Done'
+    if ((count >= 1000 && $(packets ends RX-packets) >= 2000)); then
         passes "$1: packets pass in both directions"
     else
         fails "$1: packets pass in both directions" \

@@ -21,16 +21,17 @@ export NOIOMMU_SHIM_LOG_FILE=/tmp/shim/log
 touch "$NOIOMMU_SHIM_LOG_FILE"
 chmod 0666 "$NOIOMMU_SHIM_LOG_FILE"
 
-# Is this the last line that a command prints? The log is begun anew.
+# Is this the last line that a command prints, and does no signal end it? The log
+# is begun anew.
 comes_to() { # NAME LINE COMMAND [ARG...]
-    local output
+    local output status=0
 
     : >"$NOIOMMU_SHIM_LOG_FILE"
-    output=$("${@:3}" 2>&1) || true
-    if [[ ${output##*$'\n'} == "$2" ]]; then
+    output=$("${@:3}" 2>&1) || status=$?
+    if [[ ${output##*$'\n'} == "$2" ]] && ((status < 124)); then
         passes "$1: $2"
     else
-        fails "$1: $2" "$output"$'\n'"$(cat "$NOIOMMU_SHIM_LOG_FILE")"
+        fails "$1: $2" "$output"$'\n'"exit status $status"$'\n'"$(cat "$NOIOMMU_SHIM_LOG_FILE")"
     fi
 }
 
@@ -48,12 +49,17 @@ says() { # PART
     fi
 }
 
+# The descriptors of VFIO and iommufd that are open. A process may end meanwhile.
+open_devices() {
+    find /proc/[0-9]*/fd -lname '/dev/vfio/*' -o -lname /dev/iommu 2>&1 |
+        sed -E '/: No such (file or directory|process)$/d'
+}
+
 # Has a driver that has ended left anything?
 nothing_is_left() {
     local pinned
 
-    is "... nobody has a device open" \
-        "$(find /proc/[0-9]*/fd -lname '/dev/vfio/*' -o -lname /dev/iommu 2>/dev/null)" ""
+    is "... nobody has a device open" "$(open_devices)" ""
     echo 1 >/proc/sys/vm/stat_refresh # each processor counts for itself
     pinned=$(awk '/^nr_foll_pin_acquired / { n += $2 } /^nr_foll_pin_released / { n -= $2 }
         END { print n }' /proc/vmstat)

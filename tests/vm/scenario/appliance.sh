@@ -62,7 +62,8 @@ appliance() { # KERNEL
             '*(d["address"] for d in j["devices"]), [d["free"] for d in j["devices"]]'
     fi
     says_of_held() {
-        "${shim[@]}" steps "${driver[@]}" while "${plain[@]}" "$command" check >/tmp/out || true
+        "${shim[@]}" steps "${driver[@]}" while "${plain[@]}" "$command" check >/tmp/out ||
+            true # check says so if there is anything to mend
         out=$(</tmp/out)
         says "vfio0 +${devices[0]} .*held by"
         says '^ +[0-9]+ \((python3|steps)\)$'
@@ -104,7 +105,7 @@ appliance() { # KERNEL
     says 'may not be looked at'
     as=()
     pkill -P "$pid" sleep
-    wait "$pid" || true
+    wait "$pid" || true # its sleep was killed
 
     # ---- run and ps, testpmd ----
     "$command" run -- dpdk-testpmd -l 0,1 -- --forward-mode=io --tx-first \
@@ -119,7 +120,9 @@ appliance() { # KERNEL
     says "^ +device ${devices[0]}"
     says "^ +device ${devices[1]}"
     kill -INT "$pid"
-    wait "$pid" || true
+    status=0
+    wait "$pid" || status=$?
+    is "$kernel: dpdk-testpmd: exit status 0" "$status" 0
     [[ $kernel != group ]] || return 0
 
     # ---- as README has it for appliances ----

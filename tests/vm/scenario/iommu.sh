@@ -18,12 +18,13 @@ real_groups() {
     local modern=(iommufd cdev bind ioas attach identity)
 
     same() { # NAME LAST-LINE STEP...
-        local want
+        local want status=0
 
-        want=$("${plain[@]}" steps "${@:3}") || true
+        want=$("${plain[@]}" steps "${@:3}") || status=$?
         is "$1, without the library" "${want##*$'\n'}" "$2"
         : >"$NOIOMMU_SHIM_LOG_FILE"
-        is "... and with it" "$("${shim[@]}" steps "${@:3}" 2>&1 || true)" "$want"
+        is "... and with it" "$("${shim[@]}" steps "${@:3}" 2>&1; echo "status $?")" \
+            "$want"$'\n'"status $status"
     }
 
     same "a group with an IOMMU" "map 4096 bytes" "${translated[@]}"

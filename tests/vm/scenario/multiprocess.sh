@@ -25,7 +25,7 @@ primary_and_secondary() { # HOW
 
     count=$("${path[@]}" dpdk-proc-info -- -p 1 --stats |
         sed -n '/RX-packets/{s/.*RX-packets: \([0-9]*\).*/\1/p;q}')
-    ok "$how, dpdk-proc-info: it sees these packets" test "${count:-0}" -ge 1000
+    ok "$how, dpdk-proc-info: it sees these packets" test "$count" -ge 1000
 
     ends "$how, a secondary before its primary" secondary
     captures "$how, dpdk-pdump" primary
@@ -35,11 +35,11 @@ primary_and_secondary() { # HOW
         ok "$how, a secondary: the primary unplugs a device" \
             does primary "device detach $device" "is detached"
     ok "... and plugs it again" does primary "port attach $device" "Now total ports is 2"
-    does primary "port start all" '^Done' || true
+    ok "... and starts it" does primary "port start all" '^Done'
     forwards "... and there" primary
 
     kill -KILL "${testpmd_pid[secondary]}"
-    wait "${testpmd_pid[secondary]}" 2>/dev/null || true
+    wait "${testpmd_pid[secondary]}" 2>/dev/null || true # it was killed
     forwards "$how, a secondary was killed: the primary" primary
     start_testpmd secondary secondary
     forwards "$how, the second secondary" secondary
@@ -67,14 +67,14 @@ symmetric() { # HOW
 
     start_testpmd first primary "${queues[@]}" --proc-id=0
     start_testpmd second secondary "${queues[@]}" --proc-id=1
-    does second start "ports=" || true
-    does first "start tx_first" "ports=" || true
+    ok "$how, symmetric: one starts" does second start "ports="
+    ok "$how, symmetric: the other starts" does first "start tx_first" "ports="
     for ((n = 0; n < 60 && count < 1000; n++)); do
         sleep 0.5
-        count=$(by_each_queue first)
+        count=$(by_each_queue first) || break
     done
-    does second stop '^Done' || true
-    does first stop '^Done' || true
+    ok "$how, symmetric: one stops" does second stop '^Done'
+    ok "$how, symmetric: the other stops" does first stop '^Done'
     if ((count >= 1000)); then
         passes "$how, symmetric: both processes receive and send packets"
     else
@@ -93,11 +93,11 @@ vm_checks --kernel both "${nics[@]}" -- primary_and_secondary plain
 vm_checks --kernel both "${nics[@]}" -- primary_and_secondary shim
 vm_checks --kernel cdev "${nics[@]}" -- primary_and_secondary shim
 
-if "$vm_dir/network" 2 true; then
+if reason=$("$vm_dir/network" 2 true 2>&1); then
     nics=(--device virtio-net-rss --device virtio-net-rss --hugepages 128)
     vm_checks --kernel both "${nics[@]}" -- symmetric plain
     vm_checks --kernel both "${nics[@]}" -- symmetric shim
     vm_checks --kernel cdev "${nics[@]}" -- symmetric shim
 else
-    skip "symmetric" "this machine makes no taps"
+    skip "symmetric" "this machine makes no taps: $reason"
 fi

@@ -17,8 +17,7 @@ all_patterns() { # HOW...
         declare -n path=$how
         for name in $(patterns list); do
             ok "$how: $name" timeout 60 "${path[@]}" patterns "$name" "$VM_DEVICES"
-            is "... nobody has the device open" \
-                "$(find /proc/[0-9]*/fd -lname '/dev/vfio/*' -o -lname /dev/iommu 2>&1)" ""
+            is "... nobody has the device open" "$(open_devices)" ""
             echo 1 >/proc/sys/vm/stat_refresh # each processor counts for itself
             acquired=$(sed -n 's/^nr_foll_pin_acquired //p' /proc/vmstat)
             released=$(sed -n 's/^nr_foll_pin_released //p' /proc/vmstat)

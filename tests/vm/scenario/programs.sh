@@ -19,6 +19,7 @@ tar_tests() { # DIRECTORY
     mkdir "$1"
     cp "$tar"/tests/at{config,local} "$1"
     cd "$1" || return
+    # Some fail in either way: what counts is the result of each.
     "$tar/tests/testsuite" 1-166 168 170- AUTOTEST_PATH="$tar/tests:$tar/src" >log 2>&1 || true
     grep -E '^ *[0-9]+: ' log
 }
@@ -27,7 +28,7 @@ tar_tests() { # DIRECTORY
 same() { # NAME PLAIN SHIM COUNT GOOD
     local count
 
-    count=$(grep -c "$5\$" "$2") || true
+    count=$(awk -v word="$5" '$NF == word { n++ } END { print n + 0 }' "$2")
     if ((count < $4)); then
         fails "$1: at least $4 pass without the library" "$count do:"$'\n'"$(tail -n 20 "$2")"
     else

@@ -15,10 +15,10 @@ build() { # NAME CONFIGURE-ARG CFLAG...
 
     mkdir -p "$directory"
     cd "$directory" || return
-    [[ -e config.status ]] || "$top/configure" --disable-command --enable-werror "$2"
-    make -j"$(nproc)" libnoiommu-shim.la
-    gcc -std=gnu11 -g -O1 "${@:3}" -o "$scratch/$1" "$top/tests/stress/stress.c" \
-        -pthread -Wl,--no-as-needed,-rpath,"$directory/.libs" .libs/libnoiommu-shim.so
+    [[ -e config.status ]] || "$top/configure" --disable-command --enable-werror "$2" || return
+    make -j"$(nproc)" libnoiommu-shim.la &&
+        gcc -std=gnu11 -g -O1 "${@:3}" -o "$scratch/$1" "$top/tests/stress/stress.c" \
+            -pthread -Wl,--no-as-needed,-rpath,"$directory/.libs" .libs/libnoiommu-shim.so
 }
 
 builds() { # NAME CONFIGURE-ARG CFLAG...
