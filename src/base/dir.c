@@ -16,8 +16,12 @@ struct linux_dirent64 {
 
 int dir_each(const char *path, int what(const char *name, void *arg), void *arg)
 {
+	return dir_each_in(sys_open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), what, arg);
+}
+
+int dir_each_in(int dir, int what(const char *name, void *arg), void *arg)
+{
 	_Alignas(struct linux_dirent64) char buf[2048];
-	int dir = sys_open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	ssize_t len = 0;
 	int ret = 0;
 

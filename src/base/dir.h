@@ -10,4 +10,7 @@
  */
 int dir_each(const char *path, int what(const char *name, void *arg), void *arg);
 
+/* The same with the directory under fd, which is closed; a negative errno in fd is returned. */
+int dir_each_in(int fd, int what(const char *name, void *arg), void *arg);
+
 #endif

@@ -5,12 +5,27 @@
 
 #include "base/sys.h"
 
-bool rights_sys_rawio(void)
+static void read_rights(struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3])
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {{0}};
 
-	if (sys_call(SYS_capget, (long)&header, (long)data, 0, 0, 0, 0))
-		return false;
+	for (int i = 0; i < _LINUX_CAPABILITY_U32S_3; i++)
+		data[i] = (struct __user_cap_data_struct){0};
+	sys_call(SYS_capget, (long)&header, (long)data, 0, 0, 0, 0);
+}
+
+bool rights_sys_rawio(void)
+{
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+	read_rights(data);
 	return data[CAP_TO_INDEX(CAP_SYS_RAWIO)].effective & CAP_TO_MASK(CAP_SYS_RAWIO);
+}
+
+bool rights_may_sys_rawio(void)
+{
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+	read_rights(data);
+	return data[CAP_TO_INDEX(CAP_SYS_RAWIO)].permitted & CAP_TO_MASK(CAP_SYS_RAWIO);
 }

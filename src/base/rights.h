@@ -8,4 +8,7 @@
 /* CAP_SYS_RAWIO, which the kernel asks for wherever no-IOMMU is used. */
 bool rights_sys_rawio(void);
 
+/* It may be had, at least. */
+bool rights_may_sys_rawio(void);
+
 #endif

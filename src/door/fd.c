@@ -121,11 +121,13 @@ void fd_received(int fd)
 
 	fdtab_drop(fd);
 	known = adopt(fd);
-	/* A process can send its pagemap to itself. */
-	if (!known && !sys_fstat(fd, &st) && S_ISREG(st.st_mode) && !st.st_size)
-		pagemap_opened(fd);
-	else if (!known)
+	if (known)
+		;
+	else if (sys_fstat(fd, &st) || !pagemap_is_like(&st))
 		observe_arrived(fd);
+	/* It is in the program's hands. If it cannot be told what it is, each lookup asks again. */
+	else if (pagemap_arrived(fd) < 0)
+		fdtab_expect(fd, FD_PAGEMAP);
 	lock_leave(saved);
 }
 

@@ -7,6 +7,7 @@
 #include "base/fdtab.h"
 #include "base/hidden.h"
 #include "base/lock.h"
+#include "base/proc.h"
 #include "base/process.h"
 #include "iommufd/ioas.h"
 #include "vfio/container.h"
@@ -44,6 +45,7 @@ static void begin(bool torn)
 	process_generation();
 	if (torn)
 		rebuild();
+	proc_forked();
 	group_after_fork_in_child();
 }
 

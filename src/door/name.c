@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/lock.h"
+#include "base/proc.h"
 #include "base/log.h"
 #include "base/process.h"
 #include "base/sys.h"
@@ -70,21 +71,19 @@ ssize_t name_readlink(const char *name, char *buf, size_t size)
 	return ret;
 }
 
-ssize_t name_link_was_read(const char *path, char *buf, size_t size, ssize_t len)
+ssize_t name_link_was_read(int dirfd, const char *path, char *buf, size_t size, ssize_t len)
 {
-	const char *number = strrchr(path, '/');
+	int fd = proc_number_of(path);
 	struct lock_saved saved;
 	struct object *object;
-	char name[VIEW_PATH], *end;
+	char name[VIEW_PATH];
 	size_t name_len = 0;
-	long fd;
 
-	fd = strtol(number ? number + 1 : path, &end, 10);
-	if (*end || fdtab_kind((int)fd) == FD_NOT_OURS)
+	if (fd < 0 || fdtab_kind(fd) == FD_NOT_OURS)
 		return len;
 	saved = lock_enter();
-	object = fdtab_get((int)fd);
-	if (object)
+	object = fdtab_get(fd);
+	if (object && proc_is_own_entry(dirfd, path) > 0)
 		name_len = native_name(object, name, sizeof(name));
 	lock_leave(saved);
 	if (!name_len)

@@ -19,7 +19,7 @@
 /*
  * Cheap tests whether a path may name something of ours; to be asked only of
  * strings that the kernel has read already. name_may_be_ours() is for names
- * that it has, name_may_be_added() for names that it has not.
+ * that it has, which are not empty, name_may_be_added() for names that it has not.
  */
 static inline bool name_may_be_ours(const char *path)
 {
@@ -28,7 +28,7 @@ static inline bool name_may_be_ours(const char *path)
 	char last;
 
 	/* Mostly it ends in another letter than they do. */
-	last = len ? path[len - 1] : '\0';
+	last = path[len - 1];
 	if (last != 'o' && last != 'p' && (last < '0' || last > '9'))
 		return false;
 	base = strrchr(path, '/');
@@ -43,6 +43,19 @@ static inline bool name_may_be_ours(const char *path)
 	default:
 		return *base >= '0' && *base <= '9';
 	}
+}
+
+/*
+ * A name that says nothing of the file can be a link to one of ours, or have it
+ * mounted on it. Where a system has its own files nobody puts such a thing: in
+ * /dev, /etc, /lib, /proc, /sys and /usr, which begin with these letters.
+ */
+static inline bool name_may_lead_to_ours(const char *path)
+{
+	const unsigned int system = 1U << ('d' & 31) | 1U << ('e' & 31) | 1U << ('l' & 31) |
+				    1U << ('p' & 31) | 1U << ('s' & 31) | 1U << ('u' & 31);
+
+	return *path != '/' || !(system >> (path[1] & 31) & 1);
 }
 
 static inline bool name_may_be_added(const char *path)
@@ -103,7 +116,7 @@ ssize_t name_readlink(const char *name, char *buf, size_t size);
  * The kernel read a link into buf: what stands under /proc/self/fd for one of
  * our descriptors reads as it would natively. Returns the length to report.
  */
-ssize_t name_link_was_read(const char *path, char *buf, size_t size, ssize_t len);
+ssize_t name_link_was_read(int dirfd, const char *path, char *buf, size_t size, ssize_t len);
 
 /*
  * What the directory with this name without links has beyond what the kernel

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/lock.h"
+#include "base/proc.h"
 #include "base/settings.h"
 #include "base/sys.h"
 #include "base/user.h"
@@ -87,19 +88,22 @@ static int opened_vfio(int dirfd, const char *path, int flags, int ret)
 	return ret;
 }
 
-/* The descriptor of ours that a path like /proc/self/fd/N names, or NULL. */
-static const struct object *link_target(const char *path)
+/*
+ * The descriptor of ours whose entry in /proc the path is, or NULL: then *error
+ * is a negative errno where it cannot be told whose entry it is.
+ */
+static const struct object *link_target(int dirfd, const char *path, int *error)
 {
-	const char *fd = strstr(path, "/fd/");
-	const struct object *object;
-	char *end;
-	long number;
+	int fd = proc_number_of(path);
+	const struct object *object = fd < 0 ? NULL : fdtab_get(fd);
+	int own;
 
-	if (!fd)
+	if (!object || object->kind == FD_HIDDEN || object->kind == FD_NATIVE)
 		return NULL;
-	number = strtol(fd + 4, &end, 10);
-	object = *end ? NULL : fdtab_get((int)number);
-	return object && object->kind != FD_HIDDEN && object->kind != FD_NATIVE ? object : NULL;
+	own = proc_is_own_entry(dirfd, path);
+	if (own < 0)
+		*error = own;
+	return own > 0 ? object : NULL;
 }
 
 static int opened_pagemap(int fd)
@@ -158,23 +162,84 @@ static int opened_again(const struct object *object, int ret, int flags)
 	return ret;
 }
 
-int open_done(int dirfd, const char *path, int flags, int ret, uint64_t start)
+/* Where fstat() fails the name has to tell, and then it is refused. */
+static bool is_like_pagemap(const char *path, int fd)
 {
 	const char *base = strrchr(path, '/');
-	struct lock_saved saved = lock_enter();
-	/* With O_NOFOLLOW the link itself is opened. */
-	const struct object *object = flags & O_NOFOLLOW ? NULL : link_target(path);
+	struct stat st;
 
+	if (sys_fstat(fd, &st))
+		return !strcmp(base ? base + 1 : path, "pagemap");
+	return pagemap_is_like(&st);
+}
+
+/* What becomes of the kernel's answer. The descriptor in it is closed on failure. */
+static int settle(int dirfd, const char *path, int flags, int ret)
+{
+	const struct object *object;
+	int error = 0;
+
+	/* With O_NOFOLLOW the link itself is opened. */
+	object = flags & O_NOFOLLOW ? NULL : link_target(dirfd, path, &error);
 	if (object)
-		ret = opened_again(object, ret, flags);
-	else if (flags & O_PATH && ret >= 0)
-		; /* it opens no device */
-	else if (strcmp(base ? base + 1 : path, "pagemap"))
-		ret = opened_vfio(dirfd, path, flags, ret);
-	else if (ret >= 0)
-		ret = opened_pagemap(ret);
+		return opened_again(object, ret, flags);
+	if (error && ret >= 0)
+		sys_close(ret);
+	if (error)
+		return error;
+	/* With O_PATH it opens no device. */
+	if (flags & O_PATH && ret >= 0)
+		return ret;
+	if (ret >= 0 && is_like_pagemap(path, ret))
+		return opened_pagemap(ret);
+	return opened_vfio(dirfd, path, flags, ret);
+}
+
+int open_done(int dirfd, const char *path, int flags, int ret, uint64_t start)
+{
+	struct lock_saved saved = lock_enter();
+
+	ret = settle(dirfd, path, flags, ret);
 	lock_leave(saved);
 	observe_opened(path, flags, ret, start);
+	return ret;
+}
+
+bool open_may_be_ours(int fd)
+{
+	struct stat st;
+
+	return !sys_fstat(fd, &st) && (S_ISCHR(st.st_mode) || pagemap_is_like(&st));
+}
+
+/* The same with a duplicate, which then takes the place of fd. */
+static int settle_in_place(const char *path, int fd)
+{
+	int closes = (int)sys_fcntl(fd, F_GETFD, 0) & FD_CLOEXEC;
+	int again = (int)sys_fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	int flags = (int)sys_fcntl(fd, F_GETFL, 0);
+	int ret = again < 0 ? again : settle(AT_FDCWD, path, flags & O_ACCMODE, again);
+	struct object *object;
+
+	if (ret < 0)
+		return ret;
+	again = ret;
+	object = fdtab_get(again);
+	ret = sys_dup3(again, fd, closes ? O_CLOEXEC : 0);
+	if (ret >= 0 && object)
+		ret = fdtab_install(fd, object);
+	fdtab_drop(again);
+	sys_close(again);
+	return ret < 0 ? ret : 0;
+}
+
+int open_held(const char *path, int fd, uint64_t start)
+{
+	struct lock_saved saved = lock_enter();
+	int ret = is_like_pagemap(path, fd) ? pagemap_opened(fd) : settle_in_place(path, fd);
+
+	lock_leave(saved);
+	observe_opened(path, O_RDONLY, ret < 0 ? ret : fd, start);
 	return ret;
 }
 

@@ -7,6 +7,7 @@
 #ifndef DOOR_OPEN_H
 #define DOOR_OPEN_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /*
@@ -21,5 +22,17 @@ int open_creating(int dirfd, const char *path, int flags);
  * event_start()'s from before.
  */
 int open_done(int dirfd, const char *path, int flags, int ret, uint64_t start);
+
+/*
+ * A file was opened by a name that says nothing of it, which can be a link. True
+ * where open_done() has to see it. Takes no lock.
+ */
+bool open_may_be_ours(int fd);
+
+/*
+ * open_done() for a descriptor that libc holds, which keeps its number. It stays
+ * open on failure: whoever holds it has to close it. 0 or a negative errno.
+ */
+int open_held(const char *path, int fd, uint64_t start);
 
 #endif

@@ -7,6 +7,7 @@
 #include "base/dir.h"
 #include "base/lock.h"
 #include "base/log.h"
+#include "base/proc.h"
 #include "base/settings.h"
 #include "base/state.h"
 #include "door/fd.h"
@@ -30,6 +31,7 @@ void start_init(char **envp)
 	log_start();
 	settings_read(envp);
 	dir_each("/proc/self/fd", adopt_inherited, NULL);
+	proc_start();
 	state_show();
 	lock_leave(saved);
 }

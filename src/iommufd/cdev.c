@@ -8,6 +8,7 @@
 
 #include "base/dir.h"
 #include "base/log.h"
+#include "base/proc.h"
 #include "base/sys.h"
 
 #define CLASS  "/sys/class/vfio-dev/"
@@ -180,41 +181,56 @@ static unsigned long number_before(const char **end)
 	return strtoul(*end + 1, NULL, 10);
 }
 
+/* A line of fdinfo, without its end. */
+static bool is_lock_found(const char *line, const char *end,
+			  bool what(unsigned long first, unsigned long last, void *arg), void *arg)
+{
+	unsigned long first, last;
+
+	if (strncmp(line, "lock:", 5))
+		return false;
+	last = number_before(&end);
+	first = number_before(&end);
+	/* Before ours are the program's. */
+	if (last < CDEV_LOCKS)
+		return false;
+	return what(first > CDEV_LOCKS ? first : CDEV_LOCKS, last, arg);
+}
+
 /*
  * Calls what() with each range of locks that the open file under fd has behind
  * CDEV_LOCKS, until it returns true, which is then the result. proc(5), fdinfo, where
  * neighbouring locks are one: "lock:\t1: OFDLCK ADVISORY WRITE -1 00:05:88 FIRST LAST".
+ * Every process that uses the device has a line there, so that they are read by pieces.
  */
 static bool each_lock_of_all(int fd, bool what(unsigned long first, unsigned long last, void *arg),
 			     void *arg)
 {
 	static char text[4096];
-	char path[64];
-	ssize_t len = 0;
+	size_t kept = 0;
+	bool found = false;
+	char name[32];
+	ssize_t len;
 	int info;
 
-	format(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
-	info = sys_open(path, O_RDONLY | O_CLOEXEC);
-	if (info >= 0) {
-		len = sys_read(info, text, sizeof(text) - 1);
-		sys_close(info);
-	}
-	text[len > 0 ? len : 0] = '\0';
-	for (const char *line = strstr(text, "\nlock:"); line; line = strstr(line + 1, "\nlock:")) {
-		const char *end = strchr(line + 1, '\n');
-		unsigned long first, last;
+	format(name, sizeof(name), "self/fdinfo/%d", fd);
+	info = proc_open(name, O_RDONLY);
+	if (info < 0)
+		return false;
+	while (!found && (len = sys_read(info, text + kept, sizeof(text) - 1 - kept)) > 0) {
+		char *line = text, *end;
 
-		if (!end)
-			break;
-		last = number_before(&end);
-		first = number_before(&end);
-		/* Before ours are the program's. */
-		if (last < CDEV_LOCKS)
-			continue;
-		if (what(first > CDEV_LOCKS ? first : CDEV_LOCKS, last, arg))
-			return true;
+		text[kept + (size_t)len] = '\0';
+		while (!found && (end = strchr(line, '\n'))) {
+			*end = '\0';
+			found = is_lock_found(line, end, what, arg);
+			line = end + 1;
+		}
+		kept = strlen(line);
+		memmove(text, line, kept);
 	}
-	return false;
+	sys_close(info);
+	return found;
 }
 
 struct area {
@@ -284,12 +300,12 @@ void cdev_set_user(int fd, unsigned int index, bool uses)
 
 struct holder {
 	char name[32]; /* of the device's node */
-	char fds[32];  /* the directory of a process's descriptors */
+	char fds[32];  /* the directory of a process's descriptors, below /proc */
 };
 
 static struct holder holder_of(unsigned int index)
 {
-	struct holder holder;
+	struct holder holder = {.fds = ""};
 
 	format(holder.name, sizeof(holder.name), "/" PREFIX "%u", index);
 	return holder;
@@ -304,7 +320,7 @@ static int is_held_under(const char *fd, void *arg)
 	ssize_t len;
 
 	format(path, sizeof(path), "%s/%s", holder->fds, fd);
-	len = sys_readlinkat(AT_FDCWD, path, link, sizeof(link) - 1);
+	len = proc_readlink(path, link, sizeof(link) - 1);
 	if (len <= 0)
 		return 0;
 	link[len] = '\0';
@@ -317,8 +333,8 @@ static int is_held_by(long pid, struct holder *holder)
 {
 	if (pid == sys_getpid())
 		return 0;
-	format(holder->fds, sizeof(holder->fds), "/proc/%ld/fd", pid);
-	return dir_each(holder->fds, is_held_under, holder);
+	format(holder->fds, sizeof(holder->fds), "%ld/fd", pid);
+	return dir_each_in(proc_open(holder->fds, O_RDONLY | O_DIRECTORY), is_held_under, holder);
 }
 
 /* Where that cannot be told, the process still has what it once had. */
@@ -349,7 +365,7 @@ bool cdev_is_elsewhere(unsigned int index)
 {
 	struct holder holder = holder_of(index);
 
-	return dir_each("/proc", is_process_with, &holder) > 0;
+	return dir_each_in(proc_open(".", O_RDONLY | O_DIRECTORY), is_process_with, &holder) > 0;
 }
 
 void cdev_wait_lending(unsigned int index)

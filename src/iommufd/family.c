@@ -8,6 +8,7 @@
 
 #include "base/hidden.h"
 #include "base/log.h"
+#include "base/proc.h"
 #include "base/process.h"
 #include "base/slab.h"
 #include "base/sys.h"
@@ -121,8 +122,8 @@ static int join(void)
 	char path[64];
 	int fd, ret;
 
-	format(path, sizeof(path), "/proc/self/fd/%d", members->file.fd);
-	fd = sys_open(path, O_RDWR | O_CLOEXEC);
+	format(path, sizeof(path), "self/fd/%d", members->file.fd);
+	fd = proc_open(path, O_RDWR);
 	ret = fd < 0 ? fd : add(fd);
 	if (ret)
 		return ret;

@@ -10,6 +10,7 @@
 #include "base/dir.h"
 #include "base/lock.h"
 #include "base/log.h"
+#include "base/proc.h"
 #include "base/sys.h"
 
 /* ---- which devices processes use ---- */
@@ -66,7 +67,8 @@ static struct found last;
 struct survey {
 	struct found found;
 	bool own; /* the process that is looked at is this one */
-	char dir[64];
+	int proc; /* the directory /proc */
+	char dir[32];
 	char link[512];
 	char text[32768];
 };
@@ -108,11 +110,11 @@ static void note_path(struct survey *survey, char *path)
 static int look_at_link(const char *name, void *arg)
 {
 	struct survey *survey = arg;
-	char path[96];
+	char path[64];
 	ssize_t len;
 
 	format(path, sizeof(path), "%s/fd/%s", survey->dir, name);
-	len = sys_readlinkat(AT_FDCWD, path, survey->link, sizeof(survey->link) - 1);
+	len = sys_readlinkat(survey->proc, path, survey->link, sizeof(survey->link) - 1);
 	if (len <= 0)
 		return 0;
 	survey->link[len] = '\0';
@@ -140,12 +142,12 @@ static size_t look_at_lines(struct survey *survey, size_t len)
 static int look_at_maps(struct survey *survey)
 {
 	size_t kept = 0;
-	char path[96];
+	char path[64];
 	ssize_t len;
 	int fd;
 
 	format(path, sizeof(path), "%s/maps", survey->dir);
-	fd = sys_open(path, O_RDONLY | O_CLOEXEC);
+	fd = sys_openat(survey->proc, path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return fd;
 	while ((len = sys_read(fd, survey->text + kept, sizeof(survey->text) - 1 - kept)) > 0) {
@@ -160,6 +162,15 @@ static int look_at_maps(struct survey *survey)
 	return (int)len;
 }
 
+static int look_at_links(struct survey *survey)
+{
+	char path[64];
+
+	format(path, sizeof(path), "%s/fd", survey->dir);
+	return dir_each_in(sys_openat(survey->proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC),
+			   look_at_link, survey);
+}
+
 /* Of another process: what this one may not see, or what has ended, is not looked at. */
 static int look_at_process(const char *name, void *arg)
 {
@@ -167,9 +178,8 @@ static int look_at_process(const char *name, void *arg)
 
 	if (*name < '0' || *name > '9')
 		return 0;
-	format(survey->dir, sizeof(survey->dir), "/proc/%s", name);
-	format(survey->link, sizeof(survey->link), "%s/fd", survey->dir);
-	if (dir_each(survey->link, look_at_link, survey) != -EACCES)
+	format(survey->dir, sizeof(survey->dir), "%s", name);
+	if (look_at_links(survey) != -EACCES)
 		look_at_maps(survey);
 	return 0;
 }
@@ -179,8 +189,8 @@ static int look_at_self(struct survey *survey)
 	int ret;
 
 	survey->own = true;
-	format(survey->dir, sizeof(survey->dir), "/proc/self");
-	ret = dir_each("/proc/self/fd", look_at_link, survey);
+	format(survey->dir, sizeof(survey->dir), "self");
+	ret = look_at_links(survey);
 	if (!ret)
 		ret = look_at_maps(survey);
 	survey->own = false;
@@ -194,9 +204,14 @@ void idle_survey(void)
 	struct lock_saved saved;
 
 	if (!sys_is_error(survey)) {
-		survey->found.error = look_at_self(survey);
+		saved = lock_enter();
+		survey->proc = proc_open(".", O_RDONLY | O_DIRECTORY);
+		lock_leave(saved);
+		survey->found.error = survey->proc < 0 ? survey->proc : look_at_self(survey);
 		if (!survey->found.error)
-			survey->found.error = dir_each("/proc", look_at_process, survey);
+			survey->found.error = dir_each_in(survey->proc, look_at_process, survey);
+		else if (survey->proc >= 0)
+			sys_close(survey->proc);
 	}
 	saved = lock_enter();
 	if (sys_is_error(survey))
@@ -224,7 +239,7 @@ static bool is_named(const char *name)
 {
 	static char line[4096];
 	const char *colon = strchr(name, ':');
-	int fd = sys_open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
+	int fd = proc_open("self/cmdline", O_RDONLY);
 	ssize_t len = fd < 0 ? 0 : sys_read(fd, line, sizeof(line) - 1);
 	bool found = false;
 

@@ -5,6 +5,7 @@
 
 #include "base/event.h"
 #include "base/log.h"
+#include "base/proc.h"
 #include "base/process.h"
 #include "base/settings.h"
 #include "base/sys.h"
@@ -59,7 +60,7 @@ static int give_up(uint64_t va, int error)
 	/* To be done again after a survey: answer_pin(). */
 	if (error == -EAGAIN)
 		return error;
-	maps_entries(maps_pagemap(), va, &entry, 1);
+	maps_entries(proc_pagemap(), va, &entry, 1);
 	/*
 	 * No memory: gone by now, or not for the program itself to read, as with
 	 * PROT_NONE, which keeps its pages. What a device has there is not
@@ -224,7 +225,7 @@ static bool holds(const struct deferred *deferred)
 {
 	uint64_t entry;
 
-	if (!maps_entries(maps_pagemap(), deferred->va, &entry, 1) || !(entry & PAGEMAP_PRESENT))
+	if (!maps_entries(proc_pagemap(), deferred->va, &entry, 1) || !(entry & PAGEMAP_PRESENT))
 		return false;
 	return !pin_pages(deferred->va, &entry, 1) && store_pfn(deferred->va) == deferred->pfn;
 }

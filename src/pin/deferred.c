@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "base/proc.h"
 #include "base/process.h"
 #include "base/slab.h"
 #include "pin/maps.h"
@@ -30,7 +31,7 @@ static uint64_t frame_at(uint64_t va)
 {
 	uint64_t entry;
 
-	return maps_entries(maps_pagemap(), va, &entry, 1) && entry & PAGEMAP_PRESENT
+	return maps_entries(proc_pagemap(), va, &entry, 1) && entry & PAGEMAP_PRESENT
 		       ? entry & PAGEMAP_PFN
 		       : 0;
 }

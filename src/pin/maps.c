@@ -4,39 +4,14 @@
 #include <errno.h>
 #include <sys/sysmacros.h>
 
-#include "base/hidden.h"
-#include "base/process.h"
+#include "base/proc.h"
 #include "base/sys.h"
 #include "pin/pin.h"
 #include "uapi/procmap.h"
 
-/* Opened at the first use and again in the child of a fork: each shows its opener. */
-struct source {
-	const char *path;
-	struct hidden fd;
-	unsigned int generation;
-};
-
-static struct source maps = {.path = "/proc/self/maps", .fd = HIDDEN_NONE};
-static struct source pagemap = {.path = "/proc/self/pagemap", .fd = HIDDEN_NONE};
-
-static int open_source(struct source *source)
-{
-	int fd;
-
-	if (source->generation == process_generation() && hidden_check(&source->fd))
-		return source->fd.fd;
-	hidden_close(&source->fd);
-	fd = sys_open(source->path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return fd;
-	source->generation = process_generation();
-	return hidden_take(&source->fd, fd) ? -ENOMEM : source->fd.fd;
-}
-
 static bool query(uint64_t va, uint64_t flags, struct procmap_query *vma)
 {
-	int fd = open_source(&maps);
+	int fd = proc_maps();
 
 	*vma = (struct procmap_query){.size = sizeof(*vma), .query_flags = flags, .query_addr = va};
 	return fd >= 0 && !sys_ioctl(fd, PROCMAP_QUERY, vma);
@@ -218,11 +193,6 @@ void maps_each_alias(uint64_t va, uint64_t len, void (*what)(uint64_t va, uint64
 	}
 }
 
-int maps_pagemap(void)
-{
-	return open_source(&pagemap);
-}
-
 bool maps_entries(int fd, uint64_t va, uint64_t *entries, size_t n)
 {
 	ssize_t size = (ssize_t)(n * sizeof(*entries));
@@ -256,7 +226,7 @@ bool maps_stand(uint64_t va, unsigned int shift, const uint64_t *pages, size_t n
 	if (!query(va, PROCMAP_QUERY_COVERING_OR_NEXT_VMA, &vma) ||
 	    vma.vma_start >= va + (n << shift))
 		return false;
-	fd = maps_pagemap();
+	fd = proc_pagemap();
 	if (!maps_entries(fd, va, entries, n))
 		return false;
 	maps_wait(fd, va, entries, n);

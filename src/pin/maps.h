@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * This process's mappings and page entries, from /proc/self/maps by
- * PROCMAP_QUERY and from /proc/self/pagemap. Addresses in bytes. Needs the lock.
+ * PROCMAP_QUERY and from /proc/self/pagemap, as base/proc.h keeps them. Addresses in bytes. Needs
+ * the lock.
  */
 #ifndef PIN_MAPS_H
 #define PIN_MAPS_H
@@ -58,9 +59,6 @@ void maps_each_of_file(dev_t dev, ino_t ino, uint64_t offset, uint64_t len,
 
 /* The same for what is mapped of files at [va, va + len). */
 void maps_each_alias(uint64_t va, uint64_t len, void (*what)(uint64_t va, uint64_t len));
-
-/* This process's pagemap, for reads until the lock is given back, or a negative errno. */
-int maps_pagemap(void);
 
 /* The kernel's entries of the n pages from va on. False when they cannot be read from fd. */
 bool maps_entries(int fd, uint64_t va, uint64_t *entries, size_t n);

@@ -2,17 +2,21 @@
 #include "pin/pagemap.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/vfs.h>
 
 #include "base/event.h"
 #include "base/log.h"
+#include "base/proc.h"
 #include "base/process.h"
 #include "base/settings.h"
 #include "base/slab.h"
 #include "base/sys.h"
 #include "iommufd/path.h"
 #include "pin/deferred.h"
+#include "pin/store.h"
 
 struct pagemap {
 	struct object object;
@@ -27,53 +31,131 @@ static void release(struct object *object)
 	slab_free(&pagemaps, object);
 }
 
-/*
- * /proc/PID/pagemap or /proc/PID/task/TID/pagemap, PID being this process: 1.
- * Another file: 0. A negative errno when it cannot be told.
- */
-static int is_named_own(int fd)
-{
-	char self[64], link[128];
-	char *pid;
-	ssize_t len;
+/* ---- whose pages it shows ---- */
 
-	format(self, sizeof(self), "/proc/self/fd/%d", fd);
-	len = sys_readlinkat(AT_FDCWD, self, link, sizeof(link) - 1);
-	if (len <= 0)
-		return len == -ENOENT ? 0 : (int)len;
-	link[len] = '\0';
-	pid = strstr(link, "/task/");
-	if (!pid)
-		pid = strstr(link, "/pagemap");
-	if (!pid)
+#define PROC_SUPER_MAGIC 0x9fa0
+#define PAGEMAP_SCAN	 0xc0606610 /* the ioctl of Linux 6.7 */
+
+/*
+ * By whatever name it was opened, a pagemap is a file of its kind in /proc, of
+ * this process or another. Of other files nothing is read: that may wait, or
+ * take away what was there for somebody else. Only a pagemap looks at the
+ * argument of PAGEMAP_SCAN; before there was that, the name has to tell.
+ */
+static int is_any_pagemap(int fd, const struct stat *st)
+{
+	char name[128];
+	const char *base;
+	struct statfs fs;
+	ssize_t len;
+	int ret;
+
+	if (!pagemap_is_like(st))
 		return 0;
-	*pid = '\0';
-	pid = strrchr(link, '/');
-	return pid && strtol(pid + 1, NULL, 10) == sys_getpid();
+	ret = (int)sys_call(SYS_fstatfs, fd, (long)&fs, 0, 0, 0, 0);
+	if (ret || fs.f_type != PROC_SUPER_MAGIC)
+		return ret;
+	if (sys_ioctl(fd, PAGEMAP_SCAN, NULL) == -EFAULT)
+		return 1;
+	len = proc_name_of(fd, name, sizeof(name));
+	if (len < 0)
+		return (int)len;
+	base = strrchr(name, '/');
+	return base && !strcmp(base, "/pagemap");
 }
 
-/* The same, with what was found the last time: while a process lives its pagemap is one file. */
-static int is_own(int fd, struct stat *st)
+#define CHALLENGE 64 /* pages */
+
+/* Memory of which exactly those pages are there whose bit is set. */
+static uint8_t *make_challenge(uint64_t bits)
 {
-	static struct {
-		unsigned int generation;
-		dev_t dev;
-		ino_t ino;
-	} own;
+	const size_t len = CHALLENGE * PIN_PAGE_SIZE;
+	volatile uint8_t *memory =
+		sys_mmap(len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE);
+
+	if (sys_is_error((void *)memory))
+		return (uint8_t *)memory;
+	/* mlockall() has filled it, and a large page would. */
+	sys_call(SYS_munlock, (long)memory, (long)len, 0, 0, 0, 0);
+	sys_madvise((void *)memory, len, MADV_NOHUGEPAGE);
+	sys_madvise((void *)memory, len, MADV_DONTNEED);
+	for (size_t i = 0; i < CHALLENGE; i++)
+		if (bits >> i & 1)
+			memory[i * PIN_PAGE_SIZE] = 1;
+	return (uint8_t *)memory;
+}
+
+/*
+ * Names and numbers of processes mean something else in each mount of /proc. So
+ * the file itself is asked: memory is mapped in which pages are there and not
+ * there at random, and only a file that shows this process's memory shows these.
+ */
+static int shows_challenge(int fd)
+{
+	uint64_t bits, shown = 0, entries[CHALLENGE];
+	uint8_t *memory;
+	ssize_t len = sys_call(SYS_getrandom, (long)&bits, sizeof(bits), GRND_NONBLOCK, 0, 0, 0);
+
+	if (len != sizeof(bits))
+		return len < 0 ? (int)len : -EAGAIN;
+	memory = make_challenge(bits);
+	if (sys_is_error(memory))
+		return (int)(intptr_t)memory;
+	len = sys_pread(fd, entries, sizeof(entries),
+			(off_t)((uintptr_t)memory / PIN_PAGE_SIZE * sizeof(*entries)));
+	sys_munmap(memory, CHALLENGE * PIN_PAGE_SIZE);
+	if (len < 0)
+		return (int)len;
+	/* Of a process without memory, or with less. */
+	if (len != sizeof(entries))
+		return 0;
+	for (size_t i = 0; i < CHALLENGE; i++)
+		if (entries[i] & (PAGEMAP_PRESENT | PAGEMAP_SWAPPED))
+			shown |= UINT64_C(1) << i;
+	return shown == bits;
+}
+
+/*
+ * 1: it shows the memory of this process; 0: it does not, or is none of these
+ * files. A negative errno when that cannot be told. A file that arrived may have
+ * been opened before this process began another program: by its inode alone it
+ * is not known.
+ */
+static int is_own(int fd, bool arrived, struct stat *st)
+{
 	int ret = sys_fstat(fd, st);
 
 	if (ret)
 		return ret == -EBADF ? 0 : ret;
-	if (own.generation && own.generation == process_generation() && own.dev == st->st_dev &&
-	    own.ino == st->st_ino)
+	if (!arrived && proc_is_pagemap(st))
 		return 1;
-	ret = is_named_own(fd);
-	if (ret > 0) {
-		own.generation = process_generation();
-		own.dev = st->st_dev;
-		own.ino = st->st_ino;
-	}
+	ret = is_any_pagemap(fd, st);
+	if (ret > 0)
+		ret = shows_challenge(fd);
+	if (ret > 0)
+		proc_keep_pagemap(fd);
 	return ret;
+}
+
+/* What is needed beside it: what kinds of memory are mapped. */
+static int can_serve(void)
+{
+	int maps = proc_maps(), own = proc_pagemap();
+
+	return maps < 0 ? maps : own < 0 ? own : 0;
+}
+
+static int say_refused(int error)
+{
+	static int last;
+
+	event_failure("cannot tell whose pages a pagemap shows", 0, error);
+	if (error != last)
+		log_error("cannot tell whose pages a pagemap shows, so that it is refused (%e): "
+			  "/proc has to be mounted and readable when the program starts",
+			  error);
+	last = error;
+	return error;
 }
 
 static int enter(int fd, const struct stat *st, bool native)
@@ -101,31 +183,52 @@ static int enter(int fd, const struct stat *st, bool native)
 static int prove(int fd)
 {
 	struct stat st;
-	int ret = is_own(fd, &st);
+	int ret = is_own(fd, false, &st);
 
-	if (ret <= 0)
-		return ret;
-	ret = enter(fd, &st, false);
-	return ret ? ret : 1;
+	if (ret > 0)
+		ret = can_serve();
+	else if (!ret)
+		return 0;
+	if (!ret)
+		ret = enter(fd, &st, false);
+	return ret ? say_refused(ret) : 1;
 }
 
 _Atomic(bool) pagemap_served;
 
-int pagemap_opened(int fd)
+/* Where the kernel's groups are taken nothing is refused. */
+static int take(int fd, bool arrived)
 {
 	struct stat st;
-	int ret = is_own(fd, &st);
+	int own = is_own(fd, arrived, &st);
+	int choice;
 
-	if (ret <= 0)
-		return ret;
-	ret = path_choose();
-	if (ret > 0 && settings.mode != MODE_GROUP && !event_wanted())
+	if (!own)
 		return 0;
-	if (!ret) {
+	choice = path_choose();
+	if (choice > 0 && (own < 0 || (settings.mode != MODE_GROUP && !event_wanted())))
+		return 0;
+	if (choice <= 0)
 		fdtab_prove = prove;
+	if (choice < 0)
+		return choice;
+	if (!choice) {
 		pagemap_served = true;
+		own = own < 0 ? own : can_serve();
 	}
-	return ret < 0 ? ret : enter(fd, &st, ret);
+	if (own < 0)
+		return say_refused(own);
+	return enter(fd, &st, choice);
+}
+
+int pagemap_opened(int fd)
+{
+	return take(fd, false);
+}
+
+int pagemap_arrived(int fd)
+{
+	return take(fd, true);
 }
 
 /* Of a descriptor that came by fork() the pages are the parent's. */

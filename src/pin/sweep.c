@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "pin/sweep.h"
 
+#include "base/proc.h"
 #include "pin/maps.h"
 #include "pin/pin.h"
 
@@ -50,7 +51,7 @@ static void sweep_pins(size_t due)
 	static uint64_t cursor;
 	uint64_t start = cursor;
 	bool around = false;
-	int fd = maps_pagemap();
+	int fd = proc_pagemap();
 	struct store_row row;
 
 	while (due) {

@@ -19,7 +19,7 @@ static inline bool looks_first(int dirfd, int flags)
 
 static inline bool concerns_us(const char *path, int fd)
 {
-	return fd < 0 || fdtab_place(fd) || name_may_be_ours(path);
+	return fd < 0 || fdtab_place(fd) || name_may_lead_to_ours(path) || name_may_be_ours(path);
 }
 
 /*

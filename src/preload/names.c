@@ -13,12 +13,12 @@
 
 /* ---- links ---- */
 
-static ssize_t link_was_read(const char *path, char *buf, size_t size, ssize_t len)
+static ssize_t link_was_read(int dirfd, const char *path, char *buf, size_t size, ssize_t len)
 {
 	/* What is under /proc/self/fd reads as an absolute path. */
 	if (len <= 0 || *buf != '/')
 		return len;
-	return result(name_link_was_read(path, buf, size, len));
+	return result(name_link_was_read(dirfd, path, buf, size, len));
 }
 
 /* Behind the path stand the buffer and its size, whatever the symbol. */
@@ -35,7 +35,8 @@ static ssize_t read_link(struct named named)
 
 	named.failed = -1;
 	named.answer = answer_link;
-	return link_was_read((const char *)a[0], (char *)a[1], (size_t)a[2], named_make(named));
+	return link_was_read(named.dirfd, (const char *)a[0], (char *)a[1], (size_t)a[2],
+			     named_make(named));
 }
 
 /* The link that was opened with O_PATH is itself what "" names; of others that is nothing. */

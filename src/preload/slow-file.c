@@ -35,6 +35,14 @@ struct opening {
 	uint64_t start;
 };
 
+static bool may_be_ours(const struct opening *with, int fd)
+{
+	if (fd < 0 && errno == ENOENT)
+		return name_may_be_added(with->path);
+	return name_may_be_ours(with->path) ||
+	       (fd >= 0 && name_may_lead_to_ours(with->path) && open_may_be_ours(fd));
+}
+
 /* fd is what the call returned. Where the kernel has a node of that name its answer counts. */
 static int opened(const struct opening *with, int fd)
 {
@@ -48,8 +56,7 @@ static int opened(const struct opening *with, int fd)
 		memory_truncated(fd, 0);
 	if (fd < 0 && !may_open(errno))
 		return fd;
-	if (!with->below && !(fd < 0 && errno == ENOENT ? name_may_be_added(with->path)
-							: name_may_be_ours(with->path)))
+	if (!with->below && !may_be_ours(with, fd))
 		return fd;
 	ret = open_done(with->dirfd, with->path, with->flags, fd < 0 ? -errno : fd, with->start);
 	errno = with->before;

@@ -27,10 +27,16 @@ static int descriptor_of(FILE *stream)
 	return fd;
 }
 
+static bool may_be_ours(const char *path, int fd)
+{
+	return name_may_be_ours(path) || (name_may_lead_to_ours(path) && open_may_be_ours(fd));
+}
+
 /* libc opened the path: the descriptor may be one of a pagemap, or was once ours. */
 static FILE *opened(const char *path, const char *mode, FILE *stream)
 {
 	int fd = stream ? descriptor_of(stream) : -1;
+	int ret;
 
 	if (fd < 0)
 		return stream;
@@ -38,9 +44,14 @@ static FILE *opened(const char *path, const char *mode, FILE *stream)
 		fd_replaced(fd);
 	if (*mode == 'w')
 		memory_truncated(fd, 0);
-	if (path && name_may_be_ours(path) && *path)
-		open_done(AT_FDCWD, path, 0, fd, event_start());
-	return stream;
+	if (!path || !may_be_ours(path, fd))
+		return stream;
+	ret = open_held(path, fd, event_start());
+	if (!ret)
+		return stream;
+	NEXT(fclose)(stream);
+	errno = -ret;
+	return NULL;
 }
 
 /* A stream on what our open() makes of the name. */

@@ -9,6 +9,7 @@
 #include "base/fdtab.h"
 #include "base/lock.h"
 #include "base/log.h"
+#include "base/proc.h"
 #include "base/process.h"
 #include "base/quiet.h"
 #include "base/slab.h"
@@ -39,8 +40,8 @@ static int put_text(const char *text, int fd, int flags)
 		return ret < 0 ? (int)ret : -EFBIG;
 	}
 	/* Opened again, it has the access mode and the position of a fresh open. */
-	format(path, sizeof(path), "/proc/self/fd/%d", memory);
-	again = sys_openat(AT_FDCWD, path, flags & (O_ACCMODE | O_CLOEXEC | O_NONBLOCK));
+	format(path, sizeof(path), "self/fd/%d", memory);
+	again = proc_open(path, flags & (O_ACCMODE | O_NONBLOCK));
 	sys_close(memory);
 	if (again < 0)
 		return again;

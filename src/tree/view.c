@@ -11,6 +11,7 @@
 
 #include "base/dir.h"
 #include "base/log.h"
+#include "base/proc.h"
 #include "base/sys.h"
 
 #define GROUPS	   "/sys/kernel/iommu_groups"
@@ -117,15 +118,7 @@ static bool find_device(const char *dir, struct view *view)
 
 bool view_path_of(int fd, char *to, size_t size)
 {
-	char self[64];
-	ssize_t len;
-
-	format(self, sizeof(self), "/proc/self/fd/%d", fd);
-	len = sys_readlinkat(AT_FDCWD, self, to, size - 1);
-	if (len <= 0)
-		return false;
-	to[len] = '\0';
-	return true;
+	return proc_name_of(fd, to, size) > 0;
 }
 
 /*

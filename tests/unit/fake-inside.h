@@ -65,7 +65,7 @@ int fake_pin(uint64_t va, bool writable, uint64_t *pfn);
 void fake_pin_again(uint64_t pfn);
 void fake_unpin(uint64_t pfn);
 
-ssize_t fake_pagemap_read(uint64_t *entries, size_t len, off_t pos);
+ssize_t fake_pagemap_read(const struct fake_node *node, uint64_t *entries, size_t len, off_t pos);
 int fake_procmap_query(void *arg);
 
 /* ---- fake-iommufd.c: /dev/iommu and the devices ---- */

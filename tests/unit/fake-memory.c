@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include "fake-inside.h"
 #include "pin/pin.h"
@@ -337,7 +338,24 @@ static uint64_t entry_of(uint64_t va)
 	return entry | (fake.frames_shown ? *page & FRAME : 0);
 }
 
-ssize_t fake_pagemap_read(uint64_t *entries, size_t len, off_t pos)
+/* Real memory is shown by this process's pagemap alone, and no frame of it. */
+static uint64_t real_entry(const struct fake_node *node, uint64_t va)
+{
+	static int real = -1;
+	uint64_t entry = 0;
+
+	if (!strncmp(node->path, "/proc/1/", 8))
+		return 0;
+	if (real < 0)
+		real = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	ck_assert_int_ge(real, 0);
+	if (pread(real, &entry, sizeof(entry), (off_t)(va / FAKE_4K * sizeof(entry))) !=
+	    sizeof(entry))
+		return 0;
+	return entry & (PAGEMAP_PRESENT | PAGEMAP_SWAPPED);
+}
+
+ssize_t fake_pagemap_read(const struct fake_node *node, uint64_t *entries, size_t len, off_t pos)
 {
 	size_t n = len / sizeof(*entries);
 	uint64_t page = (uint64_t)pos / sizeof(*entries);
@@ -349,7 +367,9 @@ ssize_t fake_pagemap_read(uint64_t *entries, size_t len, off_t pos)
 	if (n > FAKE_TASK / FAKE_4K - page)
 		n = FAKE_TASK / FAKE_4K - page;
 	for (size_t i = 0; i < n; i++)
-		entries[i] = entry_of((page + i) * FAKE_4K);
+		entries[i] = (page + i) * FAKE_4K >= FAKE_OWN && (page + i) * FAKE_4K < FAKE_OWN_END
+				     ? real_entry(node, (page + i) * FAKE_4K)
+				     : entry_of((page + i) * FAKE_4K);
 	return (ssize_t)(n * sizeof(*entries));
 }
 

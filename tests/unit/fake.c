@@ -10,10 +10,13 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 
 #include "base/fdtab.h"
 #include "fake-inside.h"
 #include "uapi/procmap.h"
+
+#define PAGEMAP_SCAN 0xc0606610
 
 struct fake fake;
 
@@ -99,6 +102,16 @@ void fake_add_lines(const char *path, const char *lines)
 	snprintf(node->target, sizeof(node->target), "%s", lines);
 }
 
+void fake_add_file(const char *path)
+{
+	fake_node_add(FAKE_TEXT, path);
+}
+
+void fake_add_pagemap(const char *path)
+{
+	fake_node_add(FAKE_PAGEMAP, path);
+}
+
 void fake_remove(const char *path)
 {
 	struct fake_node **at = &nodes;
@@ -152,8 +165,16 @@ static void add_device(unsigned int n, bool group)
 void fake_boot(unsigned int devices, bool groups)
 {
 	static const char *const directories[] = {
-		"/",	 "/dev",	  "/dev/vfio",		 "/dev/vfio/devices",
-		"/proc", "/proc/self/fd", "/sys/class/vfio-dev", "/sys/kernel/iommu_groups",
+		"/",
+		"/dev",
+		"/dev/vfio",
+		"/dev/vfio/devices",
+		"/proc",
+		"/proc/self/fd",
+		"/other/4711/fd",
+		"/proc/1/fd",
+		"/sys/class/vfio-dev",
+		"/sys/kernel/iommu_groups",
 	};
 
 	while (chunks) {
@@ -171,13 +192,14 @@ void fake_boot(unsigned int devices, bool groups)
 	fake_memory_boot();
 	fake_iommufd_boot();
 	fake.rawio = fake.frames_shown = fake.noiommu_enabled = true;
-	fake.has_get_pa = fake.has_procmap = true;
+	fake.has_get_pa = fake.has_procmap = fake.has_pagemap_scan = true;
 	fake.pin_limit = SIZE_MAX;
 	fake.descriptor_limit = 1024;
 
 	for (size_t i = 0; i < sizeof(directories) / sizeof(directories[0]); i++)
 		fake_add(directories[i], NULL);
 	fake_node_add(FAKE_TEXT, "/sys/module/vfio/parameters/enable_unsafe_noiommu_mode");
+	fake_add("/proc/self", "4711");
 	fake_node_add(FAKE_PAGEMAP, "/proc/self/pagemap");
 	fake_node_add(FAKE_PAGEMAP, "/proc/1/pagemap");
 	fake_node_add(FAKE_MAPS, "/proc/self/maps");
@@ -248,30 +270,48 @@ static struct fake_node *fdinfo(int fd)
 	return node;
 }
 
-static struct fake_node *find_at(int dirfd, const char *path, bool follow)
+/* The whole of a name that may be relative to an open directory. */
+static const char *absolute(int dirfd, const char *path, char full[PATH_MAX])
 {
 	struct fake_open *dir = fake_open_of(dirfd);
+
+	if (*path == '/' || !dir)
+		return path;
+	snprintf(full, PATH_MAX, "%s/%s", dir->node->path, path);
+	return full;
+}
+
+/* By another number a process has the same descriptors in another mount of /proc. */
+static bool entry_of_descriptor(const char *path, int *fd)
+{
+	return sscanf(path, "/proc/self/fd/%d", fd) == 1 ||
+	       sscanf(path, "/other/4711/fd/%d", fd) == 1;
+}
+
+static struct fake_node *find_at(int dirfd, const char *path, bool follow)
+{
 	char full[PATH_MAX];
 	int fd;
 
+	path = absolute(dirfd, path, full);
 	if (sscanf(path, "/proc/self/fdinfo/%d", &fd) == 1)
 		return fdinfo(fd);
-
-	if (*path == '/' || !dir)
-		return find(path, follow);
-	snprintf(full, sizeof(full), "%s/%s", dir->node->path, path);
-	return find(full, follow);
+	if (follow && entry_of_descriptor(path, &fd))
+		return fake_open_of(fd) ? fake_open_of(fd)->node : NULL;
+	return find(path, follow);
 }
 
-static ssize_t read_link(const char *path, char *buf, size_t size)
+static ssize_t read_link(int dirfd, const char *path, char *buf, size_t size)
 {
-	const struct fake_node *node = find(path, false);
+	char full[PATH_MAX], text[256];
+	const struct fake_node *node;
 	struct fake_open *open;
-	char text[256];
 	size_t len;
 	int fd;
 
-	if (sscanf(path, "/proc/self/fd/%d", &fd) == 1) {
+	path = absolute(dirfd, path, full);
+	node = find(path, false);
+	if (entry_of_descriptor(path, &fd)) {
 		open = fake_open_of(fd);
 		if (!open)
 			return -ENOENT;
@@ -304,9 +344,10 @@ struct fake_open *fake_open_of(int fd)
 static struct fake_node *node_at(int dirfd, const char *path, bool follow)
 {
 	struct fake_open *open;
+	char full[PATH_MAX];
 	int fd;
 
-	if (sscanf(path, "/proc/self/fd/%d", &fd) != 1)
+	if (!entry_of_descriptor(absolute(dirfd, path, full), &fd))
 		return find_at(dirfd, path, follow);
 	open = fake_open_of(fd);
 	return open ? open->node : NULL;
@@ -528,22 +569,34 @@ static int fill_stat(const struct fake_node *node, struct stat *st)
 	else if (node->type == FAKE_LINK)
 		st->st_mode = S_IFLNK | 0777;
 	else
-		st->st_mode = (node->rdev ? S_IFCHR : S_IFREG) | 0600;
+		st->st_mode = node->rdev		   ? S_IFCHR | 0600
+			      : node->type == FAKE_PAGEMAP ? S_IFREG | 0400
+							   : S_IFREG | 0600;
 	return 0;
 }
 
 /* show_fd_locks() in fs/locks.c; neighbouring locks are one there. */
-static ssize_t read_fdinfo(const struct fake_open *about, char *buf, size_t size)
+static ssize_t read_fdinfo(const struct fake_open *about, char *buf, size_t size, off_t pos)
 {
-	int len = snprintf(buf, size, "pos:\t0\nflags:\t02\n");
+	static char text[65536];
+	int len = snprintf(text, sizeof(text), "pos:\t0\nflags:\t02\n");
 
 	for (const struct lock *lock = locks; lock; lock = lock->next)
 		if (lock->owner == about)
-			len += snprintf(buf + len, size - (size_t)len,
+			len += snprintf(text + len, sizeof(text) - (size_t)len,
 					"lock:\t1: OFDLCK  ADVISORY  %s -1 00:05:88 %ld %ld\n",
 					lock->type == F_RDLCK ? "READ" : "WRITE", (long)lock->start,
 					(long)lock->start);
-	return len;
+	ck_assert_int_lt(len, sizeof(text));
+	if (pos >= len)
+		return 0;
+	/* A read ends with a page of the kernel's own. */
+	if (size > 1000)
+		size = 1000;
+	if (size > (size_t)(len - pos))
+		size = (size_t)(len - pos);
+	memcpy(buf, text + pos, size);
+	return (ssize_t)size;
 }
 
 static ssize_t read_bytes(const struct fake_node *node, void *buf, size_t len, off_t pos)
@@ -572,10 +625,10 @@ static ssize_t do_read(const struct fake_open *open, void *buf, size_t len, off_
 	char text[2] = {fake.noiommu_enabled ? 'Y' : 'N', '\n'};
 
 	if (open->node->type == FAKE_FDINFO)
-		return pos ? 0 : read_fdinfo(open->node->about, buf, len);
+		return read_fdinfo(open->node->about, buf, len, pos);
 
 	if (open->node->type == FAKE_PAGEMAP)
-		return fake_pagemap_read(buf, len, pos);
+		return fake_pagemap_read(open->node, buf, len, pos);
 	if (open->node->type == FAKE_MAPS)
 		return 0;
 	if (open->node->type == FAKE_CONFIG || open->node->type == FAKE_LINES)
@@ -664,9 +717,20 @@ static long do_ioctl(struct fake_open *open, unsigned int cmd, void *arg)
 		return fake_device_ioctl(open, cmd, arg);
 	case FAKE_MAPS:
 		return cmd == PROCMAP_QUERY ? fake_procmap_query(arg) : -ENOTTY;
+	case FAKE_PAGEMAP:
+		return cmd == PAGEMAP_SCAN && !arg && fake.has_pagemap_scan ? -EFAULT : -ENOTTY;
 	default:
 		return -ENOTTY;
 	}
+}
+
+static int fill_statfs(const struct fake_node *node, struct statfs *fs)
+{
+	bool is_proc =
+		node->type == FAKE_PAGEMAP || node->type == FAKE_MAPS || node->type == FAKE_FDINFO;
+
+	*fs = (struct statfs){.f_type = is_proc ? 0x9fa0 : 0x01021994};
+	return 0;
 }
 
 static long do_capget(struct __user_cap_data_struct *data)
@@ -674,6 +738,7 @@ static long do_capget(struct __user_cap_data_struct *data)
 	memset(data, 0, _LINUX_CAPABILITY_U32S_3 * sizeof(*data));
 	if (fake.rawio)
 		data[CAP_TO_INDEX(CAP_SYS_RAWIO)].effective = CAP_TO_MASK(CAP_SYS_RAWIO);
+	data[CAP_TO_INDEX(CAP_SYS_RAWIO)].permitted = data[CAP_TO_INDEX(CAP_SYS_RAWIO)].effective;
 	return 0;
 }
 
@@ -795,6 +860,8 @@ static long call_on(struct fake_open *open, long nr, long a, long b, long c, lon
 		return do_ioctl(open, (unsigned int)b, (void *)c);
 	case SYS_fstat:
 		return fill_stat(open->node, (struct stat *)b);
+	case SYS_fstatfs:
+		return fill_statfs(open->node, (struct statfs *)b);
 	case SYS_getdents64:
 		return do_getdents(open, (char *)b, (size_t)c);
 	case SYS_dup3:
@@ -831,7 +898,7 @@ long fake_sys_call(long nr, long a, long b, long c, long d, long e, long f)
 		node = find_at((int)a, (const char *)b, !(d & AT_SYMLINK_NOFOLLOW));
 		return node ? fill_stat(node, (struct stat *)c) : -ENOENT;
 	case SYS_readlinkat:
-		return read_link((const char *)b, (char *)c, (size_t)d);
+		return read_link((int)a, (const char *)b, (char *)c, (size_t)d);
 	case SYS_capget:
 		return do_capget((struct __user_cap_data_struct *)b);
 	case SYS_prlimit64:
@@ -855,7 +922,9 @@ long fake_sys_call(long nr, long a, long b, long c, long d, long e, long f)
 		if (fake.pid)
 			return fake.pid;
 		__attribute__((fallthrough));
+	case SYS_getrandom:
 	case SYS_mmap:
+	case SYS_munlock:
 	case SYS_munmap:
 	case SYS_madvise:
 	case SYS_futex:
@@ -873,6 +942,7 @@ long fake_sys_call(long nr, long a, long b, long c, long d, long e, long f)
 	case SYS_lseek:
 	case SYS_ioctl:
 	case SYS_fstat:
+	case SYS_fstatfs:
 	case SYS_getdents64:
 	case SYS_dup3:
 		return call_on(fake_open_of((int)a), nr, a, b, c, d);

@@ -45,6 +45,7 @@ struct fake {
 	bool noiommu_enabled;	 /* the parameter of module vfio */
 	bool has_get_pa;	 /* 7.3 */
 	bool has_procmap;	 /* 6.11 */
+	bool has_pagemap_scan;	 /* 6.7 */
 	int process_vm_error;	 /* of process_vm_readv(), as a seccomp filter has it */
 	size_t pin_limit;	 /* RLIMIT_MEMLOCK in pages */
 	size_t descriptor_limit; /* RLIMIT_NOFILE */
@@ -71,10 +72,17 @@ void fake_boot(unsigned int devices, bool groups);
 
 /* What the machine has by that name: a symbolic link where there is a target, else a directory. */
 void fake_add(const char *path, const char *target);
+void fake_add_file(const char *path);
 void fake_remove(const char *path);
 
 /* A file of up to 127 bytes that can be read. */
 void fake_add_lines(const char *path, const char *lines);
+
+/*
+ * A pagemap by that name: of this process, but for names below /proc/1. Below
+ * /other is a mount of /proc of another namespace, where this process is 4711.
+ */
+void fake_add_pagemap(const char *path);
 
 sys_call_fn fake_sys_call;
 

@@ -2,6 +2,7 @@
 /* drivers/vfio/group.c, state by state, on a kernel without groups and on one with them. */
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -11,6 +12,8 @@
 #include "iommufd/cdev.h"
 #include "door/fd.h"
 #include "door/fork.h"
+#include "door/name.h"
+#include "door/open.h"
 #include "program.h"
 #include "suites.h"
 #include "uapi/vfio.h"
@@ -814,6 +817,109 @@ static TCase *matrix(const char *name, void (*before)(void))
 	return tc;
 }
 
+/* ---- by its entry in /proc ---- */
+
+static int open_entry(const char *format_, int fd)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), format_, fd);
+	return program_open(path, O_RDWR);
+}
+
+static ssize_t read_entry(const char *format_, int fd, char *to, size_t size)
+{
+	char path[64];
+	const char *user;
+	ssize_t len;
+
+	snprintf(path, sizeof(path), format_, fd);
+	user = fake_user("/dev/some/node", 32);
+	len = name_link_was_read(AT_FDCWD, path, (char *)user, 32, 14);
+	ck_assert_int_gt(len, 0);
+	ck_assert_uint_lt((size_t)len, size);
+	memcpy(to, user, (size_t)len);
+	to[len] = '\0';
+	return len;
+}
+
+/* In any mount of /proc this process's entries are its own, and nobody else's are. */
+START_TEST(entries_of_descriptors)
+{
+	static const char *const own[] = {"/proc/self/fd/%d", "/other/4711/fd/%d"};
+	static const char *const others[] = {"/proc/1/fd/%d", "/tmp/%d"};
+	char path[64], text[64];
+	int fd;
+
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(open_entry(own[i], group), -EBUSY);
+		read_entry(own[i], group, text, sizeof(text));
+		ck_assert_ptr_nonnull(strstr(text, "/dev/vfio/noiommu-"));
+		snprintf(path, sizeof(path), others[i], group);
+		fake_add_file(path);
+		fd = open_entry(others[i], group);
+		ck_assert_int_ge(fd, 0);
+		ck_assert_int_eq(fdtab_kind(fd), FD_NOT_OURS);
+		program_close(fd);
+		read_entry(others[i], group, text, sizeof(text));
+		ck_assert_str_eq(text, "/dev/some/node");
+	}
+	/* Without a descriptor that it could be told by. */
+	fake_fail(SYS_memfd_create, 0, 1, EMFILE);
+	ck_assert_int_eq(open_entry(own[1], group), -EMFILE);
+	ck_assert(fake_failed());
+}
+END_TEST
+
+/* Of each process that uses a device there is a lock. */
+START_TEST(more_users_than_a_page_of_fdinfo_tells)
+{
+	unsigned int before = cdev_locks_of(group, 0);
+
+	ck_assert_uint_ne(before, 0);
+	for (off_t i = 0; i < 300; i++) {
+		struct flock user = {.l_type = F_RDLCK,
+				     .l_start = CDEV_LOCKS + (1 << 24) + 0x2000 + i,
+				     .l_len = 1};
+
+		ck_assert_int_eq(sys_fcntl(group, F_OFD_SETLK, (long)&user), 0);
+	}
+	ck_assert_uint_eq(cdev_locks_of(group, 0), before);
+}
+END_TEST
+
+/* What libc holds is not closed under it, and keeps its number. */
+START_TEST(opened_by_a_stream)
+{
+	int fd = sys_open("/proc/self/pagemap", O_RDONLY);
+
+	fake_fail(SYS_fstat, 0, 2, ENOMEM);
+	ck_assert_int_eq(open_held("/proc/self/pagemap", fd, 0), -ENOMEM);
+	ck_assert(fake_failed());
+	ck_assert_int_eq(sys_fcntl(fd, F_GETFD, 0), 0);
+	ck_assert_int_eq(open_held("/proc/self/pagemap", fd, 0), 0);
+	ck_assert_int_eq(fdtab_kind(fd), FD_PAGEMAP);
+	program_close(fd);
+}
+END_TEST
+
+START_TEST(container_opened_by_a_stream)
+{
+	int fd = sys_open("/dev/vfio/vfio", O_RDWR);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(open_held("/dev/vfio/vfio", fd, 0), 0);
+	ck_assert_int_eq(fdtab_kind(fd), FD_CONTAINER);
+	ck_assert_int_eq(program_ioctl(fd, VFIO_GET_API_VERSION, 0), 0);
+	program_close(fd);
+	fd = sys_open("/dev/vfio/vfio", O_RDWR);
+	fake_fail(SYS_dup3, 0, 1, EMFILE);
+	ck_assert_int_eq(open_held("/dev/vfio/vfio", fd, 0), -EMFILE);
+	ck_assert(fake_failed());
+	ck_assert_int_eq(sys_close(fd), 0);
+}
+END_TEST
+
 Suite *suite_group(void)
 {
 	Suite *suite = suite_create("group");
@@ -824,6 +930,10 @@ Suite *suite_group(void)
 	tcase_add_loop_test(without, device_taken_from_its_driver, 0, STATES);
 	tcase_add_test(without, number_beside_real_groups);
 	tcase_add_test(without, flags_of_open);
+	tcase_add_test(without, entries_of_descriptors);
+	tcase_add_test(without, more_users_than_a_page_of_fdinfo_tells);
+	tcase_add_test(without, opened_by_a_stream);
+	tcase_add_test(with, container_opened_by_a_stream);
 	tcase_add_test(with, guarded);
 	suite_add_tcase(suite, without);
 	suite_add_tcase(suite, with);

@@ -186,7 +186,7 @@ static void assert_clean(bool good, bool failed)
 	ck_assert_msg(good || failed, "the driver fails without a failure");
 	ck_assert_uint_eq(fake_visible_descriptors(), 0);
 	/* The iommufd, the family's file, maps, pagemap. */
-	ck_assert_uint_le(fake_hidden_descriptors(), 4);
+	ck_assert_uint_le(fake_hidden_descriptors(), 5);
 	ck_assert_msg(fake.pinned <= 1, "%zu pinned after %s %u failed with %d", fake.pinned,
 		      failing, failing_n, failing_error);
 	ck_assert_uint_eq(store_count(), 0);

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/lock.h"
+#include "base/proc.h"
 #include "base/settings.h"
 #include "fake.h"
 #include "iommufd/ioas.h"
@@ -880,6 +882,142 @@ START_TEST(own_groups_serve)
 }
 END_TEST
 
+/* ---- whose pagemap it is ---- */
+
+/* By whatever name: of a thread, in another namespace's /proc, a link, a mount on another file. */
+static const char *const own_names[] = {
+	"/proc/self/task/4712/pagemap",
+	"/other/4711/pagemap",
+	"/other/4711/task/4712/pagemap",
+	"/tmp/pages",
+};
+
+START_TEST(own_by_any_name)
+{
+	int fd;
+
+	fake_add_pagemap(own_names[_i]);
+	fake_map(BASE, 4 * FAKE_4K, NULL, 0, 0);
+	fd = program_open(own_names[_i], O_RDONLY);
+	ck_assert_int_ge(fd, 0);
+	program_frame(fd, BASE);
+	program_close(fd);
+	/* Before there was an ioctl by which it shows what it is. */
+	fake.has_pagemap_scan = false;
+	fd = program_open(own_names[_i], O_RDONLY);
+	if (_i < 3)
+		program_frame(fd, BASE + FAKE_4K);
+	program_close(fd);
+	ck_assert_ptr_null(strstr(fake.log, "error"));
+}
+END_TEST
+
+/* The kernel's answer, and nothing is pinned. */
+START_TEST(not_own)
+{
+	uint64_t entry, real;
+	int fd = program_open("/proc/1/pagemap", O_RDONLY);
+
+	fake_map(BASE, FAKE_4K, NULL, 0, 0);
+	ck_assert_int_eq(program_lookup(fd, BASE, &entry), sizeof(entry));
+	ck_assert_int_eq(sys_pread(fd, &real, sizeof(real), position(BASE)), sizeof(real));
+	ck_assert_uint_eq(entry, real);
+	ck_assert_uint_eq(store_count(), 0);
+	program_close(fd);
+	ck_assert_str_eq(fake.log, "");
+}
+END_TEST
+
+/* Where it cannot be told it is refused, and the log says so once. */
+START_TEST(cannot_be_told)
+{
+	static const struct {
+		long nr;
+		int error;
+	} calls[] = {
+		{SYS_getrandom, EAGAIN},
+		{SYS_mmap, ENOMEM},
+		{SYS_fstatfs, EIO},
+		{SYS_pread64, EIO},
+	};
+	char *end;
+
+	fake_add_pagemap("/other/4711/pagemap");
+	for (int i = 0; i < 2; i++) {
+		fake_fail(calls[_i].nr, 0, 1, calls[_i].error);
+		ck_assert_int_eq(program_open("/other/4711/pagemap", O_RDONLY), -calls[_i].error);
+		ck_assert(fake_failed());
+	}
+	ck_assert_ptr_nonnull(strstr(fake.log, "cannot tell whose pages a pagemap shows"));
+	end = strchr(fake.log, '\n');
+	ck_assert_str_eq(end, "\n");
+}
+END_TEST
+
+/* Opened when the library was loaded, it stays when /proc and the last descriptor are gone. */
+START_TEST(kept_from_the_start)
+{
+	static const char *const gone[] = {"/proc", "/proc/self", "/proc/self/pagemap",
+					   "/proc/self/maps"};
+	struct lock_saved saved = lock_enter();
+	int fds[64], fd, n;
+
+	proc_start();
+	lock_leave(saved);
+	ck_assert_uint_eq(fake_hidden_descriptors(), 3);
+	fake_map(BASE, FAKE_2M, fake_file(FAKE_2M, FAKE_2M), 0, 0);
+	pagemap = program_open("/proc/self/pagemap", O_RDONLY);
+	program_frame(pagemap, BASE);
+	fake_add_pagemap("/other/4711/pagemap");
+	for (size_t i = 0; i < sizeof(gone) / sizeof(gone[0]); i++)
+		fake_remove(gone[i]);
+	fake.descriptor_limit = 32;
+	for (n = 0; (fds[n] = (int)sys_fcntl(0, F_DUPFD, 3)) >= 0; n++)
+		;
+	sys_close(fds[--n]);
+	fd = program_open("/other/4711/pagemap", O_RDONLY);
+	ck_assert_int_ge(fd, 0);
+	program_frame(fd, BASE + 5 * FAKE_4K);
+	ck_assert_uint_eq(store_count(), 1);
+	program_close(fd);
+	while (n)
+		sys_close(fds[--n]);
+	ck_assert_ptr_null(strstr(fake.log, "error"));
+	teardown();
+}
+END_TEST
+
+/* Without the right to use devices nothing is kept. */
+START_TEST(nothing_kept_without_rights)
+{
+	struct lock_saved saved = lock_enter();
+
+	fake.rawio = false;
+	proc_start();
+	lock_leave(saved);
+	ck_assert_uint_eq(fake_hidden_descriptors(), 0);
+}
+END_TEST
+
+/* It came from another process, or as the same file that this process had before exec(). */
+START_TEST(received)
+{
+	int fd;
+
+	fake_map(BASE, 4 * FAKE_4K, NULL, 0, 0);
+	fd = sys_open("/proc/self/pagemap", O_RDONLY);
+	fd_received(fd);
+	program_frame(fd, BASE);
+	program_close(fd);
+	fd = sys_open("/proc/self/pagemap", O_RDONLY);
+	fake_fail(SYS_getrandom, 0, 1, EAGAIN);
+	fd_received(fd);
+	ck_assert(fake_failed());
+	program_frame(fd, BASE + FAKE_4K);
+	program_close(fd);
+}
+END_TEST
+
 Suite *suite_pagemap(void)
 {
 	Suite *suite = suite_create("pagemap");
@@ -937,6 +1075,15 @@ Suite *suite_pagemap(void)
 	/* It spoils the process for good: without fork() nothing could come after it. */
 	if (!getenv("CK_FORK") || strcmp(getenv("CK_FORK"), "no"))
 		tcase_add_test(tc, deferred_and_moved);
+	tcase_add_loop_test(tc, own_by_any_name, 0, 4);
+	tcase_add_test(tc, not_own);
+	tcase_add_loop_test(tc, cannot_be_told, 0, 4);
+	tcase_add_test(tc, received);
+	suite_add_tcase(suite, tc);
+	tc = tcase_create("start");
+	tcase_add_checked_fixture(tc, program_setup, NULL);
+	tcase_add_test(tc, kept_from_the_start);
+	tcase_add_test(tc, nothing_kept_without_rights);
 	suite_add_tcase(suite, tc);
 	return suite;
 }

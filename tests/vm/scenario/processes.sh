@@ -49,6 +49,28 @@ several_processes() { # HOW...
     nothing_is_left
 }
 
+# A process knows its own pagemap, whatever its name is and whatever has become of /proc.
+# shellcheck disable=SC2317 # runs in a guest
+own_pagemap() {
+    # shellcheck source=SCRIPTDIR/../guest/shim.sh
+    . "$vm_dir/guest/shim.sh"
+    local name
+
+    for name in $(names list); do
+        ok "own pagemap: $name" timeout 60 unshare -m "${shim[@]}" names "$name"
+    done
+    # The process has another number in this /proc than getpid() says.
+    for name in self again stream linked directory bound mounted rooted dropped full forked; do
+        ok "own pagemap in a PID namespace: $name" \
+            timeout 60 unshare -m -p -f "${shim[@]}" names "$name"
+    done
+    is "... and the log has no error" "$(grep error "$NOIOMMU_SHIM_LOG_FILE" || true)" ""
+    nothing_is_left
+}
+
 machine=(--device edu --device e1000e --numa 2 --hugepages 16)
 vm_checks --kernel both "${machine[@]}" -- several_processes plain shim
 vm_checks --kernel cdev "${machine[@]}" -- several_processes shim
+for kernel in both cdev; do
+    vm_checks --kernel "$kernel" "${machine[@]}" -- own_pagemap
+done
