@@ -8,14 +8,12 @@
 #include "base/state.h"
 #include "base/sys.h"
 #include "iommufd/ioas.h"
-#include "vfio/group.h"
 #include "base/rights.h"
-#include "vfio/shared.h"
+#include "vfio/membership.h"
 #include "uapi/vfio.h"
 
 static struct slab containers = {.size = sizeof(struct container)};
 static struct container *newest;
-static unsigned int last_number;
 
 static void release(struct object *object)
 {
@@ -41,19 +39,12 @@ static struct container *new_container(int fd, unsigned int number)
 	return container;
 }
 
-unsigned int container_adopted(void)
-{
-	if (!last_number)
-		last_number = shared_new_container();
-	return last_number;
-}
-
 struct container *container_adopt(int fd)
 {
 	struct container *container = NULL;
 
 	if (ioas_adopt(fd))
-		container = newest ? newest : new_container(fd, container_adopted());
+		container = newest ? newest : new_container(fd, membership_adopted());
 	return container && !fdtab_install(fd, &container->object) ? container : NULL;
 }
 
@@ -73,8 +64,7 @@ int container_open(int fd, int flags)
 			  ret);
 		return ret;
 	}
-	last_number = shared_new_container();
-	container = new_container(ioas_fd(), last_number);
+	container = new_container(ioas_fd(), membership_new_container());
 	if (!container)
 		return -ENOMEM;
 	container->object.flags = object_file_flags(flags);
@@ -119,27 +109,6 @@ static bool noiommu_enabled(void)
 	return value == 'Y';
 }
 
-static unsigned int groups_of(unsigned int number)
-{
-	return shared_groups_of(number, group_is_held);
-}
-
-void container_settle(unsigned int number)
-{
-	if (!groups_of(number))
-		*shared_iommu_set(number) = false;
-}
-
-bool container_has_iommu(unsigned int number)
-{
-	bool *set = shared_iommu_set(number);
-
-	/* A related process that went through exec() shares no memory, but the open files. */
-	if (!*set)
-		*set = group_has_mark(number);
-	return *set;
-}
-
 /*
  * An empty container asks every driver that the kernel has; one with no-IOMMU
  * groups only the one that may serve them.
@@ -148,26 +117,24 @@ static long check_extension(unsigned int number, unsigned long extension)
 {
 	if (extension == VFIO_NOIOMMU_IOMMU)
 		return noiommu_enabled();
-	return type1_has(extension) && !groups_of(number);
+	return type1_has(extension) && membership_is_empty(number);
 }
 
 static long set_iommu(unsigned int number, unsigned long type)
 {
-	container_settle(number);
-	if (!groups_of(number) || container_has_iommu(number))
+	if (membership_is_empty(number) || membership_has_iommu(number))
 		return -EINVAL;
 	if (type != VFIO_NOIOMMU_IOMMU || !noiommu_enabled())
 		return -ENODEV;
 	if (!rights_sys_rawio())
 		return -EPERM;
-	*shared_iommu_set(number) = true;
-	group_mark_iommu(number);
+	membership_set_iommu(number);
 	return 0;
 }
 
 long container_ioctl(struct container *container, unsigned int cmd, unsigned long arg)
 {
-	group_note_all();
+	membership_note_all();
 	switch (cmd) {
 	case VFIO_GET_API_VERSION:
 		return VFIO_API_VERSION;
@@ -176,8 +143,7 @@ long container_ioctl(struct container *container, unsigned int cmd, unsigned lon
 	case VFIO_SET_IOMMU:
 		return set_iommu(container->number, arg);
 	default:
-		container_settle(container->number);
-		return container_has_iommu(container->number) ? -ENOTTY : -EINVAL;
+		return membership_has_iommu(container->number) ? -ENOTTY : -EINVAL;
 	}
 }
 
@@ -198,7 +164,7 @@ int container_make_real(struct container *container)
 	int real, fd = -1;
 
 	/* Real groups and no-IOMMU groups cannot mix: vfio_container_attach_group() */
-	if (groups_of(container->number))
+	if (!membership_is_empty(container->number))
 		return -EPERM;
 	real = sys_open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
 	if (real < 0)

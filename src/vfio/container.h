@@ -11,7 +11,7 @@
 
 struct container {
 	struct object object;
-	unsigned int number; /* under which its state is shared with related processes */
+	unsigned int number; /* vfio/membership.h */
 };
 
 /*
@@ -26,13 +26,6 @@ void container_abandon(void);
 /* Enters fd, a container's that came by exec() or SCM_RIGHTS. NULL: it is none. */
 struct container *container_adopt(int fd);
 
-/*
- * The number for containers and groups that came so: that of the container
- * which this process had last, or a new one. Which belong to which cannot be
- * told, and mostly there is one.
- */
-unsigned int container_adopted(void);
-
 long container_ioctl(struct container *container, unsigned int cmd, unsigned long arg);
 
 /*
@@ -41,14 +34,5 @@ long container_ioctl(struct container *container, unsigned int cmd, unsigned lon
  * kernel's, when it has no-IOMMU groups.
  */
 int container_make_real(struct container *container);
-
-/*
- * Before a group joins, and after one has left: an empty container has no
- * privileges, and VFIO_SET_IOMMU is undone.
- */
-void container_settle(unsigned int number);
-
-/* True when VFIO_SET_IOMMU was done. */
-bool container_has_iommu(unsigned int number);
 
 #endif

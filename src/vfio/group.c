@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <linux/pci_regs.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "base/event.h"
@@ -48,21 +49,6 @@ static struct group *find_group(unsigned int index)
 	return group;
 }
 
-bool group_is_held(unsigned int index)
-{
-	return find_group(index) || cdev_is_held(index);
-}
-
-/* vfio_group_detach_container() */
-static void detach(struct shared_group *shared)
-{
-	unsigned int container = shared->container;
-
-	shared->container = 0;
-	if (container)
-		container_settle(container);
-}
-
 static void release_group(struct object *object)
 {
 	struct group *group = (struct group *)object;
@@ -73,23 +59,30 @@ static void release_group(struct object *object)
 	*at = group->next;
 	guard_remove(&group->guard);
 	hidden_close(&group->placeholder);
-	/* A related process may have it open still. */
-	if (!group_is_held(group->cdev.index))
-		detach(group->shared);
+	membership_remove(&group->member);
 	slab_free(&groups, group);
+}
+
+static int fd_of_member(const struct member *member)
+{
+	return fd_of((const struct group *)((const char *)member - offsetof(struct group, member)));
 }
 
 static struct group *new_group(const struct cdev *cdev)
 {
-	struct shared_group *shared = shared_group(cdev->index);
-	struct group *group = shared ? slab_alloc(&groups) : NULL;
+	struct group *group = slab_alloc(&groups);
 
 	if (!group)
 		return NULL;
+	group->member.index = cdev->index;
+	group->member.fd = fd_of_member;
+	if (!membership_add(&group->member)) {
+		slab_free(&groups, group);
+		return NULL;
+	}
 	group->object.kind = FD_GROUP;
 	group->object.release = release_group;
 	group->object.flags = object_file_flags(O_RDWR);
-	group->shared = shared;
 	group->cdev = *cdev;
 	group->identity = cdev_identity(cdev->index);
 	group->placeholder = (struct hidden)HIDDEN_NONE;
@@ -111,8 +104,7 @@ static bool is_gone(struct group *group)
 		return group->is_gone;
 	group->is_gone = true;
 	guard_let_go(&group->guard);
-	detach(group->shared);
-	group->shared = &group->unshared;
+	membership_part(&group->member);
 	cdev_lock(fd, group->cdev.index, CDEV_LOCK_GROUP, CDEV_FREE);
 	return true;
 }
@@ -167,7 +159,7 @@ int group_open(const struct view *view, int fd, int flags)
 		return -ENOMEM;
 	}
 	group->object.flags = object_file_flags(flags);
-	*group->shared = (struct shared_group){0};
+	membership_begin(&group->member);
 	/* Where the kernel opened its group it stays open, as the guard. */
 	if (fd >= 0) {
 		int dup = (int)sys_fcntl(fd, F_DUPFD_CLOEXEC, 0);
@@ -213,28 +205,6 @@ static bool is_bound(int fd)
 	struct vfio_device_info info = {.argsz = sizeof(info)};
 
 	return !sys_ioctl(fd, VFIO_DEVICE_GET_INFO, &info);
-}
-
-/*
- * What the locks of the open file tell goes into the shared state: a process
- * that got it by exec() or SCM_RIGHTS, or one that is related to such a
- * process, does not share that. Returns the locks; 0: it is no group's.
- */
-static unsigned int note(int fd, unsigned int index)
-{
-	struct shared_group *shared = shared_group(index);
-	unsigned int locks = cdev_locks_of(fd, index);
-
-	if (!shared || !(locks & CDEV_BIT(CDEV_LOCK_GROUP)))
-		return 0;
-	if (shared->container && !(locks & CDEV_BIT(CDEV_LOCK_CONTAINER)))
-		detach(shared);
-	if (!shared->container && locks & CDEV_BIT(CDEV_LOCK_CONTAINER)) {
-		shared->container = container_adopted();
-		if (locks & CDEV_BIT(CDEV_LOCK_IOMMU))
-			*shared_iommu_set(shared->container) = true;
-	}
-	return locks;
 }
 
 static bool settle(struct group *group);
@@ -304,16 +274,6 @@ static void set_user(struct group *group, bool uses)
 		cdev_set_user(group->placeholder.fd, group->cdev.index, uses);
 }
 
-/* What exec() or SCM_RIGHTS would lose goes along with the open file. */
-static void mark(const struct group *group, int fd)
-{
-	unsigned int container = group->shared->container, index = group->cdev.index;
-
-	cdev_lock(fd, index, CDEV_LOCK_CONTAINER, container ? CDEV_EXCLUSIVE : CDEV_FREE);
-	cdev_lock(fd, index, CDEV_LOCK_IOMMU,
-		  container && container_has_iommu(container) ? CDEV_EXCLUSIVE : CDEV_FREE);
-}
-
 /* The device's index, and what stands under fd: its cdev or its placeholder. */
 static bool is_of_group(int fd, struct cdev *cdev)
 {
@@ -345,7 +305,7 @@ struct object *group_adopt(int fd)
 	unsigned int locks;
 	int ret;
 
-	locks = is_of_group(fd, &cdev) ? note(fd, cdev.index) : 0;
+	locks = is_of_group(fd, &cdev) ? membership_note(fd, cdev.index) : 0;
 	if (!locks)
 		return NULL;
 	group = find_group(cdev.index);
@@ -365,12 +325,6 @@ struct object *group_adopt(int fd)
 	ret = object ? fdtab_install(fd, object) : -ENOMEM;
 	object_release(&group->object);
 	return ret ? NULL : object;
-}
-
-void group_note_all(void)
-{
-	for (struct group *group = all_groups; group; group = group->next)
-		note(fd_of(group), group->cdev.index);
 }
 
 static bool is_group_ioctl(unsigned int cmd)
@@ -409,22 +363,6 @@ struct object *group_resolve(int fd, struct object *received, unsigned int cmd)
 	return (struct object *)install_device(group, fd);
 }
 
-void group_mark_iommu(unsigned int container)
-{
-	for (struct group *group = all_groups; group; group = group->next)
-		if (group->shared->container == container)
-			cdev_lock(fd_of(group), group->cdev.index, CDEV_LOCK_IOMMU, CDEV_EXCLUSIVE);
-}
-
-bool group_has_mark(unsigned int container)
-{
-	for (struct group *group = all_groups; group; group = group->next)
-		if (group->shared->container == container &&
-		    cdev_locks_of(fd_of(group), group->cdev.index) & CDEV_BIT(CDEV_LOCK_IOMMU))
-			return true;
-	return false;
-}
-
 /* ---- the device ---- */
 
 /*
@@ -442,7 +380,7 @@ static bool use_placeholder(struct group *group)
 	if (fd < 0)
 		return false;
 	cdev_lock(fd, index, CDEV_LOCK_GROUP, CDEV_EXCLUSIVE);
-	mark(group, fd);
+	membership_mark(&group->member, fd);
 	use_file(group, fd);
 	sys_close(fd);
 	hidden_close(&group->placeholder);
@@ -644,7 +582,7 @@ static int bind_device(struct group *group, const unsigned char *token)
 		guard_hold(&group->guard);
 		return complain(group, ret, token);
 	}
-	mark(group, fd);
+	membership_mark(&group->member, fd);
 	use_cdev(group, fd);
 	return fd;
 }
@@ -691,6 +629,7 @@ static int open_device(struct group *group, int fd, const unsigned char *token)
 
 static int get_device_fd(struct group *group, int fd, const char *arg)
 {
+	const struct member_state *state = group->member.state;
 	unsigned char uuid[16];
 	char name[4096];
 	bool has_token;
@@ -706,7 +645,7 @@ static int get_device_fd(struct group *group, int fd, const char *arg)
 		return ret;
 	if (has_token && !takes_token(&group->cdev))
 		return -EINVAL;
-	if (!group->shared->container || !container_has_iommu(group->shared->container))
+	if (!state->container || !membership_has_iommu(state->container))
 		return -EINVAL;
 	/* Asked for when the device is opened first: vfio_group_use_container() */
 	if (!group->is_open && !cdev_is_used_elsewhere(fd, group->cdev.index) &&
@@ -736,7 +675,7 @@ static long get_status(const struct group *group, void *arg)
 	if (group->is_gone)
 		return -ENODEV;
 	status.flags = VFIO_GROUP_FLAGS_VIABLE;
-	if (group->shared->container)
+	if (group->member.state->container)
 		status.flags |= VFIO_GROUP_FLAGS_CONTAINER_SET;
 	return user_write(arg, &status, size);
 }
@@ -777,7 +716,7 @@ static long set_container(struct group *group, int group_fd, const void *arg)
 	flags = sys_fcntl(fd, F_GETFL, 0);
 	if (flags < 0 || flags & O_PATH || (object && object->kind == FD_HIDDEN))
 		return -EBADF;
-	if (group->shared->container)
+	if (group->member.state->container)
 		return -EINVAL;
 	if (group->is_gone)
 		return -ENODEV;
@@ -794,20 +733,17 @@ static long set_container(struct group *group, int group_fd, const void *arg)
 	if (!rights_sys_rawio())
 		return -EPERM;
 	container = (struct container *)object;
-	container_settle(container->number);
-	group->shared->container = container->number;
-	mark(group, group_fd);
+	membership_join(&group->member, group_fd, container->number);
 	return 0;
 }
 
 static long unset_container(struct group *group, int fd)
 {
-	if (!group->shared->container)
+	if (!group->member.state->container)
 		return -EINVAL;
 	if (!settle(group))
 		return -EBUSY;
-	detach(group->shared);
-	mark(group, fd);
+	membership_leave(&group->member, fd);
 	return 0;
 }
 
@@ -815,6 +751,7 @@ void group_abandon(void)
 {
 	all_groups = NULL;
 	guard_abandon();
+	membership_abandon();
 }
 
 void group_arrived_as(int fd, enum fd_kind kind)
@@ -843,7 +780,7 @@ void group_after_fork_in_child(void)
 long group_ioctl(struct group *group, int fd, unsigned int cmd, unsigned long arg)
 {
 	if (!is_gone(group))
-		note(fd, group->cdev.index);
+		membership_note(fd, group->cdev.index);
 	switch (cmd) {
 	case VFIO_GROUP_GET_STATUS:
 		return get_status(group, (void *)arg);

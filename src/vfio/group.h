@@ -16,21 +16,20 @@
 
 #include "base/fdtab.h"
 #include "iommufd/guard.h"
-#include "vfio/shared.h"
+#include "vfio/membership.h"
 #include "tree/view.h"
 
 struct group {
 	struct object object;
 	struct group *next; /* all groups of this process */
 	struct cdev cdev;
-	ino_t identity; /* of the device, not of another one with its index */
-	bool is_gone;	/* it was taken from its driver */
-	struct shared_group *shared;
-	struct shared_group unshared; /* for a group without a device */
-	struct hidden placeholder;    /* while the device is bound */
-	struct device *devices;	      /* its open files in this process, the newest first */
-	bool is_open;		      /* the device, in this process; a mapped BAR keeps it so */
-	struct device *received;      /* NULL: nothing came of which it is not known what it is */
+	ino_t identity;		   /* of the device, not of another one with its index */
+	bool is_gone;		   /* it was taken from its driver */
+	struct member member;	   /* of a container */
+	struct hidden placeholder; /* while the device is bound */
+	struct device *devices;	   /* its open files in this process, the newest first */
+	bool is_open;		   /* the device, in this process; a mapped BAR keeps it so */
+	struct device *received;   /* NULL: nothing came of which it is not known what it is */
 	struct guard guard;
 };
 
@@ -69,18 +68,6 @@ long group_ioctl(struct group *group, int fd, unsigned int cmd, unsigned long ar
 bool group_is_bound(const struct group *group);
 int group_bind(struct group *group);
 void group_unbind(struct group *group);
-
-/* True when the group of the device with this cdev index is open, here or elsewhere. */
-bool group_is_held(unsigned int index);
-
-/* Notes in the open files of the groups of a container that VFIO_SET_IOMMU was done. */
-void group_mark_iommu(unsigned int container);
-
-/* Notes what processes that share no memory with this one did to the groups open here. */
-void group_note_all(void);
-
-/* True when one of them has that note. */
-bool group_has_mark(unsigned int container);
 
 /* All groups are forgotten, for they may be damaged. */
 void group_abandon(void);

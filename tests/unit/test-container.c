@@ -236,6 +236,40 @@ START_TEST(flags_of_open)
 }
 END_TEST
 
+/* However many others have been opened and closed since. */
+START_TEST(is_itself_for_ever)
+{
+	enter(WITH_GROUP);
+	for (int i = 0; i < 4096; i++) {
+		int other = program_open("/dev/vfio/vfio", O_RDWR);
+
+		ck_assert_int_eq(program_ioctl(other, VFIO_SET_IOMMU, VFIO_NOIOMMU_IOMMU), -EINVAL);
+		ck_assert_int_eq(program_ioctl(other, VFIO_CHECK_EXTENSION, VFIO_TYPE1_IOMMU), 1);
+		program_close(other);
+	}
+	ck_assert_int_eq(set_iommu(VFIO_NOIOMMU_IOMMU), 0);
+}
+END_TEST
+
+/* The nth mapping fails, in a process that has no group yet. */
+START_TEST(without_memory)
+{
+	int own;
+
+	fake_fail(SYS_mmap, 0, (unsigned int)_i + 1, ENOMEM);
+	own = program_open("/dev/vfio/vfio", O_RDWR);
+	if (own < 0) {
+		ck_assert_int_eq(own, -ENOMEM);
+		return;
+	}
+	ck_assert_int_eq(program_ioctl(own, VFIO_CHECK_EXTENSION, VFIO_NOIOMMU_IOMMU), 1);
+	ck_assert_int_eq(program_ioctl(own, VFIO_CHECK_EXTENSION, VFIO_TYPE1_IOMMU), 1);
+	ck_assert_int_eq(program_ioctl(own, VFIO_SET_IOMMU, VFIO_NOIOMMU_IOMMU), -EINVAL);
+	ck_assert_int_eq(program_ioctl(own, VFIO_IOMMU_MAP_DMA, 0), -EINVAL);
+	program_close(own);
+}
+END_TEST
+
 Suite *suite_container(void)
 {
 	Suite *suite = suite_create("container");
@@ -257,6 +291,11 @@ Suite *suite_container(void)
 	tcase_add_test(tc, closed_before_its_group);
 	tcase_add_test(tc, received);
 	tcase_add_test(tc, flags_of_open);
+	tcase_add_test(tc, is_itself_for_ever);
+	suite_add_tcase(suite, tc);
+	tc = tcase_create("alone");
+	tcase_add_checked_fixture(tc, program_setup, program_teardown);
+	tcase_add_loop_test(tc, without_memory, 0, 12);
 	suite_add_tcase(suite, tc);
 	return suite;
 }
