@@ -2,43 +2,20 @@
 #include "vfio/group.h"
 
 #include <errno.h>
-#include <linux/pci_regs.h>
 #include <stddef.h>
-#include <string.h>
 
-#include "base/event.h"
 #include "base/log.h"
 #include "base/rights.h"
 #include "base/slab.h"
 #include "base/sys.h"
 #include "base/user.h"
-#include "iommufd/ioas.h"
-#include "pin/maps.h"
-#include "pin/answer.h"
 #include "uapi/vfio.h"
 #include "vfio/container.h"
+#include "vfio/device.h"
+#include "vfio/match.h"
 
 static struct slab groups = {.size = sizeof(struct group)};
-static struct slab devices = {.size = sizeof(struct device)};
 static struct group *all_groups;
-
-static void take_fd(int fd, void *arg)
-{
-	*(int *)arg = fd;
-}
-
-/* A descriptor of the group's open file: the group's own or a device's. */
-static int fd_of(const struct group *group)
-{
-	int fd = -1;
-
-	fdtab_each(&group->object, take_fd, &fd);
-	for (const struct device *device = group->devices; fd < 0 && device; device = device->next)
-		fdtab_each(&device->object, take_fd, &fd);
-	if (fd < 0 && group->received)
-		fdtab_each(&group->received->object, take_fd, &fd);
-	return fd;
-}
 
 static struct group *find_group(unsigned int index)
 {
@@ -65,7 +42,8 @@ static void release_group(struct object *object)
 
 static int fd_of_member(const struct member *member)
 {
-	return fd_of((const struct group *)((const char *)member - offsetof(struct group, member)));
+	return device_file(
+		(const struct group *)((const char *)member - offsetof(struct group, member)));
 }
 
 static struct group *new_group(const struct cdev *cdev)
@@ -98,7 +76,7 @@ static struct group *new_group(const struct cdev *cdev)
  */
 static bool is_gone(struct group *group)
 {
-	int fd = fd_of(group);
+	int fd = device_file(group);
 
 	if (group->is_gone || group->is_open || cdev_identity(group->cdev.index) == group->identity)
 		return group->is_gone;
@@ -182,98 +160,6 @@ int group_open(const struct view *view, int fd, int flags)
 	return ret ? ret : at;
 }
 
-static void release_device(struct object *object);
-
-static struct device *new_device(struct group *group)
-{
-	struct device *device = slab_alloc(&devices);
-
-	if (!device)
-		return NULL;
-	device->object = group->object;
-	device->object.kind = FD_DEVICE;
-	device->object.refs = 0;
-	device->object.flags = O_RDWR;
-	device->object.release = release_device;
-	device->group = group;
-	return device;
-}
-
-/* True when the device is bound: an unbound cdev refuses every device ioctl. */
-static bool is_bound(int fd)
-{
-	struct vfio_device_info info = {.argsz = sizeof(info)};
-
-	return !sys_ioctl(fd, VFIO_DEVICE_GET_INFO, &info);
-}
-
-static bool settle(struct group *group);
-
-static void release_received(struct object *object)
-{
-	struct group *group = ((struct device *)object)->group;
-
-	group->received = NULL;
-	slab_free(&devices, object);
-	settle(group);
-	object_release(&group->object);
-}
-
-static struct device *received_of(struct group *group)
-{
-	if (group->received)
-		return group->received;
-	group->received = new_device(group);
-	if (!group->received)
-		return NULL;
-	group->received->object.kind = FD_RECEIVED;
-	group->received->object.release = release_received;
-	object_hold(&group->object);
-	return group->received;
-}
-
-struct replacement {
-	int fd;
-};
-
-static void replace(int fd, void *arg)
-{
-	const struct replacement *with = arg;
-	long flags = sys_fcntl(fd, F_GETFD, 0);
-
-	sys_dup3(with->fd, fd, flags & FD_CLOEXEC ? O_CLOEXEC : 0);
-}
-
-/* All of the group's descriptors are of the file under fd from now on. */
-static void use_file(struct group *group, int fd)
-{
-	struct replacement with = {.fd = fd};
-
-	fdtab_each(&group->object, replace, &with);
-	object_identify(&group->object, fd);
-}
-
-/*
- * The device is bound in the cdev under fd. What stood for the group is kept, as
- * far as there is a number for it.
- */
-static void use_cdev(struct group *group, int fd)
-{
-	int placeholder = (int)sys_fcntl(fd_of(group), F_DUPFD_CLOEXEC, 0);
-
-	if (placeholder >= 0)
-		hidden_take(&group->placeholder, placeholder);
-	use_file(group, fd);
-}
-
-/* Notes it in the placeholder, too, which others may have in their groups. */
-static void set_user(struct group *group, bool uses)
-{
-	cdev_set_user(fd_of(group), group->cdev.index, uses);
-	if (hidden_check(&group->placeholder))
-		cdev_set_user(group->placeholder.fd, group->cdev.index, uses);
-}
-
 /* The device's index, and what stands under fd: its cdev or its placeholder. */
 static bool is_of_group(int fd, struct cdev *cdev)
 {
@@ -282,19 +168,6 @@ static bool is_of_group(int fd, struct cdev *cdev)
 	if (view_is_cdev(fd, cdev))
 		return true;
 	return view_is_iommufd(fd) && cdev_is_placeholder(fd, &index) && !cdev_get(index, cdev);
-}
-
-/* All descriptors of the group are to be of the file of one that came. */
-static void settle_file(struct group *group, int fd)
-{
-	struct stat st;
-
-	if (!fdtab_has(&group->object) || sys_fstat(fd, &st) || st.st_ino == group->object.ino)
-		return;
-	if (view_is_iommufd(fd))
-		replace(fd, &(struct replacement){fd_of(group)});
-	else
-		use_cdev(group, fd);
 }
 
 struct object *group_adopt(int fd)
@@ -318,10 +191,9 @@ struct object *group_adopt(int fd)
 		cdev_set_user(fd, cdev.index, false);
 	}
 	object_hold(&group->object);
-	settle_file(group, fd);
+	device_settle_file(group, fd);
 	object_identify(&group->object, fd);
-	object = locks & CDEV_BIT(CDEV_LOCK_DEVICE) ? (struct object *)received_of(group)
-						    : &group->object;
+	object = locks & CDEV_BIT(CDEV_LOCK_DEVICE) ? device_received(group) : &group->object;
 	ret = object ? fdtab_install(fd, object) : -ENOMEM;
 	object_release(&group->object);
 	return ret ? NULL : object;
@@ -330,24 +202,6 @@ struct object *group_adopt(int fd)
 static bool is_group_ioctl(unsigned int cmd)
 {
 	return cmd >= VFIO_GROUP_GET_STATUS && cmd <= VFIO_GROUP_GET_DEVICE_FD;
-}
-
-/* Enters fd as an open file of the device's, which holds its group. */
-static struct device *install_device(struct group *group, int fd)
-{
-	struct device *device = new_device(group);
-	int ret;
-
-	if (!device)
-		return NULL;
-	device->next = group->devices;
-	group->devices = device;
-	object_hold(&group->object);
-	object_hold(&device->object);
-	set_user(group, true);
-	ret = fdtab_install(fd, &device->object);
-	object_release(&device->object);
-	return ret ? NULL : device;
 }
 
 struct object *group_resolve(int fd, struct object *received, unsigned int cmd)
@@ -360,271 +214,7 @@ struct object *group_resolve(int fd, struct object *received, unsigned int cmd)
 	if (newest)
 		return fdtab_install(fd, &newest->object) ? NULL : &newest->object;
 	group->is_open = true;
-	return (struct object *)install_device(group, fd);
-}
-
-/* ---- the device ---- */
-
-/*
- * The last descriptor of the device is gone while the group stays: its placeholder
- * comes back, and with the cdev's last descriptor the kernel closes the device. A
- * mapped BAR keeps a device open, natively too. False: there is no placeholder.
- */
-static bool use_placeholder(struct group *group)
-{
-	unsigned int index = group->cdev.index;
-	int fd = hidden_check(&group->placeholder)
-			 ? (int)sys_fcntl(group->placeholder.fd, F_DUPFD_CLOEXEC, 0)
-			 : sys_open("/dev/iommu", O_RDWR | O_CLOEXEC);
-
-	if (fd < 0)
-		return false;
-	cdev_lock(fd, index, CDEV_LOCK_GROUP, CDEV_EXCLUSIVE);
-	membership_mark(&group->member, fd);
-	use_file(group, fd);
-	sys_close(fd);
-	hidden_close(&group->placeholder);
-	guard_hold(&group->guard);
-	return true;
-}
-
-static void clear_master(int fd)
-{
-	struct vfio_region_info config = {
-		.argsz = sizeof(config),
-		.index = VFIO_PCI_CONFIG_REGION_INDEX,
-	};
-	uint16_t command;
-
-	if (sys_ioctl(fd, VFIO_DEVICE_GET_REGION_INFO, &config))
-		return;
-	config.offset += PCI_COMMAND;
-	if (sys_pread(fd, &command, sizeof(command), (off_t)config.offset) != sizeof(command))
-		return;
-	command &= (uint16_t)~PCI_COMMAND_MASTER;
-	sys_pwrite(fd, &command, sizeof(command), (off_t)config.offset);
-}
-
-/* What is left of a close where the open file stays: vfio_pci_core_disable() */
-static void quiesce(int fd)
-{
-	struct vfio_irq_set none = {
-		.argsz = sizeof(none),
-		.flags = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER,
-	};
-
-	clear_master(fd);
-	for (none.index = 0; none.index < VFIO_PCI_NUM_IRQS; none.index++)
-		sys_ioctl(fd, VFIO_DEVICE_SET_IRQS, &none);
-	sys_ioctl(fd, VFIO_DEVICE_RESET, NULL);
-}
-
-/*
- * Closes the device of a group, which stays. Bound in an open file that another
- * process has too, it could not be bound in another.
- */
-static void close_device(struct group *group)
-{
-	int fd = fd_of(group);
-	bool passed = cdev_locks_of(fd, group->cdev.index) & CDEV_BIT(CDEV_LOCK_PASSED);
-
-	if ((passed && cdev_is_elsewhere(group->cdev.index)) || !use_placeholder(group)) {
-		quiesce(fd);
-		cdev_lock(fd, group->cdev.index, CDEV_LOCK_DEVICE, CDEV_FREE);
-	}
-}
-
-/* Closes a device that nothing refers to any more. False when something does. */
-static bool settle(struct group *group)
-{
-	if (group->devices || group->received)
-		return false;
-	if (cdev_is_used_elsewhere(fd_of(group), group->cdev.index))
-		return false;
-	if (!group->is_open)
-		return true;
-	if (maps_has_file(group->object.dev, group->object.ino))
-		return false;
-	group->is_open = false;
-	if (fdtab_has(&group->object))
-		close_device(group);
-	return true;
-}
-
-static void release_device(struct object *object)
-{
-	struct device *device = (struct device *)object;
-	struct group *group = device->group;
-	struct device **at = &group->devices;
-
-	while (*at != device)
-		at = &(*at)->next;
-	*at = device->next;
-	slab_free(&devices, device);
-	if (!group->devices) {
-		set_user(group, false);
-		settle(group);
-	}
-	/* It held its group, as in the kernel. */
-	object_release(&group->object);
-}
-
-static int parse_hex(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-#define UUID_STRING_LEN 36
-
-/* lib/uuid.c: 8-4-4-4-12 digits; what follows is not looked at. */
-static bool parse_uuid(const char *text, unsigned char uuid[16])
-{
-	int n = 0;
-
-	for (int i = 0; i < UUID_STRING_LEN; i++) {
-		int digit = parse_hex(text[i]);
-
-		if (i == 8 || i == 13 || i == 18 || i == 23) {
-			if (text[i] != '-')
-				return false;
-			continue;
-		}
-		if (digit < 0)
-			return false;
-		uuid[n / 2] = (unsigned char)(n % 2 ? uuid[n / 2] | digit : digit << 4);
-		n++;
-	}
-	return true;
-}
-
-/*
- * vfio_pci_core_match() in drivers/vfio/pci/vfio_pci_core.c: the device's
- * name, and behind it " vf_token=UUID". 0, -ENODEV, or -EINVAL.
- */
-static int match(const char *name, const char *text, unsigned char uuid[16], bool *has_token)
-{
-	static const char option[] = "vf_token=";
-	size_t len = strlen(name);
-
-	*has_token = false;
-	if (strncmp(text, name, len) || (text[len] && text[len] != ' '))
-		return -ENODEV;
-	for (text += len; *text;) {
-		if (*text == ' ') {
-			text++;
-			continue;
-		}
-		if (*has_token || strncmp(text, option, strlen(option)))
-			return -EINVAL;
-		text += strlen(option);
-		if (strlen(text) < UUID_STRING_LEN || !parse_uuid(text, uuid))
-			return -EINVAL;
-		*has_token = true;
-		text += UUID_STRING_LEN;
-	}
-	return 0;
-}
-
-static bool has_attribute(const struct cdev *cdev, const char *name)
-{
-	struct stat st;
-	char path[320];
-
-	format(path, sizeof(path), "/sys%s/%s", cdev->sysfs, name);
-	return !sys_fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW);
-}
-
-/* vfio_pci_validate_vf_token(): a token is for physical and virtual functions only. */
-static bool takes_token(const struct cdev *cdev)
-{
-	return has_attribute(cdev, "sriov_totalvfs") || has_attribute(cdev, "physfn");
-}
-
-static int complain(const struct group *group, int error, bool token)
-{
-	const char *why = "";
-
-	if (error == -EINVAL || error == -EBUSY)
-		why = ": another process has it open";
-	if (error == -EACCES || error == -EPERM)
-		why = ": this process may no longer open its node in /dev/vfio/devices";
-	if (token && (error == -EINVAL || error == -EACCES))
-		log_info("%s does not take the VF token (%e)", group->cdev.name, error);
-	else
-		log_error("cannot open %s (%e)%s", group->cdev.name, error, why);
-	/* A second open of a cdev is EINVAL; of a group's device it would be this. */
-	return error == -EINVAL && !token ? -EBUSY : error;
-}
-
-/*
- * Binds the device in a fresh cdev, which the group uses from then on. Returns its
- * descriptor, of which the number is the lowest that is free.
- */
-static int bind_device(struct group *group, const unsigned char *token)
-{
-	unsigned int index = group->cdev.index;
-	int fd = cdev_open(index);
-	int ret;
-
-	if (fd < 0)
-		return complain(group, fd, false);
-	guard_let_go(&group->guard);
-	/* The device may be lending its page table to somebody at this moment. */
-	cdev_wait_lending(index);
-	ret = cdev_lock(fd, index, CDEV_LOCK_GROUP, CDEV_EXCLUSIVE) ? -EBUSY
-								    : ioas_attach(fd, token);
-	event_attach(group->cdev.name, false, ret);
-	if (ret) {
-		sys_close(fd);
-		guard_hold(&group->guard);
-		return complain(group, ret, token);
-	}
-	membership_mark(&group->member, fd);
-	use_cdev(group, fd);
-	return fd;
-}
-
-bool group_is_bound(const struct group *group)
-{
-	return is_bound(fd_of(group));
-}
-
-int group_bind(struct group *group)
-{
-	int fd = bind_device(group, NULL);
-
-	if (fd >= 0)
-		sys_close(fd);
-	return fd < 0 ? fd : 0;
-}
-
-void group_unbind(struct group *group)
-{
-	if (group_is_bound(group))
-		close_device(group);
-}
-
-/* Opens the device. Returns a descriptor of it, which is not entered yet. */
-static int open_device(struct group *group, int fd, const unsigned char *token)
-{
-	/* A related process may have opened it, in the open file that is ours too. */
-	bool bound = is_bound(fd);
-	int ret, new = bound ? (int)sys_fcntl(fd, F_DUPFD_CLOEXEC, 0) : bind_device(group, token);
-
-	if (new < 0 || group->is_open)
-		return new;
-	ret = answer_settle();
-	if (ret) {
-		sys_close(new);
-		group_unbind(group);
-		return ret;
-	}
-	group->is_open = true;
-	cdev_lock(new, group->cdev.index, CDEV_LOCK_DEVICE, CDEV_EXCLUSIVE);
-	return new;
+	return (struct object *)device_install(group, fd);
 }
 
 static int get_device_fd(struct group *group, int fd, const char *arg)
@@ -640,10 +230,10 @@ static int get_device_fd(struct group *group, int fd, const char *arg)
 		return ret;
 	if (cdev_identity(group->cdev.index) != group->identity)
 		return -ENODEV;
-	ret = match(group->cdev.name, name, uuid, &has_token);
+	ret = match_device(group->cdev.name, name, uuid, &has_token);
 	if (ret)
 		return ret;
-	if (has_token && !takes_token(&group->cdev))
+	if (has_token && !match_takes_token(&group->cdev))
 		return -EINVAL;
 	if (!state->container || !membership_has_iommu(state->container))
 		return -EINVAL;
@@ -651,17 +241,15 @@ static int get_device_fd(struct group *group, int fd, const char *arg)
 	if (!group->is_open && !cdev_is_used_elsewhere(fd, group->cdev.index) &&
 	    !rights_sys_rawio())
 		return -EPERM;
-	new = open_device(group, fd, has_token ? uuid : NULL);
+	new = device_open(group, fd, has_token ? uuid : NULL);
 	if (new < 0)
 		return new;
-	if (install_device(group, new))
+	if (device_install(group, new))
 		return new;
 	sys_close(new);
-	settle(group);
+	device_settle(group);
 	return -ENOMEM;
 }
-
-/* ---- the group ---- */
 
 static long get_status(const struct group *group, void *arg)
 {
@@ -741,7 +329,7 @@ static long unset_container(struct group *group, int fd)
 {
 	if (!group->member.state->container)
 		return -EINVAL;
-	if (!settle(group))
+	if (!device_settle(group))
 		return -EBUSY;
 	membership_leave(&group->member, fd);
 	return 0;
@@ -766,7 +354,7 @@ void group_before_fork(void)
 {
 	for (struct group *group = all_groups; group; group = group->next) {
 		guard_let_go(&group->guard);
-		cdev_lock(fd_of(group), group->cdev.index, CDEV_LOCK_PASSED, CDEV_SHARED);
+		cdev_lock(device_file(group), group->cdev.index, CDEV_LOCK_PASSED, CDEV_SHARED);
 	}
 }
 
@@ -774,7 +362,7 @@ void group_after_fork_in_child(void)
 {
 	for (struct group *group = all_groups; group; group = group->next)
 		if (group->devices)
-			set_user(group, true);
+			device_set_user(group, true);
 }
 
 long group_ioctl(struct group *group, int fd, unsigned int cmd, unsigned long arg)

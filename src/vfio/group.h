@@ -64,11 +64,6 @@ struct object *group_resolve(int fd, struct object *received, unsigned int cmd);
 
 long group_ioctl(struct group *group, int fd, unsigned int cmd, unsigned long arg);
 
-/* Binds the device of a group in which it is not bound, and undoes that, also after an error. */
-bool group_is_bound(const struct group *group);
-int group_bind(struct group *group);
-void group_unbind(struct group *group);
-
 /* All groups are forgotten, for they may be damaged. */
 void group_abandon(void);
 

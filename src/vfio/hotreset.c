@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "base/sys.h"
 #include "base/user.h"
-#include "vfio/group.h"
+#include "vfio/device.h"
 #include "uapi/vfio.h"
 
 /* All functions of all slots of a bus. */
@@ -150,13 +150,13 @@ static int reset_bound(int fd, const struct affected *affected, const int32_t *f
 
 		if (!group)
 			ret = -EINVAL;
-		else if (!group_is_bound(group))
-			ret = group_bind(bound[n++] = group);
+		else if (!device_is_bound(group))
+			ret = device_bind(bound[n++] = group);
 	}
 	if (!ret)
 		ret = sys_ioctl(fd, VFIO_DEVICE_PCI_HOT_RESET, &reset);
 	while (n)
-		group_unbind(bound[--n]);
+		device_unbind(bound[--n]);
 	return ret;
 }
 

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: MIT */
+#include "vfio/device.h"
+
+#include <errno.h>
+#include <linux/pci_regs.h>
+
+#include "base/event.h"
+#include "base/log.h"
+#include "base/slab.h"
+#include "base/sys.h"
+#include "iommufd/ioas.h"
+#include "pin/answer.h"
+#include "pin/maps.h"
+#include "tree/view.h"
+#include "uapi/vfio.h"
+
+static struct slab devices = {.size = sizeof(struct device)};
+
+static void take_fd(int fd, void *arg)
+{
+	*(int *)arg = fd;
+}
+
+int device_file(const struct group *group)
+{
+	int fd = -1;
+
+	fdtab_each(&group->object, take_fd, &fd);
+	for (const struct device *device = group->devices; fd < 0 && device; device = device->next)
+		fdtab_each(&device->object, take_fd, &fd);
+	if (fd < 0 && group->received)
+		fdtab_each(&group->received->object, take_fd, &fd);
+	return fd;
+}
+
+static void release_device(struct object *object);
+
+static struct device *new_device(struct group *group)
+{
+	struct device *device = slab_alloc(&devices);
+
+	if (!device)
+		return NULL;
+	device->object = group->object;
+	device->object.kind = FD_DEVICE;
+	device->object.refs = 0;
+	device->object.flags = O_RDWR;
+	device->object.release = release_device;
+	device->group = group;
+	return device;
+}
+
+/* True when the device is bound: an unbound cdev refuses every device ioctl. */
+static bool is_bound(int fd)
+{
+	struct vfio_device_info info = {.argsz = sizeof(info)};
+
+	return !sys_ioctl(fd, VFIO_DEVICE_GET_INFO, &info);
+}
+
+static void release_received(struct object *object)
+{
+	struct group *group = ((struct device *)object)->group;
+
+	group->received = NULL;
+	slab_free(&devices, object);
+	device_settle(group);
+	object_release(&group->object);
+}
+
+struct object *device_received(struct group *group)
+{
+	if (group->received)
+		return &group->received->object;
+	group->received = new_device(group);
+	if (!group->received)
+		return NULL;
+	group->received->object.kind = FD_RECEIVED;
+	group->received->object.release = release_received;
+	object_hold(&group->object);
+	return &group->received->object;
+}
+
+struct replacement {
+	int fd;
+};
+
+static void replace(int fd, void *arg)
+{
+	const struct replacement *with = arg;
+	long flags = sys_fcntl(fd, F_GETFD, 0);
+
+	sys_dup3(with->fd, fd, flags & FD_CLOEXEC ? O_CLOEXEC : 0);
+}
+
+/* All of the group's descriptors are of the file under fd from now on. */
+static void use_file(struct group *group, int fd)
+{
+	struct replacement with = {.fd = fd};
+
+	fdtab_each(&group->object, replace, &with);
+	object_identify(&group->object, fd);
+}
+
+/*
+ * The device is bound in the cdev under fd. What stood for the group is kept, as
+ * far as there is a number for it.
+ */
+static void use_cdev(struct group *group, int fd)
+{
+	int placeholder = (int)sys_fcntl(device_file(group), F_DUPFD_CLOEXEC, 0);
+
+	if (placeholder >= 0)
+		hidden_take(&group->placeholder, placeholder);
+	use_file(group, fd);
+}
+
+void device_set_user(struct group *group, bool uses)
+{
+	cdev_set_user(device_file(group), group->cdev.index, uses);
+	if (hidden_check(&group->placeholder))
+		cdev_set_user(group->placeholder.fd, group->cdev.index, uses);
+}
+
+struct device *device_install(struct group *group, int fd)
+{
+	struct device *device = new_device(group);
+	int ret;
+
+	if (!device)
+		return NULL;
+	device->next = group->devices;
+	group->devices = device;
+	object_hold(&group->object);
+	object_hold(&device->object);
+	device_set_user(group, true);
+	ret = fdtab_install(fd, &device->object);
+	object_release(&device->object);
+	return ret ? NULL : device;
+}
+
+void device_settle_file(struct group *group, int fd)
+{
+	struct stat st;
+
+	if (!fdtab_has(&group->object) || sys_fstat(fd, &st) || st.st_ino == group->object.ino)
+		return;
+	if (view_is_iommufd(fd))
+		replace(fd, &(struct replacement){device_file(group)});
+	else
+		use_cdev(group, fd);
+}
+
+/*
+ * The last descriptor of the device is gone while the group stays: its placeholder
+ * comes back, and with the cdev's last descriptor the kernel closes the device. A
+ * mapped BAR keeps a device open, natively too. False: there is no placeholder.
+ */
+static bool use_placeholder(struct group *group)
+{
+	unsigned int index = group->cdev.index;
+	int fd = hidden_check(&group->placeholder)
+			 ? (int)sys_fcntl(group->placeholder.fd, F_DUPFD_CLOEXEC, 0)
+			 : sys_open("/dev/iommu", O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		return false;
+	cdev_lock(fd, index, CDEV_LOCK_GROUP, CDEV_EXCLUSIVE);
+	membership_mark(&group->member, fd);
+	use_file(group, fd);
+	sys_close(fd);
+	hidden_close(&group->placeholder);
+	guard_hold(&group->guard);
+	return true;
+}
+
+static void clear_master(int fd)
+{
+	struct vfio_region_info config = {
+		.argsz = sizeof(config),
+		.index = VFIO_PCI_CONFIG_REGION_INDEX,
+	};
+	uint16_t command;
+
+	if (sys_ioctl(fd, VFIO_DEVICE_GET_REGION_INFO, &config))
+		return;
+	config.offset += PCI_COMMAND;
+	if (sys_pread(fd, &command, sizeof(command), (off_t)config.offset) != sizeof(command))
+		return;
+	command &= (uint16_t)~PCI_COMMAND_MASTER;
+	sys_pwrite(fd, &command, sizeof(command), (off_t)config.offset);
+}
+
+/* What is left of a close where the open file stays: vfio_pci_core_disable() */
+static void quiesce(int fd)
+{
+	struct vfio_irq_set none = {
+		.argsz = sizeof(none),
+		.flags = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER,
+	};
+
+	clear_master(fd);
+	for (none.index = 0; none.index < VFIO_PCI_NUM_IRQS; none.index++)
+		sys_ioctl(fd, VFIO_DEVICE_SET_IRQS, &none);
+	sys_ioctl(fd, VFIO_DEVICE_RESET, NULL);
+}
+
+/*
+ * Closes the device of a group, which stays. Bound in an open file that another
+ * process has too, it could not be bound in another.
+ */
+static void close_device(struct group *group)
+{
+	int fd = device_file(group);
+	bool passed = cdev_locks_of(fd, group->cdev.index) & CDEV_BIT(CDEV_LOCK_PASSED);
+
+	if ((passed && cdev_is_elsewhere(group->cdev.index)) || !use_placeholder(group)) {
+		quiesce(fd);
+		cdev_lock(fd, group->cdev.index, CDEV_LOCK_DEVICE, CDEV_FREE);
+	}
+}
+
+bool device_settle(struct group *group)
+{
+	if (group->devices || group->received)
+		return false;
+	if (cdev_is_used_elsewhere(device_file(group), group->cdev.index))
+		return false;
+	if (!group->is_open)
+		return true;
+	if (maps_has_file(group->object.dev, group->object.ino))
+		return false;
+	group->is_open = false;
+	if (fdtab_has(&group->object))
+		close_device(group);
+	return true;
+}
+
+static void release_device(struct object *object)
+{
+	struct device *device = (struct device *)object;
+	struct group *group = device->group;
+	struct device **at = &group->devices;
+
+	while (*at != device)
+		at = &(*at)->next;
+	*at = device->next;
+	slab_free(&devices, device);
+	if (!group->devices) {
+		device_set_user(group, false);
+		device_settle(group);
+	}
+	/* It held its group, as in the kernel. */
+	object_release(&group->object);
+}
+
+static int complain(const struct group *group, int error, bool token)
+{
+	const char *why = "";
+
+	if (error == -EINVAL || error == -EBUSY)
+		why = ": another process has it open";
+	if (error == -EACCES || error == -EPERM)
+		why = ": this process may no longer open its node in /dev/vfio/devices";
+	if (token && (error == -EINVAL || error == -EACCES))
+		log_info("%s does not take the VF token (%e)", group->cdev.name, error);
+	else
+		log_error("cannot open %s (%e)%s", group->cdev.name, error, why);
+	/* A second open of a cdev is EINVAL; of a group's device it would be this. */
+	return error == -EINVAL && !token ? -EBUSY : error;
+}
+
+/*
+ * Binds the device in a fresh cdev, which the group uses from then on. Returns its
+ * descriptor, of which the number is the lowest that is free.
+ */
+static int bind_device(struct group *group, const unsigned char *token)
+{
+	unsigned int index = group->cdev.index;
+	int fd = cdev_open(index);
+	int ret;
+
+	if (fd < 0)
+		return complain(group, fd, false);
+	guard_let_go(&group->guard);
+	/* The device may be lending its page table to somebody at this moment. */
+	cdev_wait_lending(index);
+	ret = cdev_lock(fd, index, CDEV_LOCK_GROUP, CDEV_EXCLUSIVE) ? -EBUSY
+								    : ioas_attach(fd, token);
+	event_attach(group->cdev.name, false, ret);
+	if (ret) {
+		sys_close(fd);
+		guard_hold(&group->guard);
+		return complain(group, ret, token);
+	}
+	membership_mark(&group->member, fd);
+	use_cdev(group, fd);
+	return fd;
+}
+
+bool device_is_bound(const struct group *group)
+{
+	return is_bound(device_file(group));
+}
+
+int device_bind(struct group *group)
+{
+	int fd = bind_device(group, NULL);
+
+	if (fd >= 0)
+		sys_close(fd);
+	return fd < 0 ? fd : 0;
+}
+
+void device_unbind(struct group *group)
+{
+	if (device_is_bound(group))
+		close_device(group);
+}
+
+int device_open(struct group *group, int fd, const unsigned char *token)
+{
+	/* A related process may have opened it, in the open file that is ours too. */
+	bool bound = is_bound(fd);
+	int ret, new = bound ? (int)sys_fcntl(fd, F_DUPFD_CLOEXEC, 0) : bind_device(group, token);
+
+	if (new < 0 || group->is_open)
+		return new;
+	ret = answer_settle();
+	if (ret) {
+		sys_close(new);
+		device_unbind(group);
+		return ret;
+	}
+	group->is_open = true;
+	cdev_lock(new, group->cdev.index, CDEV_LOCK_DEVICE, CDEV_EXCLUSIVE);
+	return new;
+}
