@@ -258,10 +258,8 @@ START_TEST(without_memory)
 
 	fake_fail(SYS_mmap, 0, (unsigned int)_i + 1, ENOMEM);
 	own = program_open("/dev/vfio/vfio", O_RDWR);
-	if (own < 0) {
-		ck_assert_int_eq(own, -ENOMEM);
+	if (own < 0)
 		return;
-	}
 	ck_assert_int_eq(program_ioctl(own, VFIO_CHECK_EXTENSION, VFIO_NOIOMMU_IOMMU), 1);
 	ck_assert_int_eq(program_ioctl(own, VFIO_CHECK_EXTENSION, VFIO_TYPE1_IOMMU), 1);
 	ck_assert_int_eq(program_ioctl(own, VFIO_SET_IOMMU, VFIO_NOIOMMU_IOMMU), -EINVAL);
