@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/lock.h"
 #include "base/process.h"
 #include "base/slab.h"
 #include "base/sys.h"
@@ -101,6 +102,7 @@ int fdtab_install(int fd, struct object *object)
 	struct entry *entry = *find(fd);
 	struct object *before = entry ? entry->object : NULL;
 
+	lock_assert_held();
 	object_hold(object);
 	if (!entry)
 		entry = new_entry(fd);
@@ -160,6 +162,7 @@ struct object *fdtab_get(int fd)
 {
 	struct entry *entry = *find(fd);
 
+	lock_assert_held();
 	if (!entry)
 		return fdtab_is_expected(fd) ? prove(fd) : NULL;
 	if (is_current(fd, entry->object))
@@ -174,6 +177,7 @@ struct object *fdtab_known(int fd)
 {
 	struct entry *entry = *find(fd);
 
+	lock_assert_held();
 	return entry ? entry->object : NULL;
 }
 
@@ -183,6 +187,7 @@ void fdtab_drop(int fd)
 	struct entry *entry = *at;
 	struct object *object;
 
+	lock_assert_held();
 	if (!entry) {
 		if (fdtab_is_expected(fd))
 			update_kind(fd);
@@ -204,6 +209,7 @@ static bool is_stale(const struct entry *entry, unsigned int first, unsigned int
 /* Dropping one can change any other, so it starts anew after each. */
 void fdtab_drop_stale(unsigned int first, unsigned int last)
 {
+	lock_assert_held();
 	for (int i = 0; i < BUCKETS; i++) {
 		struct entry *entry = buckets[i];
 
@@ -218,6 +224,7 @@ void fdtab_drop_stale(unsigned int first, unsigned int last)
 
 void fdtab_each(const struct object *object, void (*what)(int fd, void *arg), void *arg)
 {
+	lock_assert_held();
 	for (int i = 0; i < BUCKETS; i++)
 		for (struct entry *entry = buckets[i]; entry; entry = entry->next)
 			if (entry->object == object)
@@ -226,6 +233,7 @@ void fdtab_each(const struct object *object, void (*what)(int fd, void *arg), vo
 
 bool fdtab_has(const struct object *object)
 {
+	lock_assert_held();
 	for (int i = 0; i < BUCKETS; i++)
 		for (struct entry *entry = buckets[i]; entry; entry = entry->next)
 			if (entry->object == object)

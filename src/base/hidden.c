@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <sys/resource.h>
 
+#include "base/lock.h"
 #include "base/slab.h"
 #include "base/sys.h"
 
@@ -38,6 +39,7 @@ int hidden_take(struct hidden *hidden, int fd)
 	int up = move_up(fd);
 	int ret;
 
+	lock_assert_held();
 	if (up != fd)
 		sys_close(fd);
 	hidden->object.kind = FD_HIDDEN;
@@ -107,6 +109,7 @@ void hidden_close(struct hidden *hidden)
 {
 	int fd = hidden->fd;
 
+	lock_assert_held();
 	if (!hidden_check(hidden))
 		return;
 	fdtab_drop(fd);
@@ -115,6 +118,7 @@ void hidden_close(struct hidden *hidden)
 
 bool hidden_check(struct hidden *hidden)
 {
+	lock_assert_held();
 	return hidden->fd >= 0 && fdtab_get(hidden->fd) == &hidden->object;
 }
 
@@ -123,6 +127,7 @@ void hidden_make_way(int fd)
 	struct hidden *hidden = (struct hidden *)fdtab_get(fd);
 	int away;
 
+	lock_assert_held();
 	if (!hidden || hidden->object.kind != FD_HIDDEN || hidden->object.release != forget)
 		return;
 	away = (int)sys_fcntl(fd, F_DUPFD_CLOEXEC, fd + 1);

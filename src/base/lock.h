@@ -12,6 +12,8 @@
 #ifndef BASE_LOCK_H
 #define BASE_LOCK_H
 
+#include <config.h>
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -22,6 +24,18 @@ struct lock_saved {
 /* Not recursive. Async-signal-safe. */
 struct lock_saved lock_enter(void);
 void lock_leave(struct lock_saved saved);
+
+/*
+ * In a build for it (--enable-debug) the process ends here, by SIGILL, when the
+ * calling thread does not hold the lock. For functions that need it.
+ */
+#ifdef ENABLE_DEBUG
+void lock_assert_held(void);
+#else
+static inline void lock_assert_held(void)
+{
+}
+#endif
 
 /*
  * Calls what() where the calling thread does not hold the lock and its signals

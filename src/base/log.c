@@ -142,6 +142,7 @@ int log_to_file(const char *path)
 	struct stat st;
 	int fd, ret;
 
+	lock_assert_held();
 	/* What is no file is not even opened: that may wait, and may do something. */
 	ret = sys_fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW);
 	if (!ret && !S_ISREG(st.st_mode) && !S_ISLNK(st.st_mode))
@@ -376,6 +377,7 @@ void log_start(void)
 	char text[LINE];
 	size_t len;
 
+	lock_assert_held();
 	hidden_close(&named_fd);
 	standard_error = describe(STDERR_FILENO);
 	if (wiped) {

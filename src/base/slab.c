@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/lock.h"
 #include "base/sys.h"
 
 #define CHUNK 4096
@@ -38,6 +39,7 @@ void *slab_alloc(struct slab *slab)
 {
 	void *object;
 
+	lock_assert_held();
 	settle(slab);
 	if (!slab->free)
 		grow(slab);
@@ -51,6 +53,7 @@ void *slab_alloc(struct slab *slab)
 
 void slab_free(struct slab *slab, void *object)
 {
+	lock_assert_held();
 	settle(slab);
 	*(void **)object = slab->free;
 	slab->free = object;

@@ -303,3 +303,17 @@ void program_teardown(void)
 	ck_assert_uint_le(fake.pinned, 1);
 	sys_call = sys_call_kernel;
 }
+
+static struct lock_saved locked;
+
+void program_setup_locked(void)
+{
+	program_setup();
+	locked = lock_enter();
+}
+
+void program_teardown_locked(void)
+{
+	lock_leave(locked);
+	program_teardown();
+}

@@ -74,4 +74,8 @@ void program_setup(void);
 void program_setup_with_groups(void); /* a kernel that has groups too */
 void program_teardown(void);
 
+/* For suites of what needs the lock: each test has it. */
+void program_setup_locked(void);
+void program_teardown_locked(void);
+
 #endif

@@ -16,7 +16,7 @@ static void count_release(struct object *object)
 
 static void setup(void)
 {
-	program_setup();
+	program_setup_locked();
 	released = 0;
 }
 
@@ -243,7 +243,7 @@ Suite *suite_fdtab(void)
 	Suite *suite = suite_create("fdtab");
 	TCase *tc = tcase_create("fdtab");
 
-	tcase_add_checked_fixture(tc, setup, program_teardown);
+	tcase_add_checked_fixture(tc, setup, program_teardown_locked);
 	tcase_add_test(tc, entered_is_found);
 	tcase_add_test(tc, number_reused_behind_our_back_is_dropped);
 	tcase_add_test(tc, closed_behind_our_back_is_dropped);

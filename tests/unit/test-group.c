@@ -693,12 +693,15 @@ END_TEST
 START_TEST(fork_opens_no_device)
 {
 	unsigned int opens = fake.device_opens;
+	struct lock_saved saved;
 
 	enter(WITH_IOMMU);
+	saved = lock_enter();
 	group_before_fork();
 	ck_assert_uint_eq(fake.device_opens, opens);
 	ck_assert_uint_eq(fake_open_cdevs(0), 0);
 	group_after_fork_in_child();
+	lock_leave(saved);
 	ck_assert_int_eq(unset_container(), 0);
 }
 END_TEST

@@ -4,6 +4,7 @@
 #include <linux/pci_regs.h>
 #include <string.h>
 
+#include "base/lock.h"
 #include "fake.h"
 #include "iommufd/idle.h"
 #include "iommufd/lend.h"
@@ -14,14 +15,23 @@
 #define DIRECTORY_0 "/sys/devices/pci0000:00/" DEVICE_0
 #define DIRECTORY_1 "/sys/devices/pci0000:00/" DEVICE_1
 
+static int lend(void)
+{
+	struct lock_saved saved = lock_enter();
+	int ret = lend_page_table();
+
+	lock_leave(saved);
+	return ret;
+}
+
 static int borrow(void)
 {
-	int ret = lend_page_table();
+	int ret = lend();
 
 	if (ret != -EAGAIN)
 		return ret;
 	idle_survey();
-	return lend_page_table();
+	return lend();
 }
 
 static void assert_lends(const char *name)

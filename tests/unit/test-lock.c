@@ -311,6 +311,37 @@ START_TEST(holder_that_died_loses_it)
 }
 END_TEST
 
+#ifdef ENABLE_DEBUG
+static void *assert_held(void *arg)
+{
+	lock_assert_held();
+	return arg;
+}
+
+START_TEST(held_is_no_matter)
+{
+	struct lock_saved saved = lock_enter();
+
+	lock_assert_held();
+	lock_leave(saved);
+}
+END_TEST
+
+/* Ends by SIGILL. Another thread's hold is none. */
+START_TEST(not_held_ends_the_process)
+{
+	pthread_t thread;
+
+	if (_i) {
+		lock_enter();
+		pthread_create(&thread, NULL, assert_held, NULL);
+		pthread_join(thread, NULL);
+	}
+	lock_assert_held();
+}
+END_TEST
+#endif
+
 Suite *suite_lock(void)
 {
 	Suite *suite = suite_create("lock");
@@ -324,6 +355,10 @@ Suite *suite_lock(void)
 	tcase_add_test(tc, free_in_a_child_without_handlers);
 	tcase_add_test(tc, child_knows_whether_its_copy_is_whole);
 	tcase_add_loop_test(tc, holder_that_died_loses_it, 0, 2);
+#ifdef ENABLE_DEBUG
+	tcase_add_test(tc, held_is_no_matter);
+	tcase_add_loop_test_raise_signal(tc, not_held_ends_the_process, SIGILL, 0, 2);
+#endif
 	suite_add_tcase(suite, tc);
 	return suite;
 }

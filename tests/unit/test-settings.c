@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/lock.h"
 #include "base/log.h"
 #include "base/settings.h"
 #include "fake.h"
@@ -30,8 +31,11 @@ static void teardown(void)
 static void set(const char *entry)
 {
 	char *envp[] = {"HOME=/", (char *)entry, "NOIOMMU_SHIM", NULL};
+	struct lock_saved saved;
 
+	saved = lock_enter();
 	settings_read(envp);
+	lock_leave(saved);
 }
 
 START_TEST(modes)
@@ -125,6 +129,7 @@ END_TEST
 START_TEST(log_goes_to_a_file)
 {
 	char path[] = "/tmp/noiommu-shim-test-XXXXXX", entry[64], text[128];
+	struct lock_saved saved;
 	int fd = mkstemp(path);
 	ssize_t len;
 
@@ -133,7 +138,9 @@ START_TEST(log_goes_to_a_file)
 	snprintf(entry, sizeof(entry), "NOIOMMU_SHIM_LOG_FILE=%s", path);
 	set(entry);
 	log_error("to the file");
+	saved = lock_enter();
 	log_start();
+	lock_leave(saved);
 	len = read(fd, text, sizeof(text) - 1);
 	ck_assert_int_gt(len, 0);
 	text[len] = '\0';
@@ -147,6 +154,7 @@ END_TEST
 START_TEST(log_file_that_is_none)
 {
 	char path[] = "/tmp/noiommu-shim-test-XXXXXX", fifo[64], link[64];
+	struct lock_saved saved = lock_enter();
 
 	ck_assert_ptr_nonnull(mkdtemp(path));
 	snprintf(fifo, sizeof(fifo), "%s/fifo", path);
@@ -158,6 +166,7 @@ START_TEST(log_file_that_is_none)
 	ck_assert_int_eq(log_to_file("/dev/null"), -EINVAL);
 	ck_assert_int_eq(log_to_file(link), -ELOOP);
 	ck_assert_int_lt(log_to_file(path), 0);
+	lock_leave(saved);
 	unlink(fifo);
 	unlink(link);
 	rmdir(path);

@@ -69,7 +69,7 @@ Suite *suite_slab(void)
 	Suite *suite = suite_create("slab");
 	TCase *tc = tcase_create("slab");
 
-	tcase_add_checked_fixture(tc, program_setup, program_teardown);
+	tcase_add_checked_fixture(tc, program_setup_locked, program_teardown_locked);
 	tcase_add_test(tc, objects_are_apart_and_zeroed);
 	tcase_add_test(tc, freed_memory_is_used_again);
 	tcase_add_test(tc, no_memory_is_null);
