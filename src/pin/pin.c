@@ -5,11 +5,13 @@
 
 #include "base/event.h"
 #include "base/log.h"
+#include "base/proc.h"
 #include "base/slab.h"
 #include "base/sys.h"
 #include "iommufd/family.h"
 #include "iommufd/ioas.h"
 #include "iommufd/lend.h"
+#include "pin/maps.h"
 #include "pin/store.h"
 
 /* A window is as large as the address space; the first is the kernel's to choose from. */
@@ -115,6 +117,24 @@ static struct store *ready_before(int *error)
 	return s;
 }
 
+/*
+ * The page table tells them only to those who have CAP_SYS_RAWIO at that moment. To a
+ * process that has given it up the pagemap tells them, which was opened with its rights:
+ * what is pinned stays where that says.
+ */
+static int physical(const struct store *s, uint64_t va, uint64_t *run, uint64_t *pa)
+{
+	int ret = ioas_physical(s->window + va, run, pa);
+	uint64_t entry;
+
+	if (ret != -EPERM || !maps_entries(proc_pagemap(), va, &entry, 1) ||
+	    !(entry & PAGEMAP_PRESENT) || PAGEMAP_HIDDEN(entry))
+		return ret;
+	*run = PIN_PAGE_SIZE;
+	*pa = (entry & PAGEMAP_PFN) << PIN_PAGE_SHIFT;
+	return 0;
+}
+
 /* Enters what is mapped at [va, va + len): the frames are what the page table says. */
 static int enter(struct store *s, uint64_t va, uint64_t len, unsigned int level, uint64_t flags)
 {
@@ -127,7 +147,7 @@ static int enter(struct store *s, uint64_t va, uint64_t len, unsigned int level,
 
 		if (level)
 			run = PIN_PAGE_SIZE;
-		ret = ioas_physical(s->window + va, &run, &pa);
+		ret = physical(s, va, &run, &pa);
 		if (ret)
 			return ret;
 		if (level)

@@ -175,18 +175,28 @@ static int rooted(void)
 	return stays(fd);
 }
 
-static int dropped(void)
+static int become_another_user(unsigned int rights)
 {
 	struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
 	struct __user_cap_data_struct data[2] = {{0}};
 	int fd = open("/proc/self/pagemap", O_RDONLY);
 
 	stays(fd);
-	data[0].effective = data[0].permitted = 1 << CAP_SYS_RAWIO | 1 << CAP_IPC_LOCK;
+	data[0].effective = data[0].permitted = rights;
 	need(!prctl(PR_SET_KEEPCAPS, 1) && !setresgid(65534, 65534, 65534) &&
 		     !setresuid(65534, 65534, 65534) && !syscall(SYS_capset, &header, data),
 	     "another user");
 	return stays(fd);
+}
+
+static int dropped(void)
+{
+	return become_another_user(1 << CAP_SYS_RAWIO | 1 << CAP_IPC_LOCK);
+}
+
+static int powerless(void)
+{
+	return become_another_user(0);
 }
 
 static int full(void)
@@ -265,10 +275,12 @@ static const struct {
 	const char *name;
 	int (*run)(void);
 } ways[] = {
-	{"self", self},	  {"task", task},	{"locked", locked}, {"thread", thread},
-	{"again", again}, {"stream", stream},	{"linked", linked}, {"directory", directory},
-	{"bound", bound}, {"mounted", mounted}, {"rooted", rooted}, {"dropped", dropped},
-	{"full", full},	  {"sent", sent},	{"forked", forked}, {"other", other},
+	{"self", self},		  {"task", task},	    {"locked", locked},
+	{"thread", thread},	  {"again", again},	    {"stream", stream},
+	{"linked", linked},	  {"directory", directory}, {"bound", bound},
+	{"mounted", mounted},	  {"rooted", rooted},	    {"dropped", dropped},
+	{"powerless", powerless}, {"full", full},	    {"sent", sent},
+	{"forked", forked},	  {"other", other},
 };
 
 int main(int argc, char **argv)

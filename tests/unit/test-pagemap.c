@@ -999,6 +999,25 @@ START_TEST(nothing_kept_without_rights)
 }
 END_TEST
 
+/* The pagemap that was opened with rights tells what the page table tells no more. */
+START_TEST(rights_given_up)
+{
+	uint64_t entry;
+
+	fake_map(BASE, 4 * FAKE_4K, NULL, 0, 0);
+	fake_map(BASE + FAKE_2M, FAKE_2M, fake_file(FAKE_2M, FAKE_2M), 0, 0);
+	program_frame(pagemap, BASE);
+	fake.rawio = false;
+	program_frame(pagemap, BASE);
+	program_frame(pagemap, BASE + FAKE_4K);
+	program_frame(pagemap, BASE + FAKE_2M + 3 * FAKE_4K);
+	fake.frames_shown = false;
+	ck_assert_int_eq(program_lookup(pagemap, BASE + 2 * FAKE_4K, &entry), sizeof(entry));
+	ck_assert_uint_eq(entry & PAGEMAP_PFN, 0);
+	ck_assert(!fake_is_pinned(fake_pfn(BASE + 2 * FAKE_4K)));
+}
+END_TEST
+
 /* It came from another process, or as the same file that this process had before exec(). */
 START_TEST(received)
 {
@@ -1079,6 +1098,7 @@ Suite *suite_pagemap(void)
 	tcase_add_test(tc, not_own);
 	tcase_add_loop_test(tc, cannot_be_told, 0, 4);
 	tcase_add_test(tc, received);
+	tcase_add_test(tc, rights_given_up);
 	suite_add_tcase(suite, tc);
 	tc = tcase_create("start");
 	tcase_add_checked_fixture(tc, program_setup, NULL);

@@ -60,7 +60,8 @@ own_pagemap() {
         ok "own pagemap: $name" timeout 60 unshare -m "${shim[@]}" names "$name"
     done
     # The process has another number in this /proc than getpid() says.
-    for name in self again stream linked directory bound mounted rooted dropped full forked; do
+    for name in self again stream linked directory bound mounted rooted dropped powerless full \
+        forked; do
         ok "own pagemap in a PID namespace: $name" \
             timeout 60 unshare -m -p -f "${shim[@]}" names "$name"
     done
