@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/dir.h"
 
+#include <errno.h>
 #include <stdint.h>
 
 #include "base/sys.h"
@@ -14,6 +15,9 @@ struct linux_dirent64 {
 	char d_name[];
 };
 
+/* One inside the other: the devices, of each the processes, of each the descriptors. */
+#define LEVELS 4
+
 int dir_each(const char *path, int what(const char *name, void *arg), void *arg)
 {
 	return dir_each_in(sys_open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), what, arg);
@@ -21,13 +25,20 @@ int dir_each(const char *path, int what(const char *name, void *arg), void *arg)
 
 int dir_each_in(int dir, int what(const char *name, void *arg), void *arg)
 {
-	_Alignas(struct linux_dirent64) char buf[2048];
+	static _Alignas(struct linux_dirent64) char bufs[LEVELS][2048];
+	static unsigned int level;
+	char *buf = bufs[level % LEVELS];
 	ssize_t len = 0;
 	int ret = 0;
 
 	if (dir < 0)
 		return dir;
-	while (!ret && (len = sys_getdents(dir, buf, sizeof(buf))) > 0) {
+	if (level == LEVELS) {
+		sys_close(dir);
+		return -ELOOP;
+	}
+	level++;
+	while (!ret && (len = sys_getdents(dir, buf, sizeof(bufs[0]))) > 0) {
 		for (ssize_t at = 0; !ret && at < len;) {
 			const struct linux_dirent64 *entry = (struct linux_dirent64 *)(buf + at);
 
@@ -35,6 +46,7 @@ int dir_each_in(int dir, int what(const char *name, void *arg), void *arg)
 			ret = what(entry->d_name, arg);
 		}
 	}
+	level--;
 	sys_close(dir);
 	return len < 0 ? (int)len : ret;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Directories, without libc's streams. Async-signal-safe. */
+/* Directories, without libc's streams. Needs the lock. Async-signal-safe with it. */
 #ifndef BASE_DIR_H
 #define BASE_DIR_H
 

@@ -21,7 +21,10 @@ struct lock_saved {
 	uint64_t sigmask;
 };
 
-/* Not recursive. Async-signal-safe. */
+/*
+ * Not recursive. Async-signal-safe. What is large and needed under the lock only is static
+ * rather than on the stack: a handler on an alternate stack has little of that.
+ */
 struct lock_saved lock_enter(void);
 void lock_leave(struct lock_saved saved);
 

@@ -312,7 +312,7 @@ int fd_stat(int fd, struct stat *st)
 {
 	struct lock_saved saved = lock_enter();
 	struct object *object = fdtab_get(fd);
-	char name[VIEW_PATH];
+	static char name[VIEW_PATH];
 	int ret = 0;
 
 	if (object && object->kind == FD_HIDDEN) {

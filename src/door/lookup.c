@@ -97,7 +97,7 @@ ssize_t lookup_read(int fd, void *buf, ssize_t len, off_t pos, uint64_t start)
 
 int lookup_patch(int fd, void *buf, size_t len, off_t pos)
 {
-	uint64_t entries[64];
+	uint64_t entries[32];
 	off_t end = pos + (off_t)len;
 	off_t start = pos & ~(off_t)(sizeof(*entries) - 1);
 	ssize_t got;

@@ -11,6 +11,7 @@
 #include "base/proc.h"
 #include "base/log.h"
 #include "base/process.h"
+#include "base/slab.h"
 #include "base/sys.h"
 #include "base/user.h"
 #include "door/native.h"
@@ -18,24 +19,43 @@
 #include "vfio/group.h"
 #include "iommufd/path.h"
 
-enum name_is name_find(int dirfd, const char *path, bool follow, struct name_paths *names)
+static struct slab paths = {.size = sizeof(struct name_paths)};
+
+static enum name_is find_names(int dirfd, const char *path, bool follow, struct name_paths **found)
 {
-	struct lock_saved saved = lock_enter();
-	struct view view;
+	static struct view view;
+	struct name_paths *names;
 
 	standin_find(dirfd, path, follow, &view);
-	if (view.kind != VIEW_NONE && path_choose())
-		view.kind = VIEW_NONE;
-	lock_leave(saved);
-	if (view.kind == VIEW_NONE)
+	if (view.kind == VIEW_NONE || path_choose())
 		return NAME_NOTHING;
 	if (view.kind == VIEW_NOT_DIR)
 		return NAME_NOT_DIR;
+	*found = names = slab_alloc(&paths);
+	if (!names)
+		return NAME_NOTHING;
 	format(names->to, sizeof(names->to), "%s", view.path);
 	if (view.kind == VIEW_REAL)
 		return NAME_REAL;
 	view_model(&view, names->like, sizeof(names->like));
 	return NAME_OURS;
+}
+
+enum name_is name_find(int dirfd, const char *path, bool follow, struct name_paths **names)
+{
+	struct lock_saved saved = lock_enter();
+	enum name_is is = find_names(dirfd, path, follow, names);
+
+	lock_leave(saved);
+	return is;
+}
+
+void name_put(struct name_paths *names)
+{
+	struct lock_saved saved = lock_enter();
+
+	slab_free(&paths, names);
+	lock_leave(saved);
 }
 
 /* Names without links: nothing is followed any more. */
@@ -56,8 +76,8 @@ int name_stat(const char *name, struct stat *st)
 ssize_t name_readlink(const char *name, char *buf, size_t size)
 {
 	struct lock_saved saved = lock_enter();
-	struct view view;
-	char link[VIEW_PATH];
+	static struct view view;
+	static char link[VIEW_PATH];
 	ssize_t ret = -EINVAL;
 
 	find(name, &view);
@@ -73,10 +93,10 @@ ssize_t name_readlink(const char *name, char *buf, size_t size)
 
 ssize_t name_link_was_read(int dirfd, const char *path, char *buf, size_t size, ssize_t len)
 {
+	static char name[VIEW_PATH];
 	int fd = proc_number_of(path);
 	struct lock_saved saved;
 	struct object *object;
-	char name[VIEW_PATH];
 	size_t name_len = 0;
 
 	if (fd < 0 || fdtab_kind(fd) == FD_NOT_OURS)
@@ -85,11 +105,19 @@ ssize_t name_link_was_read(int dirfd, const char *path, char *buf, size_t size, 
 	object = fdtab_get(fd);
 	if (object && proc_is_own_entry(dirfd, path) > 0)
 		name_len = native_name(object, name, sizeof(name));
+	if (name_len) {
+		name_len = name_len < size ? name_len : size;
+		len = user_write(buf, name, name_len) ? -EFAULT : (ssize_t)name_len;
+	}
 	lock_leave(saved);
-	if (!name_len)
-		return len;
-	name_len = name_len < size ? name_len : size;
-	return user_write(buf, name, name_len) ? -EFAULT : (ssize_t)name_len;
+	return len;
+}
+
+static void list(const char *name, void (*what)(const char *name, unsigned char type, void *arg),
+		 void *arg)
+{
+	if (view_lists(name) && !path_choose())
+		view_list(name, what, arg);
 }
 
 void name_list(const char *name, void (*what)(const char *name, unsigned char type, void *arg),
@@ -97,23 +125,46 @@ void name_list(const char *name, void (*what)(const char *name, unsigned char ty
 {
 	struct lock_saved saved = lock_enter();
 
-	if (view_lists(name) && !path_choose())
-		view_list(name, what, arg);
+	list(name, what, arg);
 	lock_leave(saved);
+}
+
+static size_t of_fd(int fd, char to[NAME_PATH])
+{
+	const struct object *object = fdtab_get(fd);
+
+	if (object && object->kind == FD_STANDIN)
+		return native_name(object, to, NAME_PATH);
+	return view_path_of(fd, to, NAME_PATH) ? strlen(to) : 0;
 }
 
 size_t name_of_fd(int fd, char to[NAME_PATH])
 {
 	struct lock_saved saved = lock_enter();
-	const struct object *object = fdtab_get(fd);
-	size_t len = 0;
+	size_t len = of_fd(fd, to);
 
-	if (object && object->kind == FD_STANDIN)
-		len = native_name(object, to, NAME_PATH);
-	else if (view_path_of(fd, to, NAME_PATH))
-		len = strlen(to);
 	lock_leave(saved);
 	return len;
+}
+
+bool name_may_list_fd(int fd)
+{
+	static char name[NAME_PATH];
+	struct lock_saved saved = lock_enter();
+	bool may = of_fd(fd, name) && name_may_list(name);
+
+	lock_leave(saved);
+	return may;
+}
+
+void name_list_fd(int fd, void (*what)(const char *name, unsigned char type, void *arg), void *arg)
+{
+	static char name[NAME_PATH];
+	struct lock_saved saved = lock_enter();
+
+	if (of_fd(fd, name))
+		list(name, what, arg);
+	lock_leave(saved);
 }
 
 /* ---- the current directory ---- */
@@ -149,14 +200,11 @@ ssize_t name_getcwd(char *buf, size_t size)
 
 bool name_begins_in_ours(int dirfd, const char *path)
 {
-	struct lock_saved saved;
-	char name[VIEW_PATH];
-	bool ours;
+	static char name[VIEW_PATH];
+	struct lock_saved saved = lock_enter();
+	bool ours = user_read_string(name, sizeof(name), path) > 0 && *name != '/' &&
+		    standin_base(dirfd);
 
-	if (user_read_string(name, sizeof(name), path) <= 0 || *name == '/')
-		return false;
-	saved = lock_enter();
-	ours = standin_base(dirfd);
 	lock_leave(saved);
 	return ours;
 }

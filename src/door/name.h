@@ -78,7 +78,9 @@ struct name_paths {
 	char like[NAME_PATH]; /* of NAME_OURS: a file of this kind that the kernel has */
 };
 
-enum name_is name_find(int dirfd, const char *path, bool follow, struct name_paths *names);
+/* *names is for name_put(), and there for NAME_REAL and NAME_OURS only. */
+enum name_is name_find(int dirfd, const char *path, bool follow, struct name_paths **names);
+void name_put(struct name_paths *names);
 
 /*
  * True for a path that begins in a directory of ours: the kernel must not be
@@ -131,6 +133,10 @@ static inline bool name_may_list(const char *name)
 	return !strcmp(name, "/dev/vfio") || !strncmp(name, "/sys/kernel/iommu_groups", 24) ||
 	       !strncmp(name, "/sys/devices/", 13);
 }
+
+/* The same of the directory that is open under fd. */
+bool name_may_list_fd(int fd);
+void name_list_fd(int fd, void (*what)(const char *name, unsigned char type, void *arg), void *arg);
 
 /* The name without links of what is open under fd, a number of bytes or 0. */
 size_t name_of_fd(int fd, char to[NAME_PATH]);

@@ -53,7 +53,7 @@ static bool begins(const char *text, const char *with)
 /* The names that the kernel gives to its own files of VFIO. */
 static enum trace_object identify(int fd)
 {
-	char path[VIEW_PATH];
+	static char path[VIEW_PATH];
 
 	if (!view_path_of(fd, path, sizeof(path)))
 		return TRACE_OTHER;

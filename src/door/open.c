@@ -28,7 +28,7 @@
  */
 static int open_group_again(int dirfd, const char *path, int flags, int ret)
 {
-	struct view view;
+	static struct view view;
 
 	standin_find(dirfd, path, true, &view);
 	if (view.kind != VIEW_GROUP || path_choose())
@@ -63,7 +63,7 @@ static int open_view(const struct view *view, int fd, int flags)
 
 static int opened_vfio(int dirfd, const char *path, int flags, int ret)
 {
-	struct view view;
+	static struct view view;
 	bool noiommu = false;
 	int choice, fd = -1;
 
@@ -119,8 +119,8 @@ static int opened_pagemap(int fd)
 /* The name again that the descriptor stands for. */
 static int open_name_again(const struct object *object, int flags)
 {
-	char name[VIEW_PATH];
-	struct view view;
+	static char name[VIEW_PATH];
+	static struct view view;
 
 	native_name(object, name, sizeof(name));
 	view_find(AT_FDCWD, name, false, &view);
@@ -130,7 +130,7 @@ static int open_name_again(const struct object *object, int flags)
 /* A device's link can be looked at, and not opened: it leads to no node. */
 static int open_nameless_again(int fd, int flags)
 {
-	const struct view view = {.kind = VIEW_NAMELESS, .path = NATIVE_DEVICE};
+	static const struct view view = {.kind = VIEW_NAMELESS, .path = NATIVE_DEVICE};
 	int ret;
 
 	if (!(flags & O_PATH))
@@ -243,15 +243,40 @@ int open_held(const char *path, int fd, uint64_t start)
 	return ret;
 }
 
+/* What costs no lock: mostly the name is one that has nothing to do with us. */
+static __attribute__((noinline)) bool may_be_added(const char *path)
+{
+	char name[VIEW_PATH];
+
+	return user_read_string(name, sizeof(name), path) >= 0 && name_may_be_added(name);
+}
+
+/* True for a name that only our view has. path may be bad. Needs the lock. */
+static __attribute__((noinline)) bool is_added(int dirfd, const char *path)
+{
+	static char name[VIEW_PATH];
+	static struct view view;
+	struct stat st;
+
+	if (user_read_string(name, sizeof(name), path) < 0 ||
+	    sys_fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != -ENOENT)
+		return false;
+	standin_find(dirfd, name, true, &view);
+	return view.kind != VIEW_NONE && view.kind != VIEW_NOT_DIR && view.kind != VIEW_REAL &&
+	       !path_choose();
+}
+
 int open_creating(int dirfd, const char *path, int flags)
 {
-	struct stat st;
-	char name[VIEW_PATH];
-	struct name_paths names;
+	struct lock_saved saved;
+	bool added;
 
-	if (user_read_string(name, sizeof(name), path) < 0 || !name_may_be_added(name) ||
-	    sys_fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != -ENOENT ||
-	    name_find(dirfd, name, true, &names) != NAME_OURS)
+	if (!may_be_added(path))
+		return flags;
+	saved = lock_enter();
+	added = is_added(dirfd, path);
+	lock_leave(saved);
+	if (!added)
 		return flags;
 	return flags & O_EXCL ? -EEXIST : flags & ~O_CREAT;
 }

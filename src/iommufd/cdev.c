@@ -9,6 +9,7 @@
 #include "base/dir.h"
 #include "base/log.h"
 #include "base/proc.h"
+#include "base/slab.h"
 #include "base/sys.h"
 
 #define CLASS  "/sys/class/vfio-dev/"
@@ -17,8 +18,8 @@
 /* From the link of the class: ../../devices/pci0000:00/0000:00:04.0/vfio-dev/noiommu-vfio0 */
 int cdev_get(unsigned int index, struct cdev *cdev)
 {
-	char path[64];
-	char link[sizeof(cdev->sysfs)];
+	static char path[64];
+	static char link[sizeof(cdev->sysfs)];
 	char *devices, *end, *name;
 	ssize_t len;
 
@@ -55,15 +56,25 @@ struct search {
 	void *arg;
 };
 
+static struct slab cdevs = {.size = sizeof(struct cdev)};
+
+/* what() may itself look for another. */
 static int visit(const char *name, void *arg)
 {
 	const struct search *search = arg;
-	struct cdev cdev;
+	struct cdev *cdev;
 	unsigned int index;
+	int ret = 0;
 
-	if (!parse_index(name, &index) || cdev_get(index, &cdev))
+	if (!parse_index(name, &index))
 		return 0;
-	return search->what(&cdev, search->arg);
+	cdev = slab_alloc(&cdevs);
+	if (!cdev)
+		return -ENOMEM;
+	if (!cdev_get(index, cdev))
+		ret = search->what(cdev, search->arg);
+	slab_free(&cdevs, cdev);
+	return ret;
 }
 
 int cdev_each(int (*what)(const struct cdev *cdev, void *arg), void *arg)

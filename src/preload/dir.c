@@ -8,7 +8,6 @@
  * and ".." are shown.
  */
 #include <fcntl.h>
-#include <limits.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -18,7 +17,6 @@
 #include "base/lock.h"
 #include "base/slab.h"
 #include "base/sys.h"
-#include "base/user.h"
 #include "door/fd.h"
 #include "door/name.h"
 #include "preload/next.h"
@@ -241,117 +239,6 @@ int closedir(DIR *dir)
 		fd_replaced(dirfd(dir));
 	return NEXT(closedir)(dir);
 }
-
-/* ---- entries without a stream ---- */
-
-/* As getdents64(2) has them, the longest of them, of as many as there may be. */
-struct packed {
-	size_t len;
-	_Alignas(struct dirent64) char bytes[ENTRIES * 40];
-};
-
-static void pack(const char *name, unsigned char type, void *arg)
-{
-	struct packed *packed = arg;
-	struct dirent64 entry = {.d_ino = 1, .d_type = type};
-	size_t len = offsetof(struct dirent64, d_name) + strlen(name) + 1;
-
-	len = (len + 7) & ~(size_t)7;
-	if (len > sizeof(packed->bytes) - packed->len)
-		return;
-	entry.d_reclen = (unsigned short)len;
-	strcpy(entry.d_name, name);
-	memcpy(packed->bytes + packed->len, &entry, len);
-	packed->len += len;
-}
-
-/* Our entries, all in one call: that they were read is to be seen from the position. */
-static ssize_t put_packed(const struct packed *packed, void *buf, size_t size)
-{
-	if (size < packed->len)
-		return result(-EINVAL);
-	if (user_write(buf, packed->bytes, packed->len))
-		return result(-EFAULT);
-	return (ssize_t)packed->len;
-}
-
-static ssize_t list_alone(int fd, const char *name, void *buf, size_t size)
-{
-	struct packed packed = {0};
-	ssize_t ret;
-
-	pack(".", DT_DIR, &packed);
-	pack("..", DT_DIR, &packed);
-	name_list(name, pack, &packed);
-	ret = put_packed(&packed, buf, size);
-	if (ret > 0)
-		lseek(fd, INT_MAX, SEEK_SET);
-	return ret;
-}
-
-typedef ssize_t (*getdents_call)(int fd, void *buf, size_t size);
-
-/* Ours come before the kernel's, of which there are always some. */
-static ssize_t list_more(getdents_call call, int fd, const char *name, void *buf, size_t size)
-{
-	struct packed packed = {0};
-	ssize_t ours, ret;
-
-	if (name_may_list(name))
-		name_list(name, pack, &packed);
-	ours = put_packed(&packed, buf, size);
-	if (ours < 0)
-		return ours;
-	ret = call(fd, (char *)buf + ours, size - (size_t)ours);
-	return ret < 0 ? ret : ours + ret;
-}
-
-static ssize_t entries(getdents_call call, int fd, void *buf, size_t size)
-{
-	int before = errno;
-	off_t pos = lseek(fd, 0, SEEK_CUR);
-	char name[NAME_PATH];
-	struct stat st;
-
-	errno = before;
-	if (fdtab_kind(fd) == FD_STANDIN && pos >= 0 && !fstat(fd, &st) && S_ISDIR(st.st_mode)) {
-		name_of_fd(fd, name);
-		return pos ? 0 : list_alone(fd, name, buf, size);
-	}
-	if (pos || !name_of_fd(fd, name))
-		return call(fd, buf, size);
-	return list_more(call, fd, name, buf, size);
-}
-
-ssize_t getdents64(int fd, void *buf, size_t size)
-{
-	return entries(NEXT(getdents64), fd, buf, size);
-}
-
-static ssize_t next_by_number(int fd, void *buf, size_t size)
-{
-	return NEXT(syscall)(SYS_getdents64, fd, buf, size);
-}
-
-bool dir_by_number(long nr, const long a[6], long *ret)
-{
-	if (nr != SYS_getdents64)
-		return false;
-	*ret = entries(next_by_number, (int)a[0], (void *)a[1], (size_t)a[2]);
-	return true;
-}
-
-ssize_t getdirentries(int fd, char *buf, size_t size, off_t *pos)
-{
-	off_t at = lseek(fd, 0, SEEK_CUR);
-	ssize_t ret = getdents64(fd, buf, size);
-
-	if (ret >= 0)
-		*pos = at;
-	return ret;
-}
-
-ALIAS(getdirentries64, getdirentries);
 
 /* ---- libc's own scandir() and glob() read by functions that we do not stand in front of ---- */
 

@@ -58,7 +58,7 @@ struct named {
 #pragma GCC visibility push(hidden)
 
 /* Makes the call, and looks for the name where that does not settle it. Sets before. */
-long named_make(struct named named);
+long named_make(struct named *named);
 
 /* The same by the number nr, where a[at] is the path. */
 long named_by_number(long nr, const long a[6], unsigned int at, bool follow, named_answer *answer);

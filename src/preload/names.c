@@ -29,18 +29,18 @@ static long answer_link(const struct named *named, const struct name_paths *path
 	return result(name_readlink(paths->to, (char *)a[1], (size_t)a[2]));
 }
 
-static ssize_t read_link(struct named named)
+static ssize_t read_link(struct named *named)
 {
-	const long *a = named.a + named.at;
+	const long *a = named->a + named->at;
 
-	named.failed = -1;
-	named.answer = answer_link;
-	return link_was_read(named.dirfd, (const char *)a[0], (char *)a[1], (size_t)a[2],
+	named->failed = -1;
+	named->answer = answer_link;
+	return link_was_read(named->dirfd, (const char *)a[0], (char *)a[1], (size_t)a[2],
 			     named_make(named));
 }
 
 /* The link that was opened with O_PATH is itself what "" names; of others that is nothing. */
-static ssize_t opened_link(int fd, char *buf, size_t size)
+static __attribute__((noinline)) ssize_t opened_link(int fd, char *buf, size_t size)
 {
 	char name[NAME_PATH];
 	ssize_t ret;
@@ -57,35 +57,35 @@ static bool is_opened_link(int dirfd, const char *path)
 
 ssize_t readlink(const char *path, char *buf, size_t size)
 {
-	return read_link((struct named){.call = ANY_CALL(NEXT(readlink)),
-					.a = {(long)path, (long)buf, (long)size},
-					.dirfd = AT_FDCWD});
+	return read_link(&(struct named){.call = ANY_CALL(NEXT(readlink)),
+					 .a = {(long)path, (long)buf, (long)size},
+					 .dirfd = AT_FDCWD});
 }
 
 ssize_t readlinkat(int dirfd, const char *path, char *buf, size_t size)
 {
 	if (is_opened_link(dirfd, path))
 		return opened_link(dirfd, buf, size);
-	return read_link((struct named){.call = ANY_CALL(NEXT(readlinkat)),
-					.a = {dirfd, (long)path, (long)buf, (long)size},
-					.at = 1,
-					.dirfd = dirfd});
+	return read_link(&(struct named){.call = ANY_CALL(NEXT(readlinkat)),
+					 .a = {dirfd, (long)path, (long)buf, (long)size},
+					 .at = 1,
+					 .dirfd = dirfd});
 }
 
 ssize_t __readlink_chk(const char *path, char *buf, size_t size, size_t buf_size)
 {
-	return read_link((struct named){.call = ANY_CALL(NEXT(__readlink_chk)),
-					.a = {(long)path, (long)buf, (long)size, (long)buf_size},
-					.dirfd = AT_FDCWD});
+	return read_link(&(struct named){.call = ANY_CALL(NEXT(__readlink_chk)),
+					 .a = {(long)path, (long)buf, (long)size, (long)buf_size},
+					 .dirfd = AT_FDCWD});
 }
 
 ssize_t __readlinkat_chk(int dirfd, const char *path, char *buf, size_t size, size_t buf_size)
 {
 	return read_link(
-		(struct named){.call = ANY_CALL(NEXT(__readlinkat_chk)),
-			       .a = {dirfd, (long)path, (long)buf, (long)size, (long)buf_size},
-			       .at = 1,
-			       .dirfd = dirfd});
+		&(struct named){.call = ANY_CALL(NEXT(__readlinkat_chk)),
+				.a = {dirfd, (long)path, (long)buf, (long)size, (long)buf_size},
+				.at = 1,
+				.dirfd = dirfd});
 }
 
 /* Behind the path stands where the name is to go, or NULL. */
@@ -98,11 +98,11 @@ static long answer_realpath(const struct named *named, const struct name_paths *
 
 static char *resolve(any_call *call, const char *path, char *to, size_t to_size)
 {
-	return (char *)named_make((struct named){.call = call,
-						 .a = {(long)path, (long)to, (long)to_size},
-						 .dirfd = AT_FDCWD,
-						 .follow = true,
-						 .answer = answer_realpath});
+	return (char *)named_make(&(struct named){.call = call,
+						  .a = {(long)path, (long)to, (long)to_size},
+						  .dirfd = AT_FDCWD,
+						  .follow = true,
+						  .answer = answer_realpath});
 }
 
 char *realpath(const char *path, char *to_path)
@@ -147,12 +147,12 @@ int access(const char *path, int mode)
 
 static int effective_access(const char *path, int mode, any_call *call)
 {
-	return (int)named_make((struct named){.call = call,
-					      .a = {(long)path, mode},
-					      .dirfd = AT_FDCWD,
-					      .follow = true,
-					      .failed = -1,
-					      .answer = named_like});
+	return (int)named_make(&(struct named){.call = call,
+					       .a = {(long)path, mode},
+					       .dirfd = AT_FDCWD,
+					       .follow = true,
+					       .failed = -1,
+					       .answer = named_like});
 }
 
 int eaccess(const char *path, int mode)
@@ -167,25 +167,25 @@ int euidaccess(const char *path, int mode)
 
 int faccessat(int dirfd, const char *path, int mode, int flags)
 {
-	return (int)named_make((struct named){.call = ANY_CALL(NEXT(faccessat)),
-					      .a = {dirfd, (long)path, mode, flags},
-					      .at = 1,
-					      .dirfd = dirfd,
-					      .follow = !(flags & AT_SYMLINK_NOFOLLOW),
-					      .failed = -1,
-					      .answer = named_like});
+	return (int)named_make(&(struct named){.call = ANY_CALL(NEXT(faccessat)),
+					       .a = {dirfd, (long)path, mode, flags},
+					       .at = 1,
+					       .dirfd = dirfd,
+					       .follow = !(flags & AT_SYMLINK_NOFOLLOW),
+					       .failed = -1,
+					       .answer = named_like});
 }
 
 /* ---- extended attributes ---- */
 
 static ssize_t get_attribute(const char *path, bool follow, long b, long c, long d, any_call *call)
 {
-	return named_make((struct named){.call = call,
-					 .a = {(long)path, b, c, d},
-					 .dirfd = AT_FDCWD,
-					 .follow = follow,
-					 .failed = -1,
-					 .answer = named_like});
+	return named_make(&(struct named){.call = call,
+					  .a = {(long)path, b, c, d},
+					  .dirfd = AT_FDCWD,
+					  .follow = follow,
+					  .failed = -1,
+					  .answer = named_like});
 }
 
 ssize_t getxattr(const char *path, const char *name, void *value, size_t size)
@@ -237,12 +237,12 @@ static long answer_chdir(const struct named *named, const struct name_paths *pat
 
 static int enter(const char *path, long call(const char *))
 {
-	return (int)named_make((struct named){.call = ANY_CALL(call),
-					      .a = {(long)path},
-					      .dirfd = AT_FDCWD,
-					      .follow = true,
-					      .failed = -1,
-					      .answer = answer_chdir});
+	return (int)named_make(&(struct named){.call = ANY_CALL(call),
+					       .a = {(long)path},
+					       .dirfd = AT_FDCWD,
+					       .follow = true,
+					       .failed = -1,
+					       .answer = answer_chdir});
 }
 
 int chdir(const char *path)
@@ -296,12 +296,12 @@ char *get_current_dir_name(void)
 
 /* ---- by number ---- */
 
-static struct named numbered_link(long nr, const long a[6], unsigned int at)
+static ssize_t link_by_number(long nr, const long a[6], unsigned int at)
 {
-	return (struct named){.call = ANY_CALL(NEXT(syscall)),
-			      .a = {nr, a[0], a[1], a[2], a[3], a[4]},
-			      .at = at + 1,
-			      .dirfd = at ? (int)a[0] : AT_FDCWD};
+	return read_link(&(struct named){.call = ANY_CALL(NEXT(syscall)),
+					 .a = {nr, a[0], a[1], a[2], a[3], a[4]},
+					 .at = at + 1,
+					 .dirfd = at ? (int)a[0] : AT_FDCWD});
 }
 
 #define FD   ((int)a[0])
@@ -312,7 +312,7 @@ bool names_by_number(long nr, const long a[6], long *ret)
 	switch (nr) {
 #ifdef SYS_readlink
 	case SYS_readlink:
-		*ret = read_link(numbered_link(nr, a, 0));
+		*ret = link_by_number(nr, a, 0);
 		return true;
 	case SYS_access:
 		*ret = named_by_number(nr, a, 0, true, named_like);
@@ -321,7 +321,7 @@ bool names_by_number(long nr, const long a[6], long *ret)
 	case SYS_readlinkat:
 		*ret = is_opened_link(FD, (const char *)a[1])
 			       ? opened_link(FD, (char *)a[2], (size_t)a[3])
-			       : read_link(numbered_link(nr, a, 1));
+			       : link_by_number(nr, a, 1);
 		return true;
 	case SYS_faccessat:
 		*ret = named_by_number(nr, a, 1, true, named_like);

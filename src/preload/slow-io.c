@@ -179,7 +179,7 @@ ssize_t slow_received(const struct msghdr *msg, ssize_t len)
 
 bool slow_pin_before(int fd, off_t pos, size_t len)
 {
-	uint64_t entries[64];
+	uint64_t entries[32];
 	ssize_t got;
 
 	/* As of read(): more at a time is a scan, which pins nothing. */

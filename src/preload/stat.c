@@ -24,7 +24,7 @@ static int our_stat(const char *name, void *st)
 }
 
 /* ret is fstat()'s: a container or group shows what a native one would. */
-static int descriptor_stat(int fd, void *st, int ret)
+static __attribute__((noinline)) int descriptor_stat(int fd, void *st, int ret)
 {
 	struct stat found;
 
@@ -188,13 +188,13 @@ int __lxstat64(int version, const char *path, struct stat64 *st)
 static int xstat_path_at(int version, int dirfd, const char *path, void *st, int flags,
 			 any_call *call)
 {
-	return (int)named_make((struct named){.call = call,
-					      .a = {version, dirfd, (long)path, (long)st, flags},
-					      .at = 2,
-					      .dirfd = dirfd,
-					      .follow = !(flags & AT_SYMLINK_NOFOLLOW),
-					      .failed = -1,
-					      .answer = answer_stat});
+	return (int)named_make(&(struct named){.call = call,
+					       .a = {version, dirfd, (long)path, (long)st, flags},
+					       .at = 2,
+					       .dirfd = dirfd,
+					       .follow = !(flags & AT_SYMLINK_NOFOLLOW),
+					       .failed = -1,
+					       .answer = answer_stat});
 }
 
 int __fxstatat(int version, int dirfd, const char *path, struct stat *st, int flags)
@@ -269,7 +269,7 @@ static int descriptor_statx(int fd, struct statx *stx)
 	return (int)result(ret);
 }
 
-static int described(int fd, const char *path, struct statx *stx, int ret)
+static __attribute__((noinline)) int described(int fd, const char *path, struct statx *stx, int ret)
 {
 	return ret || *path ? ret : descriptor_statx(fd, stx);
 }
@@ -284,13 +284,13 @@ int statx(int dirfd, const char *path, int flags, unsigned int mask, struct stat
 {
 	if (flags & AT_EMPTY_PATH && fd_is_other(dirfd))
 		return described(dirfd, path, st, NEXT(statx)(dirfd, path, flags, mask, st));
-	return (int)named_make((struct named){.call = ANY_CALL(NEXT(statx)),
-					      .a = {dirfd, (long)path, flags, mask, (long)st},
-					      .at = 1,
-					      .dirfd = dirfd,
-					      .follow = !(flags & AT_SYMLINK_NOFOLLOW),
-					      .failed = -1,
-					      .answer = answer_statx});
+	return (int)named_make(&(struct named){.call = ANY_CALL(NEXT(statx)),
+					       .a = {dirfd, (long)path, flags, mask, (long)st},
+					       .at = 1,
+					       .dirfd = dirfd,
+					       .follow = !(flags & AT_SYMLINK_NOFOLLOW),
+					       .failed = -1,
+					       .answer = answer_statx});
 }
 
 /* ---- by number ---- */

@@ -10,6 +10,7 @@
 
 #include "base/event.h"
 #include "base/fdtab.h"
+#include "base/sys.h"
 #include "door/fd.h"
 #include "door/lookup.h"
 #include "door/memory.h"
@@ -79,7 +80,7 @@ static FILE *open_stream(const char *path, const char *mode, __typeof__(fopen) *
 			      .follow = true,
 			      .answer = answer_stream};
 
-	return opened(path, mode, (FILE *)named_make(named));
+	return opened(path, mode, (FILE *)named_make(&named));
 }
 
 FILE *fopen(const char *path, const char *mode)
@@ -149,10 +150,20 @@ __attribute__((noinline)) static size_t taken(FILE *stream, void *buf, size_t si
 	return 0;
 }
 
+/* Its position, or -1 where it has none: the number was a pagemap's, and is a pipe's. */
+__attribute__((noinline)) static off_t position_of_pagemap(FILE *stream)
+{
+	int before = errno;
+	off_t pos = ftello(stream);
+
+	errno = before;
+	return pos;
+}
+
 /* The position before items are taken, or -1: the stream is not one of a pagemap. */
 static inline off_t position(FILE *stream)
 {
-	return is_pagemap(stream) ? ftello(stream) : -1;
+	return is_pagemap(stream) ? position_of_pagemap(stream) : -1;
 }
 
 static inline size_t put_right(FILE *stream, void *buf, size_t size, size_t items, off_t pos)
@@ -199,11 +210,11 @@ size_t __fread_unlocked_chk(void *buf, size_t buf_size, size_t size, size_t coun
 
 __attribute__((noinline)) static int one_of_pagemap(FILE *stream, int next_getc(FILE *))
 {
-	unsigned char byte;
-	off_t pos = ftello(stream);
+	off_t pos = position_of_pagemap(stream);
 	int c = next_getc(stream), ret;
+	unsigned char byte = (unsigned char)c;
 
-	if (c == EOF)
+	if (c == EOF || pos < 0)
 		return c;
 	ret = lookup_patch(fileno_unlocked(stream), &byte, 1, pos);
 	return ret ? (int)result(ret) : byte;
@@ -255,11 +266,12 @@ static int patch_buffer(FILE *stream)
 {
 	off_t len = stream->_IO_read_end - stream->_IO_read_base;
 	int fd = fileno_unlocked(stream);
-	off_t pos = lseek(fd, 0, SEEK_CUR) - len;
-	int ret = lookup_patch(fd, stream->_IO_read_base, (size_t)len, pos);
+	off_t end = sys_lseek(fd, 0, SEEK_CUR);
+	off_t pos = end - len;
+	int ret = end < 0 ? 0 : lookup_patch(fd, stream->_IO_read_base, (size_t)len, pos);
 
 	if (ret) {
-		lseek(fd, pos, SEEK_SET);
+		sys_lseek(fd, pos, SEEK_SET);
 		stream->_IO_read_ptr = stream->_IO_read_end = stream->_IO_read_base;
 		stream->_offset = -1;
 	}

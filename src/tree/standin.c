@@ -69,7 +69,7 @@ int standin_enter(const struct view *view, int fd)
 
 int standin_open(const struct view *view, int flags)
 {
-	char model[VIEW_PATH];
+	static char model[VIEW_PATH];
 	int fd, ret = 0;
 
 	view_model(view, model, sizeof(model));

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* What stat() tells of a name that only our view has. */
+/* What a name that only our view has is like, and what stat() tells of it. */
 #include <sys/sysmacros.h>
 
 #include <errno.h>
+#include <string.h>
 
+#include "base/log.h"
 #include "base/sys.h"
 #include "tree/view.h"
 
@@ -17,9 +19,31 @@ static ino_t number_of(const char *path)
 	return hash;
 }
 
+void view_model(const struct view *view, char *to, size_t size)
+{
+	switch (view->kind) {
+	case VIEW_CONTAINER:
+		format(to, size, "/dev/iommu");
+		break;
+	case VIEW_GROUP:
+		format(to, size, "/dev/vfio/devices/noiommu-vfio%u", view->cdev.index);
+		break;
+	case VIEW_GROUP_LINK:
+	case VIEW_DEVICE_LINK:
+		format(to, size, "/sys/class/vfio-dev/noiommu-vfio%u", view->cdev.index);
+		break;
+	case VIEW_TEXT:
+		format(to, size, "/sys%s/%s", view->cdev.sysfs,
+		       strcmp(view->file, "type") ? "modalias" : "driver_override");
+		break;
+	default:
+		format(to, size, "/sys/kernel/iommu_groups");
+	}
+}
+
 static int stat_view(const struct view *view, struct stat *st)
 {
-	char model[VIEW_PATH];
+	static char model[VIEW_PATH];
 	int ret;
 
 	view_model(view, model, sizeof(model));
@@ -42,7 +66,7 @@ static int stat_view(const struct view *view, struct stat *st)
 
 int view_stat(const char *name, struct stat *st)
 {
-	struct view view;
+	static struct view view;
 
 	/* A name without links: nothing is followed any more. */
 	view_find(AT_FDCWD, name, false, &view);

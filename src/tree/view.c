@@ -27,7 +27,7 @@
 
 static bool kernel_group(const struct cdev *cdev, unsigned int *number)
 {
-	char path[VIEW_PATH], link[VIEW_PATH];
+	static char path[VIEW_PATH], link[VIEW_PATH];
 	const char *name;
 	ssize_t len;
 
@@ -127,7 +127,7 @@ bool view_path_of(int fd, char *to, size_t size)
  */
 static bool split(int dirfd, const char *path, char *dir, size_t size, const char **rest)
 {
-	char prefix[VIEW_PATH];
+	static char prefix[VIEW_PATH];
 	size_t len = strlen(path);
 	int fd;
 
@@ -210,9 +210,10 @@ static void descend(struct view *view, const char *name, bool follow)
 }
 
 /* Out of our directories again: where to, by the component that led there. */
-static void leave(struct view *view, const char *name, const char *rest, bool follow)
+static __attribute__((noinline)) void leave(struct view *view, const char *name, const char *rest,
+					    bool follow)
 {
-	char path[VIEW_PATH];
+	char path[VIEW_PATH]; /* what leads out can lead in again, with a rest in here */
 
 	if (!strcmp(name, ".."))
 		format(path, sizeof(path), GROUPS "%s", rest);
@@ -261,7 +262,7 @@ static void set_path(struct view *view)
 /* From what view is, which is of ours, along rest. */
 static void walk(struct view *view, const char *rest, bool follow)
 {
-	char name[64];
+	static char name[64];
 
 	while (*rest && view->kind != VIEW_NONE) {
 		if (view->kind != VIEW_GROUP_DIR && view->kind != VIEW_DEVICES_DIR) {
@@ -287,7 +288,7 @@ void view_find_below(const struct view *base, const char *path, bool follow, str
 
 void view_find(int dirfd, const char *path, bool follow, struct view *view)
 {
-	char dir[VIEW_PATH], name[64];
+	static char dir[VIEW_PATH], name[64];
 	const char *rest;
 
 	view->kind = VIEW_NONE;
@@ -307,28 +308,6 @@ void view_find(int dirfd, const char *path, bool follow, struct view *view)
 	walk(view, rest, follow);
 }
 
-void view_model(const struct view *view, char *to, size_t size)
-{
-	switch (view->kind) {
-	case VIEW_CONTAINER:
-		format(to, size, "/dev/iommu");
-		break;
-	case VIEW_GROUP:
-		format(to, size, "/dev/vfio/devices/noiommu-vfio%u", view->cdev.index);
-		break;
-	case VIEW_GROUP_LINK:
-	case VIEW_DEVICE_LINK:
-		format(to, size, "/sys/class/vfio-dev/noiommu-vfio%u", view->cdev.index);
-		break;
-	case VIEW_TEXT:
-		format(to, size, "/sys%s/%s", view->cdev.sysfs,
-		       strcmp(view->file, "type") ? "modalias" : "driver_override");
-		break;
-	default:
-		format(to, size, GROUPS);
-	}
-}
-
 /* The name of the device behind a character device, in a path of sysfs. */
 static bool device_link(dev_t rdev, char *to, size_t size)
 {
@@ -345,7 +324,7 @@ static bool device_link(dev_t rdev, char *to, size_t size)
 
 bool view_identify(int fd, struct view *view)
 {
-	char link[VIEW_PATH];
+	static char link[VIEW_PATH];
 	const char *name;
 	struct stat st;
 
@@ -375,7 +354,7 @@ static bool device_link_of(int fd, char *to, size_t size)
 
 bool view_is_real_group(int fd)
 {
-	char link[VIEW_PATH];
+	static char link[VIEW_PATH];
 	const char *name;
 	unsigned int number;
 
@@ -387,7 +366,7 @@ bool view_is_real_group(int fd)
 
 bool view_is_iommufd(int fd)
 {
-	char link[VIEW_PATH];
+	static char link[VIEW_PATH];
 	const char *name;
 
 	if (!device_link_of(fd, link, sizeof(link)))
@@ -398,7 +377,7 @@ bool view_is_iommufd(int fd)
 
 bool view_is_cdev(int fd, struct cdev *cdev)
 {
-	char link[VIEW_PATH];
+	static char link[VIEW_PATH];
 	const char *name;
 	unsigned int index;
 
@@ -444,7 +423,7 @@ static int list_group(const struct cdev *cdev, void *arg)
 	return 0;
 }
 
-static void list_dev(struct lister *lister)
+static __attribute__((noinline)) void list_dev(struct lister *lister)
 {
 	struct stat st;
 
@@ -457,7 +436,7 @@ static void list_dev(struct lister *lister)
 
 bool view_lists(const char *path)
 {
-	struct view view;
+	static struct view view;
 
 	return !strcmp(path, "/dev/vfio") || !strncmp(path, GROUPS, strlen(GROUPS)) ||
 	       find_device(path, &view);
@@ -467,7 +446,7 @@ void view_list(const char *path, void (*what)(const char *name, unsigned char ty
 	       void *arg)
 {
 	struct lister lister = {"", DT_DIR, what, arg};
-	struct view view;
+	static struct view view;
 
 	if (!strcmp(path, "/dev/vfio")) {
 		list_dev(&lister);

@@ -221,7 +221,7 @@ static int get_device_fd(struct group *group, int fd, const char *arg)
 {
 	const struct member_state *state = group->member.state;
 	unsigned char uuid[16];
-	char name[4096];
+	static char name[4096];
 	bool has_token;
 	int ret, new;
 
@@ -275,7 +275,7 @@ static long get_status(const struct group *group, void *arg)
  */
 static int take_over(int fd)
 {
-	struct view view;
+	static struct view view;
 	long flags;
 	int ret;
 

@@ -78,7 +78,7 @@ static bool find_device(const struct vfio_pci_dependent_device *device, struct c
 long hotreset_get_info(int fd, void *arg)
 {
 	struct header header;
-	struct affected affected;
+	static struct affected affected;
 	struct cdev cdev;
 	int ret;
 
@@ -163,8 +163,8 @@ static int reset_bound(int fd, const struct affected *affected, const int32_t *f
 long hotreset_reset(int fd, void *arg)
 {
 	struct header header;
-	struct affected affected;
-	int32_t fds[MAX_DEVICES];
+	static struct affected affected;
+	static int32_t fds[MAX_DEVICES];
 	int ret;
 
 	if (user_read(&header, arg, sizeof(header)))

@@ -69,7 +69,7 @@ int match_device(const char *name, const char *text, unsigned char uuid[16], boo
 static bool has_attribute(const struct cdev *cdev, const char *name)
 {
 	struct stat st;
-	char path[320];
+	static char path[320];
 
 	format(path, sizeof(path), "/sys%s/%s", cdev->sysfs, name);
 	return !sys_fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW);

@@ -34,6 +34,13 @@ struct scenario {
 	void (*run)(void);
 };
 extern const struct scenario scenarios[];
+void small_stacks(void);
+
+#ifdef __GLIBC__
+#define LIBC "libc.so.6"
+#else
+#define LIBC "libc.so"
+#endif
 
 /* An errno that no call sets, so that one which sets none is seen. */
 #define UNTOUCHED 333

@@ -144,12 +144,6 @@ static void in_child(const char *name, void (*run)(void))
 		printf("  exit status %d\n", WEXITSTATUS(status));
 }
 
-#ifdef __GLIBC__
-#define LIBC "libc.so.6"
-#else
-#define LIBC "libc.so"
-#endif
-
 /* What this libc has not, no program for it calls. */
 static void find(void)
 {

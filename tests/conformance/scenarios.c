@@ -486,5 +486,6 @@ const struct scenario scenarios[] = {
 	{"before constructors", before_constructors},
 	{"exit handlers", exit_handlers},
 	{"inside dlopen()", inside_dlopen},
+	{"on small stacks", small_stacks},
 	{NULL, NULL},
 };
