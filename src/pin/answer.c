@@ -11,43 +11,11 @@
 #include "base/sys.h"
 #include "iommufd/ioas.h"
 #include "iommufd/lend.h"
+#include "pin/complain.h"
 #include "pin/deferred.h"
 #include "pin/maps.h"
 #include "pin/pin.h"
 #include "pin/sweep.h"
-
-static void complain(uint64_t va, int error)
-{
-	static int last;
-
-	event_failure("cannot pin a page", va, error);
-	if (error == last)
-		return;
-	last = error;
-	switch (error) {
-	case -ENOMEM:
-		log_error("cannot pin a page (ENOMEM): RLIMIT_MEMLOCK is used up, raise it "
-			  "(ulimit -l, LimitMEMLOCK=) or give CAP_IPC_LOCK");
-		break;
-	case -EPERM:
-	case -EACCES:
-		log_error("cannot pin a page (%e): looking up physical addresses needs "
-			  "CAP_SYS_RAWIO and access to /dev/iommu",
-			  error);
-		break;
-	case -EBUSY:
-		log_error("cannot pin a page (EBUSY): every no-IOMMU device is in use, and without "
-			  "CAP_SYS_ADMIN the page cannot be kept for later");
-		break;
-	case -EFAULT:
-		log_error("cannot pin the page at 0x%lx (EFAULT): no device can be given memory "
-			  "of this kind, or at addresses from 2^48 on; use other memory",
-			  va);
-		break;
-	default:
-		log_error("cannot pin the page at 0x%lx (%e)", va, error);
-	}
-}
 
 /*
  * What comes of pages that could not be pinned, the first of them at va. 0:
@@ -68,7 +36,7 @@ static int give_up(uint64_t va, int error)
 	 */
 	if (error == -EFAULT && (!(entry & PAGEMAP_PRESENT) || !maps_can_read(va)))
 		return 0;
-	complain(va, error);
+	complain(va, entry & PAGEMAP_PRESENT ? entry & PAGEMAP_PFN : 0, error);
 	/* Without the right to see frames the kernel's own answer has none in it. */
 	if ((error == -EPERM || error == -EACCES) && PAGEMAP_HIDDEN(entry))
 		return 0;

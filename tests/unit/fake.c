@@ -737,7 +737,9 @@ static long do_capget(struct __user_cap_data_struct *data)
 {
 	memset(data, 0, _LINUX_CAPABILITY_U32S_3 * sizeof(*data));
 	if (fake.rawio)
-		data[CAP_TO_INDEX(CAP_SYS_RAWIO)].effective = CAP_TO_MASK(CAP_SYS_RAWIO);
+		data[CAP_TO_INDEX(CAP_SYS_RAWIO)].effective |= CAP_TO_MASK(CAP_SYS_RAWIO);
+	if (fake.ipc_lock)
+		data[CAP_TO_INDEX(CAP_IPC_LOCK)].effective |= CAP_TO_MASK(CAP_IPC_LOCK);
 	data[CAP_TO_INDEX(CAP_SYS_RAWIO)].permitted = data[CAP_TO_INDEX(CAP_SYS_RAWIO)].effective;
 	return 0;
 }
@@ -902,8 +904,10 @@ long fake_sys_call(long nr, long a, long b, long c, long d, long e, long f)
 	case SYS_capget:
 		return do_capget((struct __user_cap_data_struct *)b);
 	case SYS_prlimit64:
-		ck_assert_int_eq(b, RLIMIT_NOFILE);
-		((struct rlimit *)d)->rlim_cur = fake.descriptor_limit;
+		((struct rlimit *)d)->rlim_cur = b == RLIMIT_NOFILE ? fake.descriptor_limit
+						 : fake.pin_limit == SIZE_MAX
+							 ? RLIM_INFINITY
+							 : fake.pin_limit * FAKE_4K;
 		return 0;
 	case SYS_pipe2:
 		return do_pipe2((int *)a, (int)b);

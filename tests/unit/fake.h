@@ -41,6 +41,7 @@
 struct fake {
 	/* Switches; fake_boot() sets them to what a privileged process on Linux 7.3 sees. */
 	bool rawio;		 /* CAP_SYS_RAWIO */
+	bool ipc_lock;		 /* CAP_IPC_LOCK; without effect on pin_limit */
 	bool frames_shown;	 /* CAP_SYS_ADMIN: pagemap tells frame numbers */
 	bool noiommu_enabled;	 /* the parameter of module vfio */
 	bool has_get_pa;	 /* 7.3 */

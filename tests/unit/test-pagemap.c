@@ -655,6 +655,25 @@ START_TEST(cannot_be_pinned)
 }
 END_TEST
 
+/* ENOMEM has several causes. */
+START_TEST(says_what_is_lacking)
+{
+	static const char *const causes[] = {"RLIMIT_MEMLOCK is used up, which is 20 KiB",
+					     "the kernel has no memory", "has to stay movable"};
+	uint64_t entries[8];
+
+	fake_map(BASE, 8 * FAKE_4K, NULL, 0, 0);
+	fake.pin_limit = 5;
+	fake.ipc_lock = _i > 0;
+	fake_add_lines("/proc/zoneinfo", _i < 2 ? "Node 0, zone   Normal\n"
+						  "        spanned  99999999\n  start_pfn: 1\n"
+						: "Node 0, zone  Movable\n"
+						  "        spanned  99999999\n  start_pfn: 1\n");
+	ck_assert_int_eq(program_pread(pagemap, entries, sizeof(entries), position(BASE)), -ENOMEM);
+	assert_one_line(causes[_i]);
+}
+END_TEST
+
 START_TEST(fall_back_at_the_limit)
 {
 	uint64_t entries[8], real[8];
@@ -1082,6 +1101,7 @@ Suite *suite_pagemap(void)
 	tcase_add_test(tc, limit_in_the_middle);
 	tcase_add_test(tc, one_bad_page_among_good_ones);
 	tcase_add_loop_test(tc, cannot_be_pinned, 0, 2);
+	tcase_add_loop_test(tc, says_what_is_lacking, 0, 3);
 	tcase_add_test(tc, fall_back_at_the_limit);
 	tcase_add_test(tc, fall_back_without_rights);
 	tcase_add_test(tc, deferred_until_a_device_is_free);

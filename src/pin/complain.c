@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+#include "pin/complain.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "base/event.h"
+#include "base/log.h"
+#include "base/rights.h"
+#include "base/sys.h"
+
+/* The number behind a word of a line of /proc, or 0. */
+static uint64_t number_behind(const char *line, const char *word)
+{
+	const char *at = strstr(line, word);
+
+	return at ? strtoul(at + strlen(word), NULL, 10) : 0;
+}
+
+/*
+ * Calls what() with each line of a file of /proc until it returns true, which is then
+ * the result.
+ */
+static bool each_line(const char *path, bool what(const char *line, void *arg), void *arg)
+{
+	static char text[4096];
+	int fd = sys_open(path, O_RDONLY | O_CLOEXEC);
+	bool found = false;
+	size_t kept = 0;
+	ssize_t len;
+
+	if (fd < 0)
+		return false;
+	while (!found && (len = sys_read(fd, text + kept, sizeof(text) - 1 - kept)) > 0) {
+		char *line = text, *end;
+
+		text[kept + (size_t)len] = '\0';
+		for (; !found && (end = strchr(line, '\n')); line = end + 1) {
+			*end = '\0';
+			found = what(line, arg);
+		}
+		kept = strlen(line);
+		memmove(text, line, kept);
+	}
+	sys_close(fd);
+	return found;
+}
+
+struct zone {
+	uint64_t pfn, spanned;
+	bool is_movable;
+};
+
+/* zoneinfo_show_print() in mm/vmstat.c: a zone's name, its size and in the end its start. */
+static bool has_frame(const char *line, void *arg)
+{
+	struct zone *zone = arg;
+	uint64_t start;
+
+	if (strstr(line, ", zone "))
+		zone->is_movable = strstr(line, "Movable");
+	if (strstr(line, " spanned "))
+		zone->spanned = number_behind(line, " spanned ");
+	start = number_behind(line, "start_pfn:");
+	return zone->is_movable && start && zone->pfn >= start && zone->pfn - start < zone->spanned;
+}
+
+static bool is_movable(uint64_t pfn)
+{
+	struct zone zone = {.pfn = pfn};
+
+	return pfn && each_line("/proc/zoneinfo", has_frame, &zone);
+}
+
+static bool take_pinned(const char *line, void *arg)
+{
+	uint64_t *kilobytes = arg;
+
+	if (strncmp(line, "VmPin:", 6))
+		return false;
+	*kilobytes = number_behind(line, "VmPin:");
+	return true;
+}
+
+/* RLIMIT_MEMLOCK in KiB; UINT64_MAX: it does not count. */
+static uint64_t limit_of(void)
+{
+	struct rlimit limit = {.rlim_cur = RLIM_INFINITY};
+
+	sys_call(SYS_prlimit64, 0, RLIMIT_MEMLOCK, 0, (long)&limit, 0, 0);
+	return limit.rlim_cur == RLIM_INFINITY || rights_ipc_lock() ? UINT64_MAX
+								    : limit.rlim_cur / 1024;
+}
+
+/* The limit is of the user, of whom only what this process has is seen. */
+static bool is_used_up(uint64_t limit)
+{
+	uint64_t pinned;
+
+	/* Room for a huge page is left. */
+	return !each_line("/proc/self/status", take_pinned, &pinned) || pinned + 2048 > limit;
+}
+
+static void complain_of_memory(uint64_t pfn)
+{
+	uint64_t limit = limit_of();
+	bool movable = is_movable(pfn);
+
+	if (limit != UINT64_MAX && (!movable || is_used_up(limit)))
+		log_error("cannot pin a page (ENOMEM): RLIMIT_MEMLOCK is used up, which is %lu "
+			  "KiB; raise it (ulimit -l, LimitMEMLOCK=) or give CAP_IPC_LOCK",
+			  (unsigned long)limit);
+	else if (movable)
+		log_error("cannot pin a page (ENOMEM): it is in memory that has to stay movable "
+			  "(movablecore=, kernelcore=, or memory onlined as movable), and the "
+			  "rest has no room for it; keep more memory outside, or less huge pages "
+			  "in it");
+	else
+		log_error("cannot pin a page (ENOMEM): the kernel has no memory for it, nor for a "
+			  "page to move it to, where it may not stay where it is (CMA); free some");
+}
+
+void complain(uint64_t va, uint64_t pfn, int error)
+{
+	static int last;
+
+	event_failure("cannot pin a page", va, error);
+	if (error == last)
+		return;
+	last = error;
+	switch (error) {
+	case -ENOMEM:
+		complain_of_memory(pfn);
+		break;
+	case -EPERM:
+	case -EACCES:
+		log_error("cannot pin a page (%e): looking up physical addresses needs "
+			  "CAP_SYS_RAWIO and access to /dev/iommu",
+			  error);
+		break;
+	case -EBUSY:
+		log_error("cannot pin a page (EBUSY): every no-IOMMU device is in use, and without "
+			  "CAP_SYS_ADMIN the page cannot be kept for later");
+		break;
+	case -EFAULT:
+		log_error("cannot pin the page at 0x%lx (EFAULT): no device can be given memory "
+			  "of this kind, or at addresses from 2^48 on; use other memory",
+			  va);
+		break;
+	default:
+		log_error("cannot pin the page at 0x%lx (%e)", va, error);
+	}
+}
