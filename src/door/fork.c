@@ -59,6 +59,7 @@ static void before_fork(void)
 
 void fork_init(void)
 {
+	process_generation(); /* of which the child is to be another one */
 	lock_in_new_process = begin;
 	/* Before the host's own handlers, so that in a fork ours run inside of them. */
 	pthread_atfork(before_fork, lock_forked, lock_begin_in_child);

@@ -2,7 +2,6 @@
 #include "iommufd/family.h"
 
 #include <errno.h>
-#include <linux/memfd.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -12,12 +11,14 @@
 #include "base/process.h"
 #include "base/slab.h"
 #include "base/sys.h"
+#include "iommufd/cdev.h"
+#include "iommufd/ioas.h"
 
 /* Who changes or looks through the numbers has this one, for a moment. */
 #define TURN	   (FAMILY_LAST + 2)
 #define TURN_TRIES 100
 
-/* An open file of the one in memory. */
+/* A file that is open for its locks. */
 struct member {
 	struct member *next;
 	struct hidden file;
@@ -27,12 +28,13 @@ static struct slab slab = {.size = sizeof(struct member)};
 
 /* This process's own, then those of its ancestors. */
 static struct member *members;
+static off_t first; /* where the family's locks begin */
 static int number;
 static unsigned int generation; /* of the process that has the number */
 
 static int lock(int which, short type)
 {
-	struct flock range = {.l_type = type, .l_start = which, .l_len = 1};
+	struct flock range = {.l_type = type, .l_start = first + which, .l_len = 1};
 
 	return (int)sys_fcntl(members->file.fd, F_OFD_SETLK, (long)&range);
 }
@@ -77,21 +79,6 @@ void family_abandon(void)
 	members = NULL;
 }
 
-void family_found(void)
-{
-	int fd;
-
-	family_leave();
-	generation = process_generation();
-	/* Without one a child could not be told from its parent. */
-	if (!generation)
-		return;
-	number = 1;
-	fd = (int)sys_call(SYS_memfd_create, (long)"noiommu-shim", MFD_CLOEXEC, 0, 0, 0, 0);
-	if (fd >= 0 && !add(fd) && lock(number, F_WRLCK))
-		drop();
-}
-
 /* A process that is stopped in its turn must not stop the others. */
 static bool take_turn(void)
 {
@@ -116,17 +103,36 @@ static int take_number(void)
 	return ret;
 }
 
-/* In the child of a fork(). The parent's open file stays open as well. */
-static int join(void)
+/* Another open file of the iommufd's node, wherever that is by now. */
+static int open_node(void)
 {
 	char path[64];
-	int fd, ret;
+	struct stat node, opened;
+	int fd;
 
-	format(path, sizeof(path), "self/fd/%d", members->file.fd);
+	format(path, sizeof(path), "self/fd/%d", ioas_fd());
 	fd = proc_open(path, O_RDWR);
+	if (fd >= 0)
+		return fd;
+	fd = sys_open("/dev/iommu", O_RDWR | O_CLOEXEC);
+	if (fd < 0 || (!sys_fstat(ioas_fd(), &node) && !sys_fstat(fd, &opened) &&
+		       node.st_dev == opened.st_dev && node.st_ino == opened.st_ino))
+		return fd;
+	sys_close(fd);
+	return -ENOENT;
+}
+
+/* An open file that came by fork() stays open as well. */
+static int join(void)
+{
+	uint64_t identity;
+	int ret = ioas_identity(&identity);
+	int fd = ret ? ret : open_node();
+
 	ret = fd < 0 ? fd : add(fd);
 	if (ret)
 		return ret;
+	first = CDEV_LOCKS + (off_t)(identity * FAMILY_LOCKS);
 	ret = take_number();
 	if (ret)
 		drop();
@@ -139,9 +145,10 @@ int family_number(void)
 {
 	int ret = 0;
 
-	if (!members || !hidden_check(&members->file))
+	/* Without one a child could not be told from its parent. */
+	if (!process_generation())
 		return -ENOENT;
-	if (generation != process_generation())
+	if (!members || generation != process_generation() || !hidden_check(&members->file))
 		ret = join();
 	return ret ? ret : number;
 }
@@ -154,7 +161,8 @@ static int next_taken(int from)
 	if (number >= from)
 		end = number;
 	while (end > from) {
-		struct flock range = {.l_type = F_WRLCK, .l_start = from, .l_len = end - from};
+		struct flock range = {
+			.l_type = F_WRLCK, .l_start = first + from, .l_len = end - from};
 		int ret = (int)sys_fcntl(members->file.fd, F_OFD_GETLK, (long)&range);
 
 		if (ret)
@@ -162,7 +170,7 @@ static int next_taken(int from)
 		if (range.l_type == F_UNLCK)
 			break;
 		/* Some lock, not always the first one. */
-		end = (int)range.l_start;
+		end = (int)(range.l_start - first);
 	}
 	return end;
 }

@@ -1,30 +1,31 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which of the processes that share an iommufd by fork() still live.
+ * Which of the processes that share an iommufd, however it came to them, still
+ * live.
  *
- * Each has a number, from 1 on, and a lock on it in a file in memory that all
- * of them have. The lock belongs to an open file of the process's own, so it
- * goes when the process ends, however that comes about, and when those have
- * ended too that it had forked: they may use shared memory at an address that
- * it looked up. Who came by the iommufd in another way is not of the family.
+ * Each has a number, from 1 on, and a lock on it. The lock belongs to an open
+ * file of the process's own, so it goes when the process ends, however that comes
+ * about, and when those have ended too that it had forked and that hold on to the
+ * iommufd: they may use shared memory at an address that it looked up.
  *
- * Needs the lock.
+ * All of them have the iommufd's node in common: the locks are on that, and what
+ * keeps the families of the machine apart there is ioas_identity().
+ *
+ * Needs the lock, and a page table.
  */
 #ifndef IOMMUFD_FAMILY_H
 #define IOMMUFD_FAMILY_H
 
-#define FAMILY_LAST 32767 /* the highest number */
+#define FAMILY_LAST  32767 /* the highest number */
+#define FAMILY_LOCKS 65536 /* more than any family has; they begin at CDEV_LOCKS */
 
-/* There is a new iommufd: this process is the first of a family. */
-void family_found(void);
-
-/* The iommufd is another one now, not of the family. */
+/* The iommufd is another one now, or none. */
 void family_leave(void);
 
 /* The same, and what is open stays so. */
 void family_abandon(void);
 
-/* The number of this process, or a negative errno: it is of no family. */
+/* The number of this process, or a negative errno: it cannot have one. */
 int family_number(void);
 
 /*

@@ -107,10 +107,8 @@ int ioas_open(void)
 		sys_close(fd);
 		return ret;
 	}
-	ret = use(fd, ioas);
-	if (!ret)
-		family_found();
-	return ret;
+	family_leave();
+	return use(fd, ioas);
 }
 
 /* A map without a page table behind it is not pinned and has no physical address. */
@@ -159,6 +157,25 @@ void ioas_abandon(void)
 	iommufd.fd.fd = -1;
 	iommufd.has_table = false;
 	family_abandon();
+}
+
+/*
+ * Where a page is that is pinned as long as the iommufd is there. The first
+ * process that asks brings it.
+ */
+#define IDENTITY_IOVA (UINT64_C(65535) << 48)
+
+int ioas_identity(uint64_t *identity)
+{
+	static char page[4096] __attribute__((aligned(4096)));
+	uint64_t len = sizeof(page);
+	int ret = ioas_map((uintptr_t)page, len, IDENTITY_IOVA, false);
+
+	if (ret && ret != -EEXIST)
+		return ret;
+	ret = ioas_physical(IDENTITY_IOVA, &len, identity);
+	*identity /= sizeof(page);
+	return ret;
 }
 
 int ioas_fd(void)

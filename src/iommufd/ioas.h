@@ -24,6 +24,12 @@ bool ioas_adopt(int fd);
 /* It is forgotten, with its page table. The descriptor is not closed. */
 void ioas_abandon(void);
 
+/*
+ * A number that only this iommufd has on this machine, and that all who share it
+ * are told. Needs a page table.
+ */
+int ioas_identity(uint64_t *identity);
+
 /* The descriptor of the iommufd, valid after ioas_open(). */
 int ioas_fd(void);
 

@@ -16,7 +16,7 @@
 
 /* A window is as large as the address space; the first is the kernel's to choose from. */
 #define WINDOW_SHIFT 48
-#define OTHERS	     (65535 - FAMILY_LAST) /* windows for processes of no family */
+#define OTHERS	     (65534 - FAMILY_LAST) /* windows for processes without a number */
 
 /* A page whose frame, and those behind it in the largest page, no memory has. */
 #define SLOT_ASIDE (PAGEMAP_PRESENT | (PAGEMAP_PFN ^ ((1 << (PIN_PUD_SHIFT - PIN_PAGE_SHIFT)) - 1)))
@@ -57,8 +57,10 @@ static void unpin_windows(unsigned int first, unsigned int last)
 /*
  * Several processes can share one iommufd, by fork() or SCM_RIGHTS, and their
  * addresses are alike. Each claims a window by a map at its first page, which
- * no program has memory at. One of a family takes that of its number: what is
- * there is of a process that had it before. Others take one that is free.
+ * no program has memory at, that of its number: what is there is of a process
+ * that had it before. Where a process cannot have a number it takes one of the
+ * others that is free, and nobody finds out when it is gone. The last window is
+ * for ioas_identity().
  */
 static int claim_window(struct store *s)
 {

@@ -10,6 +10,7 @@
 #include "base/lock.h"
 #include "base/process.h"
 #include "fake.h"
+#include "iommufd/cdev.h"
 #include "iommufd/family.h"
 #include "iommufd/idle.h"
 #include "iommufd/ioas.h"
@@ -596,23 +597,18 @@ START_TEST(window_per_process)
 END_TEST
 
 /*
- * Others of the family, as raw calls: an open file of the family's own with a
- * lock on the number, and maps in the window of the number.
+ * Others of the family, as raw calls: an open file of the node with a lock on
+ * the number, and maps in the window of the number.
  */
 static int relative_born(int number)
 {
-	struct flock range = {.l_type = F_WRLCK, .l_start = number, .l_len = 1};
-	int fd = -1;
+	uint64_t identity;
+	struct flock range = {.l_type = F_WRLCK, .l_len = 1};
+	int fd = sys_open("/dev/iommu", O_RDWR);
 
-	for (int at = 3; at < FAKE_DESCRIPTORS && fd < 0; at++) {
-		char path[64], link[64] = "";
-
-		snprintf(path, sizeof(path), "/proc/self/fd/%d", at);
-		if (sys_readlinkat(AT_FDCWD, path, link, sizeof(link)) > 0 &&
-		    !strcmp(link, "/memfd"))
-			fd = sys_open(path, O_RDWR);
-	}
 	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(ioas_identity(&identity), 0);
+	range.l_start = CDEV_LOCKS + (off_t)(identity * FAMILY_LOCKS) + number;
 	ck_assert_int_eq(sys_fcntl(fd, F_OFD_SETLK, (long)&range), 0);
 	return fd;
 }
