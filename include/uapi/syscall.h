@@ -13,6 +13,9 @@
 #define SYS_statx 291
 #endif
 #endif
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
 #ifndef SYS_close_range
 #define SYS_close_range 436
 #endif

@@ -58,6 +58,12 @@ bool process_is_guest(void)
 	return owner && owner->pid != sys_getpid();
 }
 
+pid_t process_before_fork(void)
+{
+	settle();
+	return previous;
+}
+
 /* Where that cannot be told, as in container engines' sandboxes, they may. */
 bool process_may_share_files(void)
 {

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 /*
  * Zeroed memory that reads as zeroes again in the child of a fork(), however
@@ -17,6 +18,9 @@ void *process_memory(size_t len);
  * the child that it is not the process that took it.
  */
 unsigned int process_generation(void);
+
+/* The process that this one is forked from, which may be gone; 0: none. */
+pid_t process_before_fork(void);
 
 /*
  * False when this process has other descriptors than the one that it is forked

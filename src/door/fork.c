@@ -10,8 +10,10 @@
 #include "base/proc.h"
 #include "base/process.h"
 #include "iommufd/ioas.h"
+#include "pin/deferred.h"
 #include "vfio/container.h"
 #include "vfio/group.h"
+#include "vfio/inherited.h"
 
 static bool shares_files;
 
@@ -35,6 +37,7 @@ static void rebuild(void)
 	group_abandon();
 	container_abandon();
 	ioas_abandon();
+	deferred_abandon();
 	fdtab_rebuild(arrive_again);
 }
 
@@ -46,6 +49,8 @@ static void begin(bool torn)
 	if (torn)
 		rebuild();
 	proc_forked();
+	ioas_in_child();
+	inherited_settle();
 	group_after_fork_in_child();
 }
 

@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "base/hidden.h"
+#include "base/process.h"
 #include "base/sys.h"
 #include "iommufd/family.h"
 #include "uapi/iommufd.h"
@@ -15,6 +16,7 @@ static struct {
 	uint32_t ioas;
 	uint32_t hwpt;	/* the page table that devices attach to; 0: none of ours */
 	bool has_table; /* the IOAS has a page table, ours or another process's */
+	bool is_own;	/* made by this process */
 	unsigned int generation;
 } iommufd = {.fd = HIDDEN_NONE};
 
@@ -23,6 +25,7 @@ static int use(int fd, uint32_t ioas)
 	iommufd.ioas = ioas;
 	iommufd.hwpt = 0;
 	iommufd.has_table = false;
+	iommufd.is_own = false;
 	iommufd.generation++;
 	return hidden_take(&iommufd.fd, fd);
 }
@@ -88,12 +91,14 @@ static uint32_t find_mark(int fd)
 	return sys_ioctl(fd, IOMMU_IOAS_COPY, &copy) == -EEXIST ? mark.ioas_id + 1 : 0;
 }
 
+static int take_parents(void);
+
 int ioas_open(void)
 {
 	uint32_t marked, ioas;
 	int fd, ret;
 
-	if (hidden_check(&iommufd.fd))
+	if (hidden_check(&iommufd.fd) || !take_parents())
 		return 0;
 	fd = sys_open("/dev/iommu", O_RDWR | O_CLOEXEC);
 	if (fd < 0)
@@ -108,7 +113,9 @@ int ioas_open(void)
 		return ret;
 	}
 	family_leave();
-	return use(fd, ioas);
+	ret = use(fd, ioas);
+	iommufd.is_own = true;
+	return ret;
 }
 
 /* A map without a page table behind it is not pinned and has no physical address. */
@@ -152,8 +159,55 @@ bool ioas_adopt(int fd)
 	return true;
 }
 
+static int of_parent = -1; /* the number that it has there */
+
+/*
+ * A process that let go of its parent's iommufd needs one after all. Another one
+ * would want another device for its page table, which may be in use, and which
+ * that resets. So it is the same again, if the parent still lives and the kernel
+ * lets us have it.
+ */
+static int take_parents(void)
+{
+	pid_t parent = process_before_fork();
+	int pidfd, fd;
+	bool taken;
+
+	if (of_parent < 0 || !parent || sys_call(SYS_getppid, 0, 0, 0, 0, 0, 0) != parent)
+		return -ENOENT;
+	pidfd = (int)sys_call(SYS_pidfd_open, parent, 0, 0, 0, 0, 0);
+	if (pidfd < 0)
+		return pidfd;
+	fd = (int)sys_call(SYS_pidfd_getfd, pidfd, of_parent, 0, 0, 0, 0);
+	sys_close(pidfd);
+	if (fd < 0)
+		return fd;
+	taken = sys_call(SYS_getppid, 0, 0, 0, 0, 0, 0) == parent && ioas_adopt(fd);
+	sys_close(fd);
+	return taken && hidden_check(&iommufd.fd) ? 0 : -ENOENT;
+}
+
+void ioas_in_child(void)
+{
+	iommufd.is_own = false;
+	of_parent = iommufd.fd.fd >= 0 ? iommufd.fd.fd : of_parent;
+}
+
+bool ioas_is_inherited(void)
+{
+	return iommufd.fd.fd >= 0 && !iommufd.is_own;
+}
+
+void ioas_close(void)
+{
+	hidden_close(&iommufd.fd);
+	iommufd.has_table = false;
+	family_leave();
+}
+
 void ioas_abandon(void)
 {
+	of_parent = iommufd.fd.fd;
 	iommufd.fd.fd = -1;
 	iommufd.has_table = false;
 	family_abandon();

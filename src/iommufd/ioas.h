@@ -21,6 +21,15 @@ int ioas_open(void);
  */
 bool ioas_adopt(int fd);
 
+/* This process is the child of the one that had it. */
+void ioas_in_child(void);
+
+/* True when there is one and another process made it. */
+bool ioas_is_inherited(void);
+
+/* Lets go of it. */
+void ioas_close(void);
+
 /* It is forgotten, with its page table. The descriptor is not closed. */
 void ioas_abandon(void);
 

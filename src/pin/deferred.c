@@ -74,6 +74,11 @@ void deferred_moved(uint64_t from, uint64_t to, uint64_t len)
 	deferred_forget(from, len);
 }
 
+void deferred_abandon(void)
+{
+	all = NULL;
+}
+
 /* A child's memory is not what its parent looked up. */
 static void own(void)
 {

@@ -33,6 +33,9 @@ void deferred_drop(uint64_t va);
 void deferred_forget(uint64_t va, uint64_t len);
 void deferred_moved(uint64_t from, uint64_t to, uint64_t len);
 
+/* All are forgotten, for they may be damaged. */
+void deferred_abandon(void);
+
 /* Addresses were told that no pin stands for: here, or natively. Needs no lock. */
 extern _Atomic(bool) deferred_tells_unpinned __attribute__((visibility("hidden")));
 

@@ -8,6 +8,7 @@
 #include "base/state.h"
 #include "base/sys.h"
 #include "iommufd/ioas.h"
+#include "vfio/inherited.h"
 #include "base/rights.h"
 #include "vfio/membership.h"
 #include "uapi/vfio.h"
@@ -21,6 +22,7 @@ static void release(struct object *object)
 	if (newest == (struct container *)object)
 		newest = NULL;
 	slab_free(&containers, object);
+	inherited_settle();
 }
 
 static struct container *new_container(int fd, unsigned int number)

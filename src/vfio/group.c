@@ -13,6 +13,7 @@
 #include "vfio/container.h"
 #include "vfio/device.h"
 #include "vfio/match.h"
+#include "vfio/inherited.h"
 
 static struct slab groups = {.size = sizeof(struct group)};
 static struct group *all_groups;
@@ -38,6 +39,7 @@ static void release_group(struct object *object)
 	hidden_close(&group->placeholder);
 	membership_remove(&group->member);
 	slab_free(&groups, group);
+	inherited_settle();
 }
 
 static int fd_of_member(const struct member *member)

@@ -22,6 +22,7 @@
 #include <fcntl.h>
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -494,6 +495,156 @@ static void kept(void)
 	open_anew();
 }
 
+/* ---- what processes leave ---------------------------------------------- */
+
+/* Pages that are pinned on the whole machine. */
+static long pinned(void)
+{
+	FILE *refresh = fopen("/proc/sys/vm/stat_refresh", "w"), *stat = fopen("/proc/vmstat", "r");
+	char line[128];
+	long value, sum = 0;
+
+	need(refresh && fputs("1", refresh) >= 0 && fclose(refresh) == 0, "stat_refresh");
+	need(stat, "vmstat");
+	while (fgets(line, sizeof(line), stat)) {
+		if (sscanf(line, "nr_foll_pin_acquired %ld", &value) == 1)
+			sum += value;
+		if (sscanf(line, "nr_foll_pin_released %ld", &value) == 1)
+			sum -= value;
+	}
+	fclose(stat);
+	return sum;
+}
+
+/* What was freed may still be on its way. */
+static void need_pinned(long most, const char *what)
+{
+	for (int i = 0; i < 100 && pinned() > most; i++)
+		usleep(10000);
+	need(pinned() <= most, what);
+}
+
+/* A helper has closed all that its parent had; the parent is killed. */
+static void helped(void)
+{
+	int ready[2], end[2];
+	pid_t driver, helper;
+	long before = pinned();
+
+	need(pipe(ready) == 0 && pipe(end) == 0, "pipe");
+	driver = start();
+	if (driver == 0) {
+		look_up(map_memory(PAGES * PAGE_SIZE, MAP_PRIVATE));
+		helper = start();
+		if (helper == 0) {
+			close(end[1]);
+			for (int fd = 3; fd < 1024; fd++)
+				if (fd != end[0] && fd != ready[1])
+					close(fd);
+			need(write(ready[1], "1", 1) == 1, "saying so");
+			wait_for_end(end[0]);
+			exit(0);
+		}
+		pause();
+	}
+	close(end[0]);
+	close(ready[1]);
+	need(read(ready[0], &(char){0}, 1) == 1, "waiting for the helper");
+	kill(driver, SIGKILL);
+	need(waitpid(driver, NULL, 0) == driver, "waiting for the killed");
+	need_pinned(before, "nothing pinned for the dead while its helper lives");
+	close(end[1]);
+}
+
+/* Others get the container, look memory up and end, one after the other. */
+static void seconded(void)
+{
+	struct legacy_device dev = open_all();
+	long before;
+
+	look_up_own_memory();
+	before = pinned();
+	for (int i = 0; i < 4; i++) {
+		int ends[2];
+		pid_t pid;
+
+		need(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends) == 0, "socketpair");
+		pid = start();
+		if (pid == 0) {
+			char socket[16];
+
+			keep_open(ends[1]);
+			snprintf(socket, sizeof(socket), "%d", ends[1]);
+			close_range(3, (unsigned int)ends[1] - 1, 0);
+			close_range((unsigned int)ends[1] + 1, ~0U, 0);
+			execl("/proc/self/exe", "processes", "second", bdf, socket, NULL);
+			need(false, "exec");
+		}
+		send_all(ends[0], &dev);
+		need_success(pid);
+		close(ends[0]);
+		close(ends[1]);
+		for (int lookups = 0; lookups < 128; lookups++) {
+			void *va = map_memory(PAGE_SIZE, MAP_PRIVATE);
+			uint64_t address;
+
+			need(legacy_virt_to_phys_bulk(va, 1, &address) == 0, "looking up");
+			munmap(va, PAGE_SIZE);
+		}
+	}
+	need_pinned(before, "nothing pinned for processes that have ended");
+	use_all(&dev);
+	legacy_close(&dev);
+}
+
+static int second(const char *socket)
+{
+	role = "second";
+	receive_all(atoi(socket), false);
+	look_up_own_memory();
+	return 0;
+}
+
+static volatile bool enough;
+
+static void *look_up_often(void *arg)
+{
+	while (!enough) {
+		void *va = map_memory(PAGE_SIZE, MAP_PRIVATE);
+		uint64_t address;
+
+		need(legacy_virt_to_phys_bulk(va, 1, &address) == 0, "looking up");
+		munmap(va, PAGE_SIZE);
+	}
+	return arg;
+}
+
+/* Children by a call that runs no handlers, made while a thread looks up. */
+static void cloned(void)
+{
+	struct legacy_device dev = open_all();
+	pthread_t thread;
+
+	need(pthread_create(&thread, NULL, look_up_often, NULL) == 0, "pthread_create");
+	for (int i = 0; i < 50; i++) {
+		pid_t pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+
+		if (pid == 0) {
+			role = "second";
+			use_device(dev.fd);
+			look_up(map_memory(PAGES * PAGE_SIZE, MAP_PRIVATE));
+			_exit(0);
+		}
+		need(pid > 0, "clone");
+		need_success(pid);
+	}
+	enough = true;
+	pthread_join(thread, NULL);
+	use_all(&dev);
+	legacy_close(&dev);
+	open_anew();
+}
+
 /* ---- kill -------------------------------------------------------------- */
 
 /* All that a driver does and that a kill can interrupt. */
@@ -586,7 +737,8 @@ static const struct {
 	void (*run)(void);
 } ways[] = {
 	{"forked", forked}, {"reopened", reopened}, {"orphaned", orphaned}, {"executed", executed},
-	{"sent", sent},	    {"left", left},	    {"kept", kept},	    {"live", live},
+	{"helped", helped}, {"seconded", seconded}, {"cloned", cloned},	    {"sent", sent},
+	{"left", left},	    {"kept", kept},	    {"live", live},
 };
 
 int main(int argc, char **argv)
@@ -604,6 +756,8 @@ int main(int argc, char **argv)
 		bdf = argv[2];
 		return after_exec(argv + 3);
 	}
+	if (argc == 4 && !strcmp(argv[1], "second"))
+		return second(argv[3]);
 	if (argc == 4 && !strcmp(argv[1], "kill"))
 		return kill_often(atoi(argv[2]));
 	for (size_t i = 0; argc == 3 && i < ARRAY_SIZE(ways); i++) {

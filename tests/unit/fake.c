@@ -920,6 +920,8 @@ long fake_sys_call(long nr, long a, long b, long c, long d, long e, long f)
 	case SYS_sched_yield:
 		fake.moving -= fake.moving > 0;
 		return 0;
+	case SYS_pidfd_open:
+		return -ENOSYS;
 	case SYS_kcmp:
 		return 1; /* other descriptors */
 	case SYS_getpid:
@@ -932,6 +934,7 @@ long fake_sys_call(long nr, long a, long b, long c, long d, long e, long f)
 	case SYS_munmap:
 	case SYS_madvise:
 	case SYS_futex:
+	case SYS_getppid:
 	case SYS_gettid:
 	case SYS_tkill:
 	case SYS_waitid:

@@ -10,6 +10,8 @@
 #include "base/lock.h"
 #include "fake.h"
 #include "iommufd/cdev.h"
+#include "iommufd/ioas.h"
+#include "vfio/inherited.h"
 #include "door/fd.h"
 #include "door/fork.h"
 #include "door/name.h"
@@ -777,6 +779,29 @@ START_TEST(child_of_clone)
 }
 END_TEST
 
+/* As its child sees it: what is inherited goes with the last of the program's own. */
+START_TEST(child_that_closes_all)
+{
+	const int order[3] = {_i % 3, (_i + 1 + _i / 3) % 3, (_i + 2 - _i / 3) % 3};
+
+	enter(WITH_DEVICE);
+	ioas_in_child();
+	inherited_settle();
+	for (int i = 0; i < 3; i++) {
+		int *fd = (int *[]){&container, &group, &device}[order[i]];
+
+		ck_assert(ioas_is_inherited());
+		program_close(*fd);
+		*fd = -1;
+	}
+	ck_assert(!ioas_is_inherited());
+	/* It begins with one of its own. */
+	container = program_open("/dev/vfio/vfio", O_RDWR);
+	ck_assert_int_ge(container, 0);
+	ck_assert(!ioas_is_inherited());
+}
+END_TEST
+
 static TCase *matrix(const char *name, void (*before)(void))
 {
 	TCase *tc = tcase_create(name);
@@ -817,6 +842,7 @@ static TCase *matrix(const char *name, void (*before)(void))
 	tcase_add_test(tc, flags_of_each_open);
 	tcase_add_test(tc, vfork_child);
 	tcase_add_loop_test(tc, child_of_clone, 0, STATES);
+	tcase_add_loop_test(tc, child_that_closes_all, 0, 6);
 	return tc;
 }
 
