@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdint.h>
 
+#include "base/lock.h"
 #include "base/sys.h"
 
 /* What getdents64(2) writes; libc's headers have it under other names. */
@@ -18,27 +19,16 @@ struct linux_dirent64 {
 /* One inside the other: the devices, of each the processes, of each the descriptors. */
 #define LEVELS 4
 
-int dir_each(const char *path, int what(const char *name, void *arg), void *arg)
+int dir_each_with(struct dir_buffer *buffer, int dir, int what(const char *name, void *arg),
+		  void *arg)
 {
-	return dir_each_in(sys_open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), what, arg);
-}
-
-int dir_each_in(int dir, int what(const char *name, void *arg), void *arg)
-{
-	static _Alignas(struct linux_dirent64) char bufs[LEVELS][2048];
-	static unsigned int level;
-	char *buf = bufs[level % LEVELS];
+	const char *buf = buffer->bytes;
 	ssize_t len = 0;
 	int ret = 0;
 
 	if (dir < 0)
 		return dir;
-	if (level == LEVELS) {
-		sys_close(dir);
-		return -ELOOP;
-	}
-	level++;
-	while (!ret && (len = sys_getdents(dir, buf, sizeof(bufs[0]))) > 0) {
+	while (!ret && (len = sys_getdents(dir, buffer->bytes, sizeof(buffer->bytes))) > 0) {
 		for (ssize_t at = 0; !ret && at < len;) {
 			const struct linux_dirent64 *entry = (struct linux_dirent64 *)(buf + at);
 
@@ -46,7 +36,28 @@ int dir_each_in(int dir, int what(const char *name, void *arg), void *arg)
 			ret = what(entry->d_name, arg);
 		}
 	}
-	level--;
 	sys_close(dir);
 	return len < 0 ? (int)len : ret;
+}
+
+int dir_each_in(int dir, int what(const char *name, void *arg), void *arg)
+{
+	static struct dir_buffer buffers[LEVELS];
+	static unsigned int level;
+	int ret;
+
+	lock_assert_held();
+	if (level == LEVELS) {
+		if (dir >= 0)
+			sys_close(dir);
+		return -ELOOP;
+	}
+	ret = dir_each_with(&buffers[level++], dir, what, arg);
+	level--;
+	return ret;
+}
+
+int dir_each(const char *path, int what(const char *name, void *arg), void *arg)
+{
+	return dir_each_in(sys_open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), what, arg);
 }

@@ -70,6 +70,7 @@ struct survey {
 	int proc; /* the directory /proc */
 	char dir[32];
 	char link[512];
+	struct dir_buffer processes, links;
 	char text[32768];
 };
 
@@ -167,8 +168,9 @@ static int look_at_links(struct survey *survey)
 	char path[64];
 
 	format(path, sizeof(path), "%s/fd", survey->dir);
-	return dir_each_in(sys_openat(survey->proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC),
-			   look_at_link, survey);
+	return dir_each_with(&survey->links,
+			     sys_openat(survey->proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC),
+			     look_at_link, survey);
 }
 
 /* Of another process: what this one may not see, or what has ended, is not looked at. */
@@ -209,7 +211,8 @@ void idle_survey(void)
 		lock_leave(saved);
 		survey->found.error = survey->proc < 0 ? survey->proc : look_at_self(survey);
 		if (!survey->found.error)
-			survey->found.error = dir_each_in(survey->proc, look_at_process, survey);
+			survey->found.error = dir_each_with(&survey->processes, survey->proc,
+							    look_at_process, survey);
 		else if (survey->proc >= 0)
 			sys_close(survey->proc);
 	}
