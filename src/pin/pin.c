@@ -21,11 +21,24 @@
 /* A page whose frame, and those behind it in the largest page, no memory has. */
 #define SLOT_ASIDE (PAGEMAP_PRESENT | (PAGEMAP_PFN ^ ((1 << (PIN_PUD_SHIFT - PIN_PAGE_SHIFT)) - 1)))
 
+/* Pages of which the program was told where they are can be elsewhere from now on. */
+static void say_lost(size_t count, uint64_t first)
+{
+	event_failure("what was pinned is no longer", first, -EBADF);
+	log_error("the library's descriptors were closed by a call that does not go through libc: "
+		  "%lu pins are lost with them, the first at 0x%lx. What was told before of these "
+		  "addresses may be wrong from now on: look them up again, and close only "
+		  "descriptors that are the program's own",
+		  (unsigned long)count, first);
+}
+
 /* Forgets every pin: they went with the iommufd that they were made in. */
 static void forget_all(struct store *s)
 {
 	struct pin pin;
 
+	if (store_next(0, &pin))
+		say_lost(store_count(), pin.va);
 	while (store_next(0, &pin)) {
 		for (uint64_t va = pin.va; va < pin.va + pin.len; va += UINT64_C(1) << pin.shift)
 			store_clear(s, va, (pin.shift - PIN_PAGE_SHIFT) / 9);

@@ -503,8 +503,11 @@ START_TEST(iommufd_lost)
 	ck_assert_uint_eq(fake.pinned, 0);
 	if (_i)
 		sys_fcntl(pagemap, F_DUPFD, fd);
+	ck_assert_ptr_null(strstr(fake.log, "pins are lost"));
 	program_frame(pagemap, BASE + FAKE_4K);
+	ck_assert_ptr_nonnull(strstr(fake.log, ": 1 pins are lost"));
 	program_frame(pagemap, BASE + 2 * FAKE_4K);
+	ck_assert_ptr_null(strstr(strstr(fake.log, "pins are lost") + 1, "pins are lost"));
 	ck_assert_uint_eq(store_count(), 2);
 	if (_i)
 		sys_close(fd);
