@@ -133,6 +133,7 @@ bool file_by_number(long nr, const long a[6], long *ret);
 bool io_by_number(long nr, const long a[6], long *ret);
 bool memory_by_number(long nr, const long a[6], long *ret);
 bool names_by_number(long nr, const long a[6], long *ret);
+bool owner_by_number(long nr, const long a[6], long *ret);
 bool stat_by_number(long nr, const long a[6], long *ret);
 
 #define BY_NUMBER(nr, a) NEXT(syscall)(nr, (a)[0], (a)[1], (a)[2], (a)[3], (a)[4], (a)[5])

@@ -15,7 +15,8 @@ long syscall(long nr, ...)
 	va_end(args);
 	if (io_by_number(nr, a, &ret) || file_by_number(nr, a, &ret) ||
 	    names_by_number(nr, a, &ret) || stat_by_number(nr, a, &ret) ||
-	    dir_by_number(nr, a, &ret) || memory_by_number(nr, a, &ret))
+	    owner_by_number(nr, a, &ret) || dir_by_number(nr, a, &ret) ||
+	    memory_by_number(nr, a, &ret))
 		return ret;
 	return BY_NUMBER(nr, a);
 }

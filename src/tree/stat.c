@@ -55,7 +55,7 @@ static int stat_view(const struct view *view, struct stat *st)
 		st->st_mode = S_IFCHR | 0666;
 		st->st_rdev = makedev(10, 196);
 	} else if (view->kind == VIEW_GROUP) {
-		st->st_mode = S_IFCHR | 0600;
+		st->st_mode = S_IFCHR | (st->st_mode & 07777);
 	} else if (view->kind == VIEW_GROUP_DIR) {
 		st->st_nlink = 3;
 	} else if (view->kind == VIEW_DEVICES_DIR) {

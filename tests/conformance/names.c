@@ -234,6 +234,32 @@ FSTAT_CASE(fstat64, fd, st)
 FSTAT_CASE(__fxstat, VERSION, fd, st)
 FSTAT_CASE(__fxstat64, VERSION, fd, st)
 
+/* ---- chmod, chown ---- */
+
+/* Of this directory alone: others have files of the machine among them. */
+static const char *const own[] = {"file", "dir", "link", "dangling", "none", "", BAD};
+
+#define CHANGE_CASE(name, show, ...)                                                               \
+	CASE(name)                                                                                 \
+	{                                                                                          \
+		for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {                        \
+			const char *path = own[i];                                                 \
+			struct stat st;                                                            \
+                                                                                                   \
+			tell("%s", path == BAD ? "bad" : path);                                    \
+			CALL(the.name(__VA_ARGS__));                                               \
+			if (path != BAD && !fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW))     \
+				tell("%u", (unsigned int)st.show);                                 \
+		}                                                                                  \
+	}
+
+CHANGE_CASE(chmod, st_mode, path, 0710)
+CHANGE_CASE(lchmod, st_mode, path, 0710)
+CHANGE_CASE(fchmodat, st_mode, AT_FDCWD, path, 0710, i % 2 ? AT_SYMLINK_NOFOLLOW : 0)
+CHANGE_CASE(chown, st_gid, path, (uid_t)-1, getgid())
+CHANGE_CASE(lchown, st_gid, path, (uid_t)-1, getgid())
+CHANGE_CASE(fchownat, st_gid, AT_FDCWD, path, (uid_t)-1, getgid(), AT_EMPTY_PATH)
+
 /* ---- access ---- */
 
 static void tries(int with(const char *path, int mode))
