@@ -22,17 +22,23 @@ static void settle(struct slab *slab)
 	if (slab->epoch == epoch)
 		return;
 	slab->free = NULL;
+	slab->left = 0;
 	slab->epoch = epoch;
 }
 
-static void grow(struct slab *slab)
+/* From memory that nobody has had yet, which is zeroed. */
+static void *fresh(struct slab *slab)
 {
-	char *chunk = sys_mmap(CHUNK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS);
+	if (slab->left < slab->size) {
+		char *chunk = sys_mmap(CHUNK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS);
 
-	if (sys_is_error(chunk))
-		return;
-	for (size_t at = 0; at + slab->size <= CHUNK; at += slab->size)
-		slab_free(slab, chunk + at);
+		if (sys_is_error(chunk))
+			return NULL;
+		slab->end = chunk + CHUNK;
+		slab->left = CHUNK;
+	}
+	slab->left -= slab->size;
+	return slab->end - slab->left - slab->size;
 }
 
 void *slab_alloc(struct slab *slab)
@@ -41,14 +47,11 @@ void *slab_alloc(struct slab *slab)
 
 	lock_assert_held();
 	settle(slab);
-	if (!slab->free)
-		grow(slab);
 	object = slab->free;
-	if (object) {
-		slab->free = *(void **)object;
-		memset(object, 0, slab->size);
-	}
-	return object;
+	if (!object)
+		return fresh(slab);
+	slab->free = *(void **)object;
+	return memset(object, 0, slab->size);
 }
 
 void slab_free(struct slab *slab, void *object)

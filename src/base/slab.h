@@ -14,6 +14,8 @@
 struct slab {
 	size_t size; /* of one object, in bytes, at least a pointer */
 	void *free;
+	char *end;   /* of the last piece of memory that was had */
+	size_t left; /* bytes there that were never an object */
 	unsigned int epoch;
 };
 

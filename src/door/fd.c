@@ -4,7 +4,9 @@
 
 #include <errno.h>
 #include <linux/fs.h>
+#include <linux/major.h>
 #include <sys/ioctl.h>
+#include <sys/sysmacros.h>
 
 #include "base/event.h"
 #include "base/hidden.h"
@@ -30,8 +32,9 @@ static struct object *adopt(int fd)
 	struct object *object;
 	struct stat st;
 
-	/* Mostly it is a file that has nothing to do with us. */
-	if (settings.mode == MODE_GROUP || sys_fstat(fd, &st) || !S_ISCHR(st.st_mode))
+	/* Mostly it is a file that has nothing to do with us, or /dev/null. */
+	if (settings.mode == MODE_GROUP || sys_fstat(fd, &st) || !S_ISCHR(st.st_mode) ||
+	    major(st.st_rdev) == MEM_MAJOR)
 		return NULL;
 	/* Another driver's file is not to be asked what only an iommufd is. */
 	object = group_adopt(fd);
