@@ -14,6 +14,7 @@
 #include "door/fd.h"
 #include "iommufd/idle.h"
 #include "pin/answer.h"
+#include "pin/maps.h"
 #include "pin/pagemap.h"
 #include "pin/pin.h"
 
@@ -31,6 +32,25 @@ static void report(uint64_t va, const uint64_t *entries, size_t n)
 				  (entries[i] & PAGEMAP_PFN) << PIN_PAGE_SHIFT);
 }
 
+static bool is_moving(const uint64_t *entries, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (pagemap_is_moving(entries[i]))
+			return true;
+	return false;
+}
+
+/* Waits for pages that the kernel moves at this moment, if it is they that were read. */
+static void wait_for(int fd, uint64_t va, uint64_t *entries, size_t n)
+{
+	struct lock_saved saved = lock_enter();
+	bool served = pagemap_is_served(fdtab_get(fd));
+
+	lock_leave(saved);
+	if (served)
+		maps_wait(fd, va, entries, n);
+}
+
 /*
  * Something has to be done with the entries that were read at pos.
  *
@@ -42,23 +62,29 @@ static void report(uint64_t va, const uint64_t *entries, size_t n)
 static int look_up_once(int fd, uint64_t va, uint64_t *entries, size_t n, off_t pos,
 			size_t *changed)
 {
-	struct lock_saved saved = lock_enter();
-	const uint64_t read = *entries;
-	struct object *known = n == 1 && answer_is_first(va, read) ? fdtab_known(fd) : NULL;
-	struct object *object = known ? known : fdtab_get(fd);
+	struct lock_saved saved;
+	struct object *known, *object;
+	bool served;
 	int ret = 0;
 
-	if (pagemap_is_served(object))
-		ret = (known ? answer_pin : answer_entries)(fd, va, entries, n, pos, changed);
+	if (is_moving(entries, n))
+		wait_for(fd, va, entries, n);
+	saved = lock_enter();
+	known = n == 1 && answer_is_first(va, *entries) ? fdtab_known(fd) : NULL;
+	object = known ? known : fdtab_get(fd);
+	served = pagemap_is_served(object);
+	if (served)
+		ret = (known ? answer_pin : answer_entries)(va, entries, n);
 	else if (!object && fdtab_is_expected(fd))
 		ret = -ENOMEM; /* it cannot be told whose pages these are */
-	if (known && (ret || *changed) && fdtab_get(fd) != known) {
+	if (known && (ret || store_pfn(va) != (*entries & PAGEMAP_PFN)) && fdtab_get(fd) != known) {
 		pin_replace(va, PIN_PAGE_SIZE, NULL);
-		*entries = read;
-		*changed = 0;
+		served = false;
 		ret = 0;
 	}
 	lock_leave(saved);
+	if (served && !ret)
+		*changed = answer_fill(fd, va, entries, n, pos);
 	return ret;
 }
 

@@ -2,13 +2,14 @@
 /* Memory that the program gives back, moves, or maps over: the pins go with it. */
 #include "base/event.h"
 #include "base/lock.h"
-#include "base/log.h"
 #include "base/sys.h"
 #include "pin/pin.h"
 #include "door/memory.h"
 #include "pin/maps.h"
 #include "door/observe.h"
 #include "pin/deferred.h"
+#include "pin/follow.h"
+#include "pin/mark.h"
 
 /* The kernel rounds lengths up. What stays of a page keeps the page. */
 static uint64_t page_up(uint64_t len)
@@ -16,44 +17,11 @@ static uint64_t page_up(uint64_t len)
 	return (len + PIN_PAGE_SIZE - 1) & ~(PIN_PAGE_SIZE - 1);
 }
 
-/* Moves the pins of shared memory to other mappings of it, where there are any. */
-static void keep_aliases(uint64_t va, uint64_t to, struct maps_leaving *leaving)
-{
-	while (va < to) {
-		uint64_t len = to - va, alias;
-		int ret = 0;
-
-		if (maps_find_alias(va, &len, leaving, &alias))
-			ret = pin_copy(va, len, alias);
-		if (ret) {
-			event_failure("cannot keep memory pinned for its other mapping", alias,
-				      ret);
-			log_error("cannot keep memory at 0x%lx pinned for its other mapping at "
-				  "0x%lx (%e)",
-				  va, alias, ret);
-		}
-		va += len;
-	}
-}
-
-static void leave(uint64_t addr, uint64_t len)
-{
-	uint64_t start = page_up(addr), end = page_up(addr + len);
-	struct maps_leaving leaving = {.from = start, .to = end, .last = UINT64_MAX};
-	struct pin pin;
-
-	for (uint64_t at = start; at < end && store_next(at, &pin) && pin.va < end;
-	     at = pin.va + pin.len)
-		if (pin.shared)
-			keep_aliases(pin.va > start ? pin.va : start,
-				     pin.va + pin.len < end ? pin.va + pin.len : end, &leaving);
-}
-
 void memory_leaving(uintptr_t addr, size_t len)
 {
 	struct lock_saved saved = lock_enter();
 
-	leave(addr, len);
+	follow_unmapping(page_up(addr), page_up(addr + len) - page_up(addr));
 	lock_leave(saved);
 }
 
@@ -65,6 +33,8 @@ void memory_left(uintptr_t addr, size_t len)
 
 	pin_release(start, end - start, maps_stand);
 	deferred_forget(start, end - start);
+	if (mark_is_due(0))
+		mark();
 	lock_leave(saved);
 	observe_released(addr, len, begin);
 }
@@ -72,7 +42,7 @@ void memory_left(uintptr_t addr, size_t len)
 size_t memory_detaching(uintptr_t addr)
 {
 	struct lock_saved saved = lock_enter();
-	size_t len = maps_each_attached(addr, leave);
+	size_t len = maps_each_attached(addr, follow_unmapping);
 
 	lock_leave(saved);
 	return len;
@@ -93,8 +63,45 @@ void memory_detached(uintptr_t addr, size_t len)
 	lock_leave(saved);
 }
 
-/* Releases what is pinned in the range and is of shared memory, or is not. */
-static void release_only(uint64_t va, uint64_t len, bool shared, pin_stands *stands)
+void memory_discarding(uintptr_t addr, size_t len)
+{
+	struct lock_saved saved = lock_enter();
+
+	follow_leaving(addr, page_up(len));
+	lock_leave(saved);
+}
+
+void memory_discarded(uintptr_t addr, size_t len)
+{
+	uint64_t begin = event_start();
+	struct lock_saved saved = lock_enter();
+
+	follow_discarded(addr, page_up(len));
+	lock_leave(saved);
+	observe_released(addr, len, begin);
+}
+
+void memory_moving(uintptr_t from, size_t len)
+{
+	memory_discarding(from, len);
+}
+
+void memory_moved(uintptr_t from, uintptr_t to, size_t len)
+{
+	uint64_t begin = event_start();
+	struct lock_saved saved;
+
+	if (from == to)
+		return;
+	saved = lock_enter();
+	follow_moved(from, to, page_up(len));
+	deferred_moved(from, to, page_up(len));
+	lock_leave(saved);
+	observe_released(from, len, begin);
+}
+
+/* Private copies of a file's pages outlive a hole in the file. */
+static void punched(uint64_t va, uint64_t len)
 {
 	uint64_t end = va + len;
 	struct pin pin;
@@ -104,60 +111,17 @@ static void release_only(uint64_t va, uint64_t len, bool shared, pin_stands *sta
 		uint64_t from = pin.va > va ? pin.va : va;
 		uint64_t to = pin.va + pin.len < end ? pin.va + pin.len : end;
 
-		if (pin.shared == shared)
-			pin_release(from, to - from, stands);
+		if (pin.shared)
+			pin_release(from, to - from, maps_stand);
 	}
 }
 
-void memory_discarded(uintptr_t addr, size_t len, bool at_once)
-{
-	uint64_t begin = event_start();
-	struct lock_saved saved = lock_enter();
-
-	release_only(addr, page_up(len), false, at_once ? maps_stand : NULL);
-	lock_leave(saved);
-	observe_released(addr, len, begin);
-}
-
-static void cannot_move(uint64_t to, int error)
-{
-	event_failure("cannot keep memory pinned that mremap() moved", to, error);
-	log_error("cannot keep memory pinned that mremap() moved to 0x%lx (%e)", to, error);
-}
-
-struct memory_move memory_moving(uintptr_t from, size_t len)
+void memory_removing(uintptr_t addr, size_t len)
 {
 	struct lock_saved saved = lock_enter();
-	struct memory_move move = {.held = NULL};
 
-	move.error = pin_hold(from, page_up(len), &move.held);
+	maps_each_alias(addr, page_up(len), follow_leaving);
 	lock_leave(saved);
-	return move;
-}
-
-void memory_moved(struct memory_move move, uintptr_t from, uintptr_t to, size_t len)
-{
-	uint64_t begin = event_start();
-	struct lock_saved saved = lock_enter();
-
-	if (from != to) {
-		int ret = pin_place(move.held, from, to);
-
-		if (ret || move.error)
-			cannot_move(to, ret ? ret : move.error);
-		pin_release(from, page_up(len), maps_stand);
-		deferred_moved(from, to, page_up(len));
-	}
-	pin_let_go(move.held);
-	lock_leave(saved);
-	if (from != to)
-		observe_released(from, len, begin);
-}
-
-/* Private copies of a file's pages outlive a hole in the file. */
-static void punched(uint64_t va, uint64_t len)
-{
-	release_only(va, len, true, maps_stand);
 }
 
 void memory_removed(uintptr_t addr, size_t len)
@@ -183,6 +147,11 @@ static void cut_out(int fd, uint64_t start, uint64_t end, void (*what)(uint64_t 
 	lock_leave(saved);
 }
 
+void memory_punching(int fd, off_t offset, off_t len)
+{
+	cut_out(fd, (uint64_t)offset, (uint64_t)(offset + len), follow_leaving);
+}
+
 void memory_punched(int fd, off_t offset, off_t len)
 {
 	cut_out(fd, (uint64_t)offset, (uint64_t)(offset + len), punched);
@@ -192,7 +161,10 @@ bool memory_truncating(int fd, off_t len)
 {
 	struct stat st;
 
-	return store_count() && !sys_fstat(fd, &st) && st.st_size > len;
+	if (!store_count() || sys_fstat(fd, &st) || st.st_size <= len)
+		return false;
+	cut_out(fd, (uint64_t)len, INT64_MAX, follow_leaving);
+	return true;
 }
 
 static void cut_off(uint64_t va, uint64_t len)
@@ -203,4 +175,16 @@ static void cut_off(uint64_t va, uint64_t len)
 void memory_truncated(int fd, off_t len)
 {
 	cut_out(fd, (uint64_t)len, INT64_MAX, cut_off);
+}
+
+/* Which pages these were cannot be told any more. */
+static void lost(uint64_t va, uint64_t len)
+{
+	if (store_any(va, len) && !pin_evict(va, len))
+		mark();
+}
+
+void memory_emptied(int fd)
+{
+	cut_out(fd, 0, INT64_MAX, lost);
 }

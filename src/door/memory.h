@@ -38,19 +38,26 @@ size_t memory_detaching(uintptr_t addr);
 void memory_detached(uintptr_t addr, size_t len);
 
 /*
- * madvise() threw the contents of private pages away, at_once or some time;
- * shared ones come back the same.
+ * Around an madvise() that throws the contents of private pages away; shared ones
+ * come back the same. What MADV_FREE gives back stays pinned: it is the program's
+ * until the kernel takes it.
  */
-void memory_discarded(uintptr_t addr, size_t len, bool at_once);
+void memory_discarding(uintptr_t addr, size_t len);
+void memory_discarded(uintptr_t addr, size_t len);
 
-/* madvise() cut the pages out of the file that is mapped there. */
+/* Around an madvise() that cuts the pages out of the file that is mapped there. */
+void memory_removing(uintptr_t addr, size_t len);
 void memory_removed(uintptr_t addr, size_t len);
 
-/* [offset, offset + len) was cut out of the file under fd. Costs little while nothing is pinned. */
+/*
+ * Around a call that cuts [offset, offset + len) out of the file under fd. They cost
+ * little while nothing is pinned.
+ */
+void memory_punching(int fd, off_t offset, off_t len);
 void memory_punched(int fd, off_t offset, off_t len);
 
 /*
- * True when the file under fd, which is to end at len, has been longer: drivers
+ * Before the file under fd is to end at len. True when it has been longer: drivers
  * make a file for each hugepage, one after the other, and let it grow.
  */
 bool memory_truncating(int fd, off_t len);
@@ -58,15 +65,14 @@ bool memory_truncating(int fd, off_t len);
 /* The file under fd ends at len now: the private copies of what was behind are gone, too. */
 void memory_truncated(int fd, off_t len);
 
+/* open() emptied the file, with nothing said before. */
+void memory_emptied(int fd);
+
 /*
  * Around mremap(), which may move the pages of [from, from + len) to to. to is
  * from when it did not.
  */
-struct memory_move {
-	struct pin_held *held;
-	int error;
-};
-struct memory_move memory_moving(uintptr_t from, size_t len);
-void memory_moved(struct memory_move move, uintptr_t from, uintptr_t to, size_t len);
+void memory_moving(uintptr_t from, size_t len);
+void memory_moved(uintptr_t from, uintptr_t to, size_t len);
 
 #endif

@@ -16,7 +16,7 @@
 #ifndef IOMMUFD_FAMILY_H
 #define IOMMUFD_FAMILY_H
 
-#define FAMILY_LAST  32767 /* the highest number */
+#define FAMILY_LAST  16383 /* the highest number */
 #define FAMILY_LOCKS 65536 /* more than any family has; they begin at CDEV_LOCKS */
 
 /* The iommufd is another one now, or none. */

@@ -223,7 +223,7 @@ int ioas_identity(uint64_t *identity)
 {
 	static char page[4096] __attribute__((aligned(4096)));
 	uint64_t len = sizeof(page);
-	int ret = ioas_map((uintptr_t)page, len, IDENTITY_IOVA, false);
+	int ret = ioas_map((uintptr_t)page, len, IDENTITY_IOVA);
 
 	if (ret && ret != -EEXIST)
 		return ret;
@@ -313,16 +313,11 @@ bool ioas_has_get_pa(void)
 	return sys_ioctl(iommufd.fd.fd, IOMMU_IOAS_NOIOMMU_GET_PA, &query) != -ENOTTY;
 }
 
-static uint32_t map_flags(bool writable)
-{
-	return IOMMU_IOAS_MAP_READABLE | (writable ? IOMMU_IOAS_MAP_WRITEABLE : 0);
-}
-
-int ioas_map(uint64_t va, uint64_t len, uint64_t iova, bool writable)
+int ioas_map(uint64_t va, uint64_t len, uint64_t iova)
 {
 	struct iommu_ioas_map map = {
 		.size = sizeof(map),
-		.flags = map_flags(writable) | IOMMU_IOAS_MAP_FIXED_IOVA,
+		.flags = IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_FIXED_IOVA,
 		.ioas_id = iommufd.ioas,
 		.user_va = va,
 		.length = len,
@@ -349,15 +344,15 @@ static int copy(uint64_t from, uint64_t len, uint64_t *to, uint32_t flags)
 	return ret;
 }
 
-int ioas_copy(uint64_t from, uint64_t len, uint64_t to, bool writable)
+int ioas_copy(uint64_t from, uint64_t len, uint64_t to)
 {
-	return copy(from, len, &to, map_flags(writable) | IOMMU_IOAS_MAP_FIXED_IOVA);
+	return copy(from, len, &to, IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_FIXED_IOVA);
 }
 
-int ioas_copy_anywhere(uint64_t from, uint64_t len, uint64_t *to, bool writable)
+int ioas_copy_anywhere(uint64_t from, uint64_t len, uint64_t *to)
 {
 	*to = 0;
-	return copy(from, len, to, map_flags(writable));
+	return copy(from, len, to, IOMMU_IOAS_MAP_READABLE);
 }
 
 int ioas_unmap(uint64_t iova, uint64_t len)

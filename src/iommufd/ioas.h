@@ -71,14 +71,18 @@ int ioas_attach(int fd, const unsigned char *token);
 /* True when the kernel knows IOMMU_IOAS_NOIOMMU_GET_PA. Needs ioas_open(). */
 bool ioas_has_get_pa(void);
 
-/* Pins [va, va + len) under iova. -EEXIST: something is mapped there already. */
-int ioas_map(uint64_t va, uint64_t len, uint64_t iova, bool writable);
+/*
+ * Pins [va, va + len) under iova, for reading: without an IOMMU it means nothing
+ * to a device, and the page is not written to for it. -EEXIST: something is
+ * mapped there already.
+ */
+int ioas_map(uint64_t va, uint64_t len, uint64_t iova);
 
 /* Maps what is under from once more, without unpinning it in between. */
-int ioas_copy(uint64_t from, uint64_t len, uint64_t to, bool writable);
+int ioas_copy(uint64_t from, uint64_t len, uint64_t to);
 
 /* As ioas_copy(), at an IOVA that the kernel chooses. */
-int ioas_copy_anywhere(uint64_t from, uint64_t len, uint64_t *to, bool writable);
+int ioas_copy_anywhere(uint64_t from, uint64_t len, uint64_t *to);
 
 /* Undoes all maps within [iova, iova + len). A map may not reach out of it. */
 int ioas_unmap(uint64_t iova, uint64_t len);

@@ -58,11 +58,26 @@ static unsigned int page_shift(uint64_t va, uint64_t entry)
 	return size == UINT64_C(1) << PIN_PMD_SHIFT ? PIN_PMD_SHIFT : PIN_PAGE_SHIFT;
 }
 
+/* Pins of memory that is gone count against the limit, too. Costly: not at each failure. */
+static bool make_room(void)
+{
+	static unsigned int failures;
+
+	if (pin_release_ahead())
+		return true;
+	failures++;
+	return !(failures & (failures - 1)) && sweep_all();
+}
+
 /* Once more, if the first attempt shows that the iommufd was closed behind the library's back. */
 static int pin_now(uint64_t va, uint64_t len, unsigned int shift, bool shared)
 {
 	int ret = pin_add(va, len, shift, shared);
 
+	if (ret == -ENOMEM && make_room()) {
+		pin_release(va, len, NULL);
+		ret = pin_add(va, len, shift, shared);
+	}
 	if (!ret || ioas_check())
 		return ret;
 	ret = lend_page_table();
@@ -76,9 +91,10 @@ static int pin_huge(uint64_t va, unsigned int shift, bool shared)
 	int ret;
 
 	va &= ~(size - 1);
-	/* What was pinned of smaller pages there is no longer mapped. */
-	pin_release(va, size, NULL);
-	ret = pin_now(va, size, shift, shared);
+	/* What was pinned of smaller pages there is elsewhere, or gone. */
+	ret = pin_evict(va, size);
+	if (!ret)
+		ret = pin_now(va, size, shift, shared);
 	return ret ? give_up(va, ret) : 0;
 }
 
@@ -98,23 +114,82 @@ static int pin_small(uint64_t va, size_t n, bool shared)
 	return ret;
 }
 
-/*
- * True when va is pinned and still the page that it was. A stale pin is
- * dropped. The entry can be stale, too: it was read before the lock was had.
- */
+/* True when the page that is pinned for va is the one that entry names. */
 static bool is_pinned(uint64_t va, uint64_t entry)
 {
-	uint64_t pfn = store_pfn(va);
-	uint64_t now = entry & PAGEMAP_PFN;
+	return entry & PAGEMAP_PRESENT && !PAGEMAP_HIDDEN(entry) &&
+	       (entry & PAGEMAP_PFN) == store_pfn(va);
+}
 
-	if (!pfn)
-		return false;
-	if (PAGEMAP_HIDDEN(entry) && pin_probe(va, &now))
-		return false;
-	if (now == pfn)
-		return true;
-	pin_replace(va & ~(PIN_PAGE_SIZE - 1), PIN_PAGE_SIZE, maps_stand);
-	return store_pfn(va);
+/*
+ * Looks at n pinned pages again of which the entries do not tell that they are
+ * where they were, 512 at most: the entries can be stale, too, read before the lock
+ * was had. Those that are not become strays. Returns how many were looked at.
+ */
+static int check_pinned(uint64_t va, size_t n)
+{
+	static uint64_t now[512];
+	size_t first;
+
+	if (!maps_entries(proc_pagemap(), va, now, n))
+		for (size_t i = 0; i < n; i++)
+			now[i] = PAGEMAP_PRESENT;
+	maps_wait(proc_pagemap(), va, now, n);
+	maps_tell(va, now, n, true);
+	for (size_t i = 0; i < n; i++) {
+		int ret;
+
+		for (first = i; i < n && !is_pinned(va + (i << PIN_PAGE_SHIFT), now[i]); i++)
+			;
+		ret = i == first ? 0
+				 : pin_evict(va + (first << PIN_PAGE_SHIFT),
+					     (i - first) << PIN_PAGE_SHIFT);
+		if (ret)
+			return ret;
+	}
+	return (int)n;
+}
+
+/* Leading pages that are pinned, and whose entries do not say so. */
+static size_t in_doubt(uint64_t va, const uint64_t *entries, size_t n)
+{
+	size_t i = 0;
+
+	for (; i < n && i < 512 && entries[i] & PAGEMAP_PRESENT; i++, va += PIN_PAGE_SIZE)
+		if (!store_pfn(va) || is_pinned(va, entries[i]))
+			break;
+	return i;
+}
+
+/* How many of the n pages from va on one pin can have: present, small, of one kind, new. */
+static size_t alike(uint64_t va, const uint64_t *entries, size_t n, uint64_t shared)
+{
+	size_t i = 1;
+
+	if (entries[0] & PAGEMAP_FILE && shared >> PIN_PAGE_SHIFT < n)
+		n = shared ? shared >> PIN_PAGE_SHIFT : 1;
+	for (; i < n && entries[i] & PAGEMAP_PRESENT; i++)
+		if ((entries[i] ^ entries[0]) & PAGEMAP_FILE ||
+		    store_pfn(va + (i << PIN_PAGE_SHIFT)) ||
+		    page_shift(va + (i << PIN_PAGE_SHIFT), entries[i]) != PIN_PAGE_SHIFT)
+			break;
+	return i;
+}
+
+/* Pins n pages from va on, or as many as one pin can have; *run of them. */
+static int pin_first(uint64_t va, const uint64_t *entries, size_t n, size_t *run)
+{
+	/* Of a private mapping of a file the pin is on a copy that nobody else has. */
+	uint64_t shared = entries[0] & PAGEMAP_FILE ? maps_shared_length(va) : 0;
+	unsigned int shift = page_shift(va, entries[0]);
+	uint64_t size = UINT64_C(1) << shift;
+
+	if (shift != PIN_PAGE_SHIFT) {
+		*run = (size - (va & (size - 1))) >> PIN_PAGE_SHIFT;
+		return pin_huge(va, shift, shared);
+	}
+	*run = alike(va, entries, n, shared);
+	return pin_small(va, *run, shared);
 }
 
 /*
@@ -123,69 +198,30 @@ static bool is_pinned(uint64_t va, uint64_t entry)
  */
 static int pin_pages(uint64_t va, const uint64_t *entries, size_t n)
 {
-	size_t i = 0;
+	size_t checked = 0, run;
 
-	while (i < n) {
+	for (size_t i = 0; i < n; i += run) {
 		uint64_t at = va + (i << PIN_PAGE_SHIFT);
-		uint64_t shared = 0;
-		unsigned int shift;
-		size_t run;
 		int ret;
 
-		if (!(entries[i] & PAGEMAP_PRESENT) || is_pinned(at, entries[i])) {
-			i++;
+		run = 1;
+		if (!(entries[i] & PAGEMAP_PRESENT))
 			continue;
+		if (i >= checked) {
+			ret = (int)in_doubt(at, entries + i, n - i);
+			if (ret)
+				ret = check_pinned(at, (size_t)ret);
+			if (ret < 0)
+				return give_up(at, ret);
+			checked = i + (size_t)ret;
 		}
-		/* Of a private mapping of a file the pin is on a copy that nobody else has. */
-		if (entries[i] & PAGEMAP_FILE)
-			shared = maps_shared_length(at);
-		shift = page_shift(at, entries[i]);
-		if (shift != PIN_PAGE_SHIFT) {
-			ret = pin_huge(at, shift, shared);
-			run = ((UINT64_C(1) << shift) - (at & ((UINT64_C(1) << shift) - 1))) >>
-			      PIN_PAGE_SHIFT;
-		} else {
-			for (run = 1; i + run < n && entries[i + run] & PAGEMAP_PRESENT; run++)
-				if ((entries[i + run] & PAGEMAP_FILE) !=
-					    (entries[i] & PAGEMAP_FILE) ||
-				    (entries[i] & PAGEMAP_FILE &&
-				     run >= shared >> PIN_PAGE_SHIFT) ||
-				    is_pinned(at + (run << PIN_PAGE_SHIFT), entries[i + run]) ||
-				    page_shift(at + (run << PIN_PAGE_SHIFT), entries[i + run]) !=
-					    PIN_PAGE_SHIFT)
-					break;
-			ret = pin_small(at, run, shared);
-		}
+		if (store_asked(at))
+			continue;
+		ret = pin_first(at, entries + i, n - i, &run);
 		if (ret)
 			return ret;
-		i += run;
 	}
 	return 0;
-}
-
-/*
- * Puts the frames of the pinned pages into the entries that were read at pos.
- * Returns how many it had to change.
- */
-static size_t fill(int fd, uint64_t va, uint64_t *entries, size_t n, off_t pos)
-{
-	size_t changed = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		uint64_t pfn = store_pfn(va + (i << PIN_PAGE_SHIFT));
-		uint64_t again;
-
-		if (!(entries[i] & PAGEMAP_PRESENT) || !pfn || (entries[i] & PAGEMAP_PFN) == pfn)
-			continue;
-		/* Pinning copied the page: its flags are those of the copy. */
-		if (sys_pread(fd, &again, sizeof(again), pos + (off_t)(i * sizeof(again))) ==
-			    (ssize_t)sizeof(again) &&
-		    again & PAGEMAP_PRESENT)
-			entries[i] = again;
-		entries[i] = (entries[i] & ~PAGEMAP_PFN) | pfn;
-		changed++;
-	}
-	return changed;
 }
 
 /* Whatever keeps the page from being pinned, its address was told and has to hold. */
@@ -218,11 +254,89 @@ int answer_settle(void)
 	return moved == process_generation() ? -EFAULT : 0;
 }
 
-/* Pins what is not yet pinned, and puts the frames into the entries. */
-int answer_pin(int fd, uint64_t va, uint64_t *entries, size_t n, off_t pos, size_t *changed)
-{
-	int ret = lend_page_table();
+/*
+ * A driver that looks up page after page is ahead of its own pins: as many pages
+ * are pinned for it as it asked for one after the other, up to a number. They count
+ * as asked for when they are, and make room for others until then.
+ */
+#define AHEAD_MOST 512
 
+static struct {
+	uint64_t next; /* behind the last page that was asked for */
+	size_t asked;
+	unsigned int others; /* lookups since then that did not go on */
+} sequence;
+
+/* After so many, nobody is taken to ask for the rest. */
+#define AHEAD_OTHERS 64
+
+/* Leading pages that can be pinned and are none the worse for it: none would be copied. */
+static size_t can_be_ahead(uint64_t va, const uint64_t *entries, size_t n, uint64_t shared)
+{
+	size_t i = 0;
+
+	for (; i < n && entries[i] & PAGEMAP_PRESENT && !store_pfn(va); i++, va += PIN_PAGE_SIZE)
+		if (entries[i] & PAGEMAP_FILE ? !shared : !(entries[i] & PAGEMAP_EXCLUSIVE))
+			break;
+	return i;
+}
+
+static void pin_ahead(uint64_t va, size_t n)
+{
+	static uint64_t entries[AHEAD_MOST];
+	uint64_t left = maps_length(va) >> PIN_PAGE_SHIFT, shared;
+
+	/* Of another sequence: this one has asked for all of its own. */
+	pin_release_ahead();
+	if (n > left)
+		n = left;
+	if (n > AHEAD_MOST)
+		n = AHEAD_MOST;
+	if (!n || !maps_entries(proc_pagemap(), va, entries, n))
+		return;
+	shared = maps_shared_length(va);
+	n = can_be_ahead(va, entries, n, shared);
+	if (!n || page_shift(va, entries[0]) != PIN_PAGE_SHIFT)
+		return;
+	if (pin_add(va, n << PIN_PAGE_SHIFT, PIN_PAGE_SHIFT, shared))
+		pin_release(va, n << PIN_PAGE_SHIFT, NULL);
+	else
+		store_set_ahead(va, n);
+}
+
+/* n pages from va on were looked up and are pinned. */
+static void follow_sequence(uint64_t va, size_t n)
+{
+	bool goes_on = va == sequence.next;
+
+	sequence.others = goes_on ? 0 : sequence.others + 1;
+	sequence.asked = goes_on ? sequence.asked + n : n;
+	sequence.next = va + (n << PIN_PAGE_SHIFT);
+	if (sequence.others % AHEAD_OTHERS == AHEAD_OTHERS - 1)
+		pin_release_ahead();
+}
+
+/* True when that is all there is to do: they were pinned ahead. */
+static bool were_ahead(uint64_t va, const uint64_t *entries, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!is_pinned(va + (i << PIN_PAGE_SHIFT), entries[i]))
+			return false;
+	for (size_t i = 0; i < n; i++)
+		store_asked(va + (i << PIN_PAGE_SHIFT));
+	follow_sequence(va, n);
+	sweep(n);
+	return true;
+}
+
+/* Pins what is not yet pinned. */
+int answer_pin(uint64_t va, const uint64_t *entries, size_t n)
+{
+	int ret;
+
+	if (were_ahead(va, entries, n))
+		return 0;
+	ret = lend_page_table();
 	if (ret == -EBUSY) {
 		ret = deferred_add(va, entries, n);
 		return ret ? give_up(va, ret) : 0;
@@ -232,25 +346,51 @@ int answer_pin(int fd, uint64_t va, uint64_t *entries, size_t n, off_t pos, size
 	answer_settle();
 	sweep(n);
 	ret = pin_pages(va, entries, n);
-	*changed = fill(fd, va, entries, n, pos);
-	return ret;
+	if (ret)
+		return ret;
+	follow_sequence(va, n);
+	if (sequence.asked > n && store_pfn(va) && !store_pfn(sequence.next))
+		pin_ahead(sequence.next, sequence.asked);
+	return 0;
 }
 
 /* The same, but for those in front that are already what they have to be. */
-int answer_entries(int fd, uint64_t va, uint64_t *entries, size_t n, off_t pos, size_t *changed)
+int answer_entries(uint64_t va, const uint64_t *entries, size_t n)
 {
-	size_t start;
+	size_t start = store_current(va, entries, n);
 
-	maps_wait(fd, va, entries, n);
-	start = store_current(va, entries, n);
-	if (start == n)
-		return 0;
-	return answer_pin(fd, va + (start << PIN_PAGE_SHIFT), entries + start, n - start,
-			  pos + (off_t)(start * sizeof(*entries)), changed);
+	return start == n ? 0
+			  : answer_pin(va + (start << PIN_PAGE_SHIFT), entries + start, n - start);
+}
+
+/* Pinning copied the page: its flags are those of the copy. */
+static uint64_t copy_of(int fd, uint64_t entry, uint64_t pfn, off_t pos)
+{
+	uint64_t again;
+
+	if (sys_pread(fd, &again, sizeof(again), pos) == (ssize_t)sizeof(again) &&
+	    again & PAGEMAP_PRESENT)
+		entry = again;
+	return (entry & ~PAGEMAP_PFN) | pfn;
+}
+
+size_t answer_fill(int fd, uint64_t va, uint64_t *entries, size_t n, off_t pos)
+{
+	size_t changed = 0;
+
+	for (size_t i = 0; i < n; i++, pos += (off_t)sizeof(*entries), va += PIN_PAGE_SIZE) {
+		uint64_t pfn = store_pfn(va);
+
+		if (entries[i] & PAGEMAP_PRESENT && pfn && (entries[i] & PAGEMAP_PFN) != pfn) {
+			entries[i] = copy_of(fd, entries[i], pfn, pos);
+			changed++;
+		}
+	}
+	return changed;
 }
 
 bool answer_is_first(uint64_t va, uint64_t entry)
 {
-	return entry & PAGEMAP_PRESENT && !PAGEMAP_HIDDEN(entry) && !store_pfn(va) &&
-	       ioas_has_table();
+	return entry & PAGEMAP_PRESENT && !PAGEMAP_HIDDEN(entry) && ioas_has_table() &&
+	       (!store_pfn(va) || is_pinned(va, entry));
 }

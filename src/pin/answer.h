@@ -14,13 +14,19 @@
 bool answer_is_first(uint64_t va, uint64_t entry);
 
 /*
- * Pins the pages of the n entries that were read at pos of fd, and puts their
- * frames into the entries, of which *changed differ then. answer_entries() is
- * for entries of which some can be what they have to be already. 0, or the
- * negative errno of the lookup. -EAGAIN: to be called again after idle_survey().
+ * Pins the pages of the n entries that were read for va. answer_entries() is for
+ * entries of which some can be what they have to be already. 0, or the negative
+ * errno of the lookup. -EAGAIN: to be called again after idle_survey().
  */
-int answer_pin(int fd, uint64_t va, uint64_t *entries, size_t n, off_t pos, size_t *changed);
-int answer_entries(int fd, uint64_t va, uint64_t *entries, size_t n, off_t pos, size_t *changed);
+int answer_pin(uint64_t va, const uint64_t *entries, size_t n);
+int answer_entries(uint64_t va, const uint64_t *entries, size_t n);
+
+/*
+ * Puts the frames of pinned pages into the entries that were read at pos of fd.
+ * Returns how many it had to change. Needs no lock, and must not have it: a
+ * program can watch its memory.
+ */
+size_t answer_fill(int fd, uint64_t va, uint64_t *entries, size_t n, off_t pos);
 
 /*
  * Pins what was looked up while there was no page table, now that there is

@@ -7,14 +7,21 @@
 #include "base/proc.h"
 #include "base/sys.h"
 #include "pin/pin.h"
+#include "uapi/pagemap.h"
 #include "uapi/procmap.h"
 
-static bool query(uint64_t va, uint64_t flags, struct procmap_query *vma)
+/* -ENOENT: there is no such mapping; other errors: it cannot be told. */
+static int ask(uint64_t va, uint64_t flags, struct procmap_query *vma)
 {
 	int fd = proc_maps();
 
 	*vma = (struct procmap_query){.size = sizeof(*vma), .query_flags = flags, .query_addr = va};
-	return fd >= 0 && !sys_ioctl(fd, PROCMAP_QUERY, vma);
+	return fd < 0 ? fd : sys_ioctl(fd, PROCMAP_QUERY, vma);
+}
+
+static bool query(uint64_t va, uint64_t flags, struct procmap_query *vma)
+{
+	return !ask(va, flags, vma);
 }
 
 static bool next_file_mapping(uint64_t va, struct procmap_query *vma)
@@ -75,42 +82,53 @@ static void cut(uint64_t *len, uint64_t limit)
 		*len = limit;
 }
 
-struct place {
-	size_t i;    /* among those that are kept */
-	uint64_t at; /* the address behind them */
-};
+static bool next_private_view(uint64_t va, struct procmap_query *vma)
+{
+	while (next_file_mapping(va, vma)) {
+		if (!(vma->vma_flags & PROCMAP_QUERY_VMA_SHARED))
+			return true;
+		va = vma->vma_end;
+	}
+	return false;
+}
 
 /*
- * The next shared mapping, from the place on, outside of what leaves. What was
- * asked for one page is kept for the next, up to a number.
+ * The next mapping of a file outside of what leaves. What was asked for one page
+ * is kept for the next, up to a number; of views nothing is.
  */
-static const struct procmap_query *next_staying(struct place *place, struct maps_leaving *leaving)
+static const struct procmap_query *next_staying(struct maps_search *search,
+						struct maps_leaving *leaving)
 {
 	static struct procmap_query kept[MAPS_KEPT], other;
 	struct procmap_query *vma = &other;
 
-	if (place->i < MAPS_KEPT)
-		vma = &kept[place->i++];
-	if (vma == &other || place->i > leaving->kept) {
-		if (place->at >= leaving->last)
+	if (search->private) {
+		if (!next_private_view(search->at, vma))
 			return NULL;
-		if (!next_shared_mapping(place->at, vma)) {
-			leaving->last = place->at;
-			return NULL;
+	} else {
+		if (search->i < MAPS_KEPT)
+			vma = &kept[search->i++];
+		if (vma == &other || search->i > leaving->kept) {
+			if (search->at >= leaving->last)
+				return NULL;
+			if (!next_shared_mapping(search->at, vma)) {
+				leaving->last = search->at;
+				return NULL;
+			}
+			leaving->kept = search->i;
 		}
-		leaving->kept = place->i;
 	}
-	place->at = vma->vma_end;
-	if (place->at >= leaving->from && place->at < leaving->to)
-		place->at = leaving->to;
+	search->at = vma->vma_end;
+	if (search->at >= leaving->from && search->at < leaving->to)
+		search->at = leaving->to;
 	return vma;
 }
 
-bool maps_find_alias(uint64_t va, uint64_t *len, struct maps_leaving *leaving, uint64_t *alias)
+bool maps_next_alias(uint64_t va, uint64_t *len, struct maps_leaving *leaving,
+		     struct maps_search *search, uint64_t *alias)
 {
 	uint64_t from = leaving->from, to = leaving->to;
 	const struct procmap_query *vma;
-	struct place place = {.at = 0};
 	struct procmap_query self;
 	uint64_t offset;
 
@@ -118,7 +136,7 @@ bool maps_find_alias(uint64_t va, uint64_t *len, struct maps_leaving *leaving, u
 		return false;
 	cut(len, self.vma_end - va);
 	offset = self.vma_offset + (va - self.vma_start);
-	while ((vma = next_staying(&place, leaving))) {
+	while ((vma = next_staying(search, leaving))) {
 		uint64_t end = vma->vma_offset + (vma->vma_end - vma->vma_start);
 
 		if (vma->inode != self.inode || vma->dev_major != self.dev_major ||
@@ -216,6 +234,133 @@ void maps_wait(int fd, uint64_t va, uint64_t *entries, size_t n)
 		}
 }
 
+/* What of a page's entry is not told, and can be. */
+static bool is_untold(uint64_t va, uint64_t entry, bool any)
+{
+	if (!(entry & PAGEMAP_PRESENT) || !PAGEMAP_HIDDEN(entry))
+		return false;
+	if (any)
+		return true;
+	return entry & PAGEMAP_FILE ? maps_shared_length(va) : entry & PAGEMAP_EXCLUSIVE;
+}
+
+/* What no device can be given (-EFAULT) is not pinned either. */
+static bool tell(uint64_t va, uint64_t *entries, size_t n)
+{
+	int ret = pin_probe(va, entries, n);
+	bool told = !ret || ret == -EFAULT;
+
+	/* It can be one of them, or too many at once. */
+	if (n == 1 || (ret != -EFAULT && ret != -ENOMEM))
+		return told;
+	told = true;
+	for (size_t i = 0; i < n; i++)
+		told &= tell(va + (i << PIN_PAGE_SHIFT), entries + i, 1);
+	return told;
+}
+
+bool maps_tell(uint64_t va, uint64_t *entries, size_t n, bool any)
+{
+	bool told = true;
+
+	for (size_t i = 0, run; i < n; i += run ? run : 1) {
+		uint64_t at = va + (i << PIN_PAGE_SHIFT);
+
+		for (run = 0; i + run < n; run++)
+			if (!is_untold(at + (run << PIN_PAGE_SHIFT), entries[i + run], any))
+				break;
+		if (run)
+			told &= tell(at, entries + i, run);
+	}
+	return told;
+}
+
+/* Of one mapping, the pages in [va, end). */
+static bool walk_present(uint64_t va, uint64_t end, uint64_t size, maps_see *see)
+{
+	static uint64_t entries[512];
+	int fd = proc_pagemap();
+
+	while (va < end) {
+		size_t n = size > PIN_PAGE_SIZE ? 1 : (end - va) >> PIN_PAGE_SHIFT;
+
+		if (n > 512)
+			n = 512;
+		if (!maps_entries(fd, va, entries, n))
+			return false;
+		maps_wait(fd, va, entries, n);
+		if (!maps_tell(va, entries, n, false))
+			return false;
+		if (!see(va, entries, n, size))
+			return false;
+		va += n * size;
+	}
+	return true;
+}
+
+static bool walk_mapping(const struct procmap_query *vma, maps_see *see)
+{
+	static struct page_region regions[64];
+	struct pm_scan_arg scan = {
+		.size = sizeof(scan),
+		.end = vma->vma_end,
+		.walk_end = vma->vma_start,
+		.vec = (uintptr_t)regions,
+		.vec_len = 64,
+		/* One that is being moved is not present. */
+		.category_anyof_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
+		.return_mask = PAGE_IS_PRESENT,
+	};
+	int n;
+
+	while (scan.walk_end < scan.end) {
+		scan.start = scan.walk_end;
+		n = sys_ioctl(proc_pagemap(), PAGEMAP_SCAN, &scan);
+		if (n < 0 || scan.walk_end <= scan.start)
+			return false;
+		for (int i = 0; i < n; i++)
+			if (!walk_present(regions[i].start, regions[i].end, vma->vma_page_size,
+					  see))
+				return false;
+	}
+	return true;
+}
+
+/*
+ * The mappings, as a number that differs when one came, went or changed its size:
+ * a thread can have moved pages from where they were not yet looked for to where
+ * they were no longer.
+ */
+static uint64_t sum_of(uint64_t sum, const struct procmap_query *vma)
+{
+	sum = (sum ^ vma->vma_start) * UINT64_C(0x9e3779b97f4a7c15);
+	sum ^= sum >> 29;
+	return (sum ^ vma->vma_end) * UINT64_C(0x9e3779b97f4a7c15);
+}
+
+static int walk_mappings(maps_see *see, uint64_t *sum)
+{
+	struct procmap_query vma;
+	int ret;
+
+	*sum = 0;
+	for (uint64_t va = 0;; va = vma.vma_end) {
+		ret = ask(va, PROCMAP_QUERY_COVERING_OR_NEXT_VMA, &vma);
+		if (ret)
+			return ret == -ENOENT ? 0 : ret;
+		if (see && !walk_mapping(&vma, see))
+			return -EAGAIN;
+		*sum = sum_of(*sum, &vma);
+	}
+}
+
+bool maps_walk(maps_see *see)
+{
+	uint64_t sum, then;
+
+	return !walk_mappings(see, &sum) && !walk_mappings(NULL, &then) && sum == then;
+}
+
 bool maps_stand(uint64_t va, unsigned int shift, const uint64_t *pages, size_t n)
 {
 	static uint64_t entries[512];
@@ -235,7 +380,7 @@ bool maps_stand(uint64_t va, unsigned int shift, const uint64_t *pages, size_t n
 
 		if (!(entries[i] & PAGEMAP_PRESENT))
 			continue;
-		if (!pfn && pin_probe(va + (i << shift), &pfn))
+		if (!pfn && pin_probe(va + (i << shift), &pfn, 1))
 			continue;
 		if (pfn == (pages[i] & PAGEMAP_PFN))
 			return true;

@@ -38,11 +38,20 @@ struct maps_leaving {
 	size_t kept;
 };
 
+/* How far a search has come; all zero at first. private: for views, see below. */
+struct maps_search {
+	bool private;
+	size_t i;    /* among those that are kept */
+	uint64_t at; /* the address behind them */
+};
+
 /*
- * Another shared mapping of the file page at va, outside of what leaves. False
- * when there is none. Either way *len is cut to the bytes of which that holds.
+ * The next mapping of the file page at va, outside of what leaves: a shared one,
+ * or a private view of the file. False when there is no other. Either way *len is
+ * cut to the bytes of which that holds.
  */
-bool maps_find_alias(uint64_t va, uint64_t *len, struct maps_leaving *leaving, uint64_t *alias);
+bool maps_next_alias(uint64_t va, uint64_t *len, struct maps_leaving *leaving,
+		     struct maps_search *search, uint64_t *alias);
 
 /*
  * Calls what() with each part of the System V segment that was attached at va.
@@ -65,6 +74,23 @@ bool maps_entries(int fd, uint64_t va, uint64_t *entries, size_t n);
 
 /* Reads those of the entries again whose pages the kernel is moving, until it is done. */
 void maps_wait(int fd, uint64_t va, uint64_t *entries, size_t n);
+
+/*
+ * Tells the frames that the kernel does not show in the n entries from va on. Pages
+ * that would be copied for it stay untold, unless any is set: a private view of a
+ * file, or a page that another process has too. None of them is a pinned one, but
+ * for what is mapped of a file both shared and privately. False when others stay
+ * untold, too.
+ */
+bool maps_tell(uint64_t va, uint64_t *entries, size_t n, bool any);
+
+/*
+ * Calls see() with the entries of all pages of the process that are present or
+ * being moved, n of pages of size bytes from va on. False when that cannot be done,
+ * mappings changed meanwhile, or see() says so.
+ */
+typedef bool maps_see(uint64_t va, const uint64_t *entries, size_t n, uint64_t size);
+bool maps_walk(maps_see *see);
 
 /* As pin_stands: true when any of these pages is still what is mapped there. */
 bool maps_stand(uint64_t va, unsigned int shift, const uint64_t *pages, size_t n);

@@ -16,6 +16,7 @@
 #include "base/sys.h"
 #include "iommufd/path.h"
 #include "pin/deferred.h"
+#include "uapi/pagemap.h"
 #include "pin/store.h"
 
 struct pagemap {
@@ -34,7 +35,6 @@ static void release(struct object *object)
 /* ---- whose pages it shows ---- */
 
 #define PROC_SUPER_MAGIC 0x9fa0
-#define PAGEMAP_SCAN	 0xc0606610 /* the ioctl of Linux 6.7 */
 
 /*
  * By whatever name it was opened, a pagemap is a file of its kind in /proc, of

@@ -6,7 +6,6 @@
 #include "base/event.h"
 #include "base/log.h"
 #include "base/proc.h"
-#include "base/slab.h"
 #include "base/sys.h"
 #include "iommufd/family.h"
 #include "iommufd/ioas.h"
@@ -14,9 +13,14 @@
 #include "pin/maps.h"
 #include "pin/store.h"
 
-/* A window is as large as the address space; the first is the kernel's to choose from. */
-#define WINDOW_SHIFT 48
-#define OTHERS	     (65534 - FAMILY_LAST) /* windows for processes without a number */
+/* A window is as large as the store; the first is the kernel's to choose from. */
+#define WINDOW_SHIFT 49
+#define OTHERS	     (32766 - FAMILY_LAST) /* windows for processes without a number */
+
+/* Strays end before the last of a window, where it is claimed and pages are probed. */
+#define STRAYS_END (STORE_LIMIT - (UINT64_C(1) << PIN_PUD_SHIFT))
+#define PROBED	   (STORE_LIMIT - (UINT64_C(2) << PIN_PMD_SHIFT))
+#define CLAIM	   (STORE_LIMIT - PIN_PAGE_SIZE)
 
 /* A page whose frame, and those behind it in the largest page, no memory has. */
 #define SLOT_ASIDE (PAGEMAP_PRESENT | (PAGEMAP_PFN ^ ((1 << (PIN_PUD_SHIFT - PIN_PAGE_SHIFT)) - 1)))
@@ -32,6 +36,11 @@ static void say_lost(size_t count, uint64_t first)
 		  (unsigned long)count, first);
 }
 
+static unsigned int level_of(const struct pin *pin)
+{
+	return (pin->shift - PIN_PAGE_SHIFT) / 9;
+}
+
 /* Forgets every pin: they went with the iommufd that they were made in. */
 static void forget_all(struct store *s)
 {
@@ -39,19 +48,21 @@ static void forget_all(struct store *s)
 
 	if (store_next(0, &pin))
 		say_lost(store_count(), pin.va);
-	while (store_next(0, &pin)) {
+	while (store_next(0, &pin) || store_next(STORE_STRAYS, &pin)) {
 		for (uint64_t va = pin.va; va < pin.va + pin.len; va += UINT64_C(1) << pin.shift)
-			store_clear(s, va, (pin.shift - PIN_PAGE_SHIFT) / 9);
+			store_clear(s, va, level_of(&pin));
 		store_tally(s, -1);
 		event_unpin(pin.va, pin.len);
 	}
 	s->window = 0;
+	s->strays = 0;
+	s->strays_end = STORE_STRAYS;
 }
 
 static int claim(struct store *s, uint64_t number)
 {
 	uint64_t window = number << WINDOW_SHIFT;
-	int ret = ioas_map((uintptr_t)s, PIN_PAGE_SIZE, window, true);
+	int ret = ioas_map((uintptr_t)s, PIN_PAGE_SIZE, window + CLAIM);
 
 	if (!ret)
 		s->window = window;
@@ -69,8 +80,8 @@ static void unpin_windows(unsigned int first, unsigned int last)
 
 /*
  * Several processes can share one iommufd, by fork() or SCM_RIGHTS, and their
- * addresses are alike. Each claims a window by a map at its first page, which
- * no program has memory at, that of its number: what is there is of a process
+ * addresses are alike. Each claims a window by a map at its last page,
+ * that of its number: what is there is of a process
  * that had it before. Where a process cannot have a number it takes one of the
  * others that is free, and nobody finds out when it is gone. The last window is
  * for ioas_identity().
@@ -196,15 +207,11 @@ static int enter_map(struct store *s, uint64_t va, uint64_t len, unsigned int le
 /* Maps and enters [va, va + len), which one map may cover. */
 static int add(struct store *s, uint64_t va, uint64_t len, unsigned int level, uint64_t flags)
 {
-	int ret = ioas_map(va, len, s->window + va, true);
+	int ret = ioas_map(va, len, s->window + va);
 
 	/* They count against the same limit. */
 	if (ret == -ENOMEM && pin_release_gone())
-		ret = ioas_map(va, len, s->window + va, true);
-	if (ret == -EFAULT) {
-		flags |= SLOT_RDONLY;
-		ret = ioas_map(va, len, s->window + va, false);
-	}
+		ret = ioas_map(va, len, s->window + va);
 	return ret ? ret : enter_map(s, va, len, level, flags);
 }
 
@@ -237,25 +244,26 @@ int pin_add(uint64_t va, uint64_t len, unsigned int shift, bool shared)
 	return ret;
 }
 
-int pin_probe(uint64_t va, uint64_t *pfn)
+int pin_probe(uint64_t va, uint64_t *entries, size_t n)
 {
-	uint64_t len = PIN_PAGE_SIZE, iova, pa = 0;
+	uint64_t end = n << PIN_PAGE_SHIFT, len, pa;
 	int ret;
-	struct store *s = ready(&ret);
+	struct store *s = ready_before(&ret);
 
-	if (!s)
-		return ret;
-	/* The second page of the window, which no program has memory at either. */
-	iova = s->window + PIN_PAGE_SIZE;
-	va &= ~(PIN_PAGE_SIZE - 1);
-	ret = ioas_map(va, len, iova, true);
-	if (ret == -EFAULT)
-		ret = ioas_map(va, len, iova, false);
+	if (s)
+		ret = ioas_map(va, end, s->window + PROBED);
 	if (ret)
 		return ret;
-	ret = ioas_physical(iova, &len, &pa);
-	ioas_unmap(iova, PIN_PAGE_SIZE);
-	*pfn = pa >> PIN_PAGE_SHIFT;
+	for (uint64_t at = 0; at < end && !ret; at += len) {
+		len = end - at;
+		ret = ioas_physical(s->window + PROBED + at, &len, &pa);
+		for (uint64_t i = 0; i < len && !ret; i += PIN_PAGE_SIZE) {
+			uint64_t *entry = &entries[(at + i) >> PIN_PAGE_SHIFT];
+
+			*entry = (*entry & ~PAGEMAP_PFN) | (pa + i) >> PIN_PAGE_SHIFT;
+		}
+	}
+	ioas_unmap(s->window + PROBED, end);
 	return ret;
 }
 
@@ -263,19 +271,19 @@ int pin_probe(uint64_t va, uint64_t *pfn)
  * Keeps [va, va + len), a part of a map that is about to go: a map can only be
  * undone whole, and the IOVA of the part is taken by it until then.
  */
-static int save(struct store *s, uint64_t va, uint64_t len, bool writable, uint64_t *iova)
+static int save(struct store *s, uint64_t va, uint64_t len, uint64_t *iova)
 {
-	return len ? ioas_copy_anywhere(s->window + va, len, iova, writable) : 0;
+	return len ? ioas_copy_anywhere(s->window + va, len, iova) : 0;
 }
 
-static void restore(struct store *s, uint64_t va, uint64_t len, bool writable, uint64_t iova)
+static void restore(struct store *s, uint64_t va, uint64_t len, uint64_t iova)
 {
 	unsigned int level;
 	slot_t *slot;
 
 	if (!len)
 		return;
-	if (ioas_copy(iova, len, s->window + va, writable)) {
+	if (ioas_copy(iova, len, s->window + va)) {
 		/* No memory for the copy: better pinned for ever than not pinned. */
 		log_error("out of memory: %lu bytes stay pinned until the process ends", len);
 		store_empty(s, va, len, 0);
@@ -312,39 +320,27 @@ static void put_back(struct store *s, uint64_t va, unsigned int level, const uin
 		slot_put(&slot[i], pages[i]);
 }
 
-/* The level of the pin, and what every slot of it has. */
-static unsigned int kind_of(struct store *s, const struct pin *pin, uint64_t *flags)
-{
-	unsigned int level;
-
-	*flags = slot_load(store_find(s, pin->va, &level)) & (SLOT_SHARED | SLOT_RDONLY);
-	return level;
-}
-
 static void release(struct store *s, const struct pin *pin, uint64_t va, uint64_t end,
 		    pin_stands *stands)
 {
 	static uint64_t pages[SLOTS];
-	uint64_t flags;
-	unsigned int level = kind_of(s, pin, &flags);
+	unsigned int level = level_of(pin);
 	uint64_t pin_end = pin->va + pin->len;
 	uint64_t head = va > pin->va ? va - pin->va : 0;
 	uint64_t tail = pin_end > end ? pin_end - end : 0;
 	uint64_t first = pin->va + head, len = pin->len - head - tail;
 	uint64_t head_iova = 0, tail_iova = 0;
-	bool writable = !(flags & SLOT_RDONLY);
 	size_t n = len >> pin->shift;
 
 	/* A huge page is one: it goes when all of it goes. */
 	if (level && (head || tail))
 		return;
 	set_aside(s, first, level, pages, n);
-	if ((stands && stands(first, pin->shift, pages, n)) ||
-	    save(s, pin->va, head, writable, &head_iova)) {
+	if ((stands && stands(first, pin->shift, pages, n)) || save(s, pin->va, head, &head_iova)) {
 		put_back(s, first, level, pages, n);
 		return;
 	}
-	if (save(s, end, tail, writable, &tail_iova)) {
+	if (save(s, end, tail, &tail_iova)) {
 		if (head)
 			ioas_unmap(head_iova, head);
 		put_back(s, first, level, pages, n);
@@ -354,8 +350,8 @@ static void release(struct store *s, const struct pin *pin, uint64_t va, uint64_
 	store_tally(s, -1);
 	store_empty(s, first, len, level);
 	event_unpin(first, len);
-	restore(s, pin->va, head, writable, head_iova);
-	restore(s, end, tail, writable, tail_iova);
+	restore(s, pin->va, head, head_iova);
+	restore(s, end, tail, tail_iova);
 }
 
 void pin_release(uint64_t va, uint64_t len, pin_stands *stands)
@@ -367,6 +363,18 @@ void pin_release(uint64_t va, uint64_t len, pin_stands *stands)
 		release(store_own, &pin, va, end, stands);
 		va = pin.va + pin.len;
 	}
+}
+
+bool pin_release_ahead(void)
+{
+	uint64_t va = 0, end;
+	bool any = false;
+
+	for (; (va = store_next_ahead(va, &end)); va = end) {
+		pin_release(va, end - va, NULL);
+		any = true;
+	}
+	return any;
 }
 
 void pin_replace(uint64_t va, uint64_t len, pin_stands *stands)
@@ -383,26 +391,9 @@ void pin_replace(uint64_t va, uint64_t len, pin_stands *stands)
 	}
 }
 
-/* Pins under to what the IOAS has at [iova, iova + len). */
-static int pin_again(struct store *s, uint64_t iova, uint64_t len, unsigned int level,
-		     uint64_t flags, uint64_t to)
-{
-	int ret = 0;
-
-	for (uint64_t end = to + len, part; to < end && !ret; to += part, iova += part) {
-		part = in_one_map(to, end, level);
-		pin_replace(to, part, NULL);
-		ret = ioas_copy(iova, part, s->window + to, !(flags & SLOT_RDONLY));
-		if (!ret)
-			ret = enter_map(s, to, part, level, flags);
-		event_pin(to, part, size_of(level), ret);
-	}
-	return ret;
-}
-
 /*
  * What of [va, end) is pinned with pin: *va and *part. False for a part of a
- * huge page, which is of one that is there no more.
+ * huge page, which was split since.
  */
 static bool cut_to(const struct pin *pin, uint64_t *va, uint64_t end, uint64_t *part)
 {
@@ -412,87 +403,123 @@ static bool cut_to(const struct pin *pin, uint64_t *va, uint64_t end, uint64_t *
 	return pin->shift == PIN_PAGE_SHIFT || *part == pin->len;
 }
 
-int pin_copy(uint64_t va, uint64_t len, uint64_t to)
+/*
+ * Pins under to what is pinned at va, of one pin and up to the border of a leaf,
+ * where nothing is. It needs no right: the frames are known.
+ */
+static int copy_part(struct store *s, uint64_t va, uint64_t len, unsigned int level, uint64_t to)
 {
-	uint64_t start = va, end = va + len, part, flags;
-	struct pin pin;
-	int ret;
-	struct store *s = ready(&ret);
+	uint64_t head = SLOT_HEAD;
+	int ret = ioas_copy(s->window + va, len, s->window + to);
 
-	for (; s && !ret && va < end && store_next(va, &pin) && pin.va < end; va += part) {
-		unsigned int level = kind_of(s, &pin, &flags);
-
-		if (cut_to(&pin, &va, end, &part))
-			ret = pin_again(s, s->window + va, part, level, flags, to + (va - start));
+	store_stretch(s, to, to + len);
+	for (uint64_t at = 0; at < len && !ret; at += size_of(level)) {
+		ret = store_fill(s, to + at, level, (store_page(va + at) & ~SLOT_HEAD) | head);
+		head = 0;
+		if (ret) {
+			store_empty(s, to, at, level);
+			ioas_unmap(s->window + to, len);
+		}
 	}
+	if (!ret)
+		store_tally(s, 1);
 	return ret;
 }
 
-/* ---- while memory moves ---- */
+/* Where a stray of so many bytes goes; 0: nowhere. */
+static uint64_t stray_place(struct store *s, uint64_t len, unsigned int level)
+{
+	uint64_t border = size_of(level ? level : 1), at = s->strays_end;
 
-struct pin_held {
-	struct pin_held *next;
-	uint64_t va;
-	uint64_t len;
-	uint64_t iova;
-	uint64_t flags;
-	unsigned int level;
-	unsigned int generation; /* of the iommufd that it is in */
-};
+	if ((at & (border - 1)) + len > border)
+		at = (at + border - 1) & ~(border - 1);
+	return at + len <= STRAYS_END ? at : 0;
+}
 
-static struct slab held_pins = {.size = sizeof(struct pin_held)};
+static int evict(struct store *s, const struct pin *pin, uint64_t va, uint64_t len)
+{
+	uint64_t to = stray_place(s, len, level_of(pin));
+	int ret = to ? copy_part(s, va, len, level_of(pin), to) : -ENOSPC;
 
-int pin_hold(uint64_t va, uint64_t len, struct pin_held **list)
+	if (ret)
+		return ret;
+	s->strays_end = to + len;
+	s->strays += len >> PIN_PAGE_SHIFT;
+	release(s, pin, va, va + len, NULL);
+	return 0;
+}
+
+int pin_evict(uint64_t va, uint64_t len)
 {
 	uint64_t end = va + len, part;
 	struct pin pin;
-	int ret = 0;
-	struct store *s = store_any(va, len) ? ready(&ret) : NULL;
+	int ret;
+	struct store *s = ready_before(&ret);
 
 	for (; s && !ret && va < end && store_next(va, &pin) && pin.va < end; va += part) {
-		struct pin_held *held;
+		if (!cut_to(&pin, &va, end, &part)) {
+			va = pin.va;
+			part = pin.len;
+		}
+		ret = evict(s, &pin, va, part);
+	}
+	return ret;
+}
+
+void pin_drop_strays(uint64_t end)
+{
+	struct store *s = store_own;
+	struct pin pin;
+
+	ioas_unmap(s->window + STORE_STRAYS, end - STORE_STRAYS);
+	for (uint64_t va = STORE_STRAYS; store_next(va, &pin) && pin.va < end;
+	     va = pin.va + pin.len) {
+		store_empty(s, pin.va, pin.len, level_of(&pin));
+		store_tally(s, -1);
+		s->strays -= pin.len >> PIN_PAGE_SHIFT;
+	}
+	if (!s->strays)
+		s->strays_end = STORE_STRAYS;
+}
+
+/* Leading pages of [va, va + len) that are pinned at to already, or first of which none is. */
+static uint64_t alike(uint64_t va, uint64_t len, unsigned int level, uint64_t to, bool *same)
+{
+	uint64_t at = 0;
+
+	for (; at < len; at += size_of(level)) {
+		uint64_t there = store_page(to + at);
+		bool now = there && !((there ^ store_page(va + at)) & PAGEMAP_PFN);
+
+		if (at && now != *same)
+			break;
+		*same = now;
+	}
+	return at;
+}
+
+int pin_copy(uint64_t va, uint64_t len, uint64_t to)
+{
+	uint64_t start = va, end = va + len, part;
+	struct pin pin;
+	int ret;
+	struct store *s = ready_before(&ret);
+
+	for (; s && !ret && va < end && store_next(va, &pin) && pin.va < end; va += part) {
+		unsigned int level = level_of(&pin);
+		uint64_t at;
+		bool same = false;
 
 		if (!cut_to(&pin, &va, end, &part))
 			continue;
-		held = slab_alloc(&held_pins);
-		if (!held)
-			return -ENOMEM;
-		held->va = va;
-		held->len = part;
-		held->level = kind_of(s, &pin, &held->flags);
-		held->generation = s->generation;
-		ret = save(s, va, part, !(held->flags & SLOT_RDONLY), &held->iova);
-		if (ret) {
-			slab_free(&held_pins, held);
-			break;
-		}
-		held->next = *list;
-		*list = held;
+		at = to + (va - start);
+		part = alike(va, in_one_map(at, at + part, level), level, at, &same);
+		if (same)
+			continue;
+		ret = pin_evict(at, part);
+		if (!ret)
+			ret = copy_part(s, va, part, level, at);
+		event_pin(at, part, size_of(level), ret);
 	}
 	return ret;
-}
-
-int pin_place(const struct pin_held *list, uint64_t from, uint64_t to)
-{
-	int ret = 0;
-	struct store *s = list ? ready(&ret) : NULL;
-
-	for (; s && !ret && list; list = list->next)
-		ret = list->generation != s->generation
-			      ? -ENOENT
-			      : pin_again(s, list->iova, list->len, list->level, list->flags,
-					  to + (list->va - from));
-	return ret;
-}
-
-void pin_let_go(struct pin_held *list)
-{
-	while (list) {
-		struct pin_held *held = list;
-
-		list = held->next;
-		if (held->generation == ioas_generation())
-			ioas_unmap(held->iova, held->len);
-		slab_free(&held_pins, held);
-	}
 }

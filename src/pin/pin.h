@@ -30,10 +30,11 @@
 int pin_add(uint64_t va, uint64_t len, unsigned int shift, bool shared);
 
 /*
- * The frame number that va has now, told by pinning it once more: for a
- * process that may not see it in pagemap.
+ * Tells the frames of n present pages from va on, at most 512, by pinning them
+ * for a moment, and puts them into entries: for a process that may not see them
+ * in pagemap.
  */
-int pin_probe(uint64_t va, uint64_t *pfn);
+int pin_probe(uint64_t va, uint64_t *entries, size_t n);
 
 /*
  * Unpins what is in the range. What a pin has outside of it stays pinned, and
@@ -49,24 +50,28 @@ void pin_release(uint64_t va, uint64_t len, pin_stands *stands);
 /* The same where there is other memory now: a huge page goes even if it reaches beyond. */
 void pin_replace(uint64_t va, uint64_t len, pin_stands *stands);
 
+/* Unpins what was only pinned ahead. True when there was anything. */
+bool pin_release_ahead(void);
+
 /*
  * Unpins what processes had pinned in the same iommufd that are gone with all
  * that they had forked since. True when there was anything.
  */
 bool pin_release_gone(void);
 
-/* Pins under to what is pinned at [va, va + len), without a moment unpinned. */
+/*
+ * Pins under to what is pinned at [va, va + len), without a moment unpinned.
+ * What is pinned there of other pages becomes strays.
+ */
 int pin_copy(uint64_t va, uint64_t len, uint64_t to);
 
 /*
- * The same for memory that is about to move to where nobody knows yet:
- * pin_hold() pins what is pinned at [va, va + len) once more, under no address,
- * and adds it to *list, which pin_let_go() ends in any case. In between,
- * pin_place() pins it under what was from and is to now.
+ * Makes strays of what is pinned in the range: it is not known where these pages
+ * are. A huge page goes whole. After an error the rest is where it was.
  */
-struct pin_held;
-int pin_hold(uint64_t va, uint64_t len, struct pin_held **list);
-int pin_place(const struct pin_held *list, uint64_t from, uint64_t to);
-void pin_let_go(struct pin_held *list);
+int pin_evict(uint64_t va, uint64_t len);
+
+/* Unpins the strays at addresses below end. */
+void pin_drop_strays(uint64_t end);
 
 #endif

@@ -22,9 +22,14 @@ static inline slot_t *slot_in(slot_t *table, unsigned int level, uint64_t va)
 	return &table[va >> shift_of(level) & (SLOTS - 1)];
 }
 
+static inline slot_t *root_slot(struct store *s, uint64_t va)
+{
+	return &s->root[va >> shift_of(TOP)];
+}
+
 static inline slot_t *walk(struct store *s, uint64_t va, unsigned int *level)
 {
-	slot_t *slot = slot_in(s->root, TOP, va);
+	slot_t *slot = root_slot(s, va);
 
 	for (*level = TOP; *level;) {
 		uint64_t value = slot_load(slot);
@@ -41,18 +46,21 @@ slot_t *store_find(struct store *s, uint64_t va, unsigned int *level)
 	return walk(s, va, level);
 }
 
-static inline uint64_t here(uint64_t va)
+static inline uint64_t page_at(struct store *s, uint64_t va)
 {
-	struct store *s = store_own;
 	unsigned int level;
-	uint64_t value;
+	uint64_t value = slot_load(walk(s, va, &level));
 
-	if (!s || va >= PIN_VA_LIMIT)
-		return 0;
-	value = slot_load(walk(s, va, &level));
 	if (!is_page(value))
 		return 0;
 	return level ? value + ((va & (size_of(level) - 1)) >> PIN_PAGE_SHIFT) : value;
+}
+
+static inline uint64_t here(uint64_t va)
+{
+	struct store *s = store_own;
+
+	return s && va < PIN_VA_LIMIT ? page_at(s, va) : 0;
 }
 
 /* What store_find() found must stay: pages of a table are taken from here and come back here. */
@@ -88,7 +96,7 @@ static void page_free(void **list, void *page)
 
 int store_fill(struct store *s, uint64_t va, unsigned int level, uint64_t value)
 {
-	slot_t *slot = slot_in(s->root, TOP, va), *above = slot;
+	slot_t *slot = root_slot(s, va), *above = slot;
 
 	for (unsigned int at = TOP; at > level; at--) {
 		uint64_t entry = slot_load(slot);
@@ -112,12 +120,14 @@ int store_fill(struct store *s, uint64_t va, unsigned int level, uint64_t value)
 
 void store_clear(struct store *s, uint64_t va, unsigned int level)
 {
-	slot_t *above = slot_in(s->root, TOP, va);
+	slot_t *above = root_slot(s, va);
 	uint64_t value;
 
 	for (unsigned int at = TOP; at > level + 1; at--)
 		above = slot_in(table_of(slot_load(above)), at - 1, va);
 	value = slot_load(above) - 1;
+	if (slot_load(slot_in(table_of(value), level, va)) & SLOT_AHEAD)
+		s->ahead--;
 	slot_put(slot_in(table_of(value), level, va), 0);
 	slot_put(above, value);
 	state_count(pages[level], -1);
@@ -135,6 +145,8 @@ void store_tally(struct store *s, int change)
 
 void store_stretch(struct store *s, uint64_t start, uint64_t end)
 {
+	if (start >= STORE_STRAYS)
+		return;
 	if (!s->high || start < s->low)
 		slot_put(&s->low, start);
 	if (end > s->high)
@@ -147,8 +159,10 @@ struct store *store_get(void)
 
 	if (!s) {
 		s = process_memory((sizeof(*s) + PIN_PAGE_SIZE - 1) & ~(PIN_PAGE_SIZE - 1));
-		if (s)
+		if (s) {
 			helgrind_atomic(s, offsetof(struct store, window));
+			s->strays_end = STORE_STRAYS;
+		}
 		store_own = s;
 	}
 	return s;
@@ -267,6 +281,10 @@ static slot_t *next_page(struct store *s, uint64_t *va, uint64_t end, unsigned i
 {
 	uint64_t low = slot_load(&s->low), high = slot_load(&s->high);
 
+	if (*va >= STORE_STRAYS) {
+		low = STORE_STRAYS;
+		high = s->strays_end;
+	}
 	if (*va < low)
 		*va = low;
 	if (end > high)
@@ -289,6 +307,24 @@ static slot_t *next_page(struct store *s, uint64_t *va, uint64_t end, unsigned i
 		*va = at << shift;
 	}
 	return NULL;
+}
+
+uint64_t store_next_ahead(uint64_t va, uint64_t *end)
+{
+	struct store *s = store_own;
+	unsigned int level;
+	slot_t *slot;
+
+	if (!s || !s->ahead)
+		return 0;
+	while ((slot = next_page(s, &va, UINT64_MAX, &level)) && !(slot_load(slot) & SLOT_AHEAD))
+		va += size_of(level);
+	if (!slot)
+		return 0;
+	for (*end = va; *end < size_of(1) + (va & ~(size_of(1) - 1)); *end += PIN_PAGE_SIZE)
+		if (!(slot_load(slot++) & SLOT_AHEAD))
+			break;
+	return va;
 }
 
 bool store_any_slot(uint64_t va, uint64_t len)
@@ -365,13 +401,49 @@ size_t store_differs(uint64_t va, const uint64_t *entries, size_t n)
 	for (size_t i = 0; i < (level ? 1 : n); i++) {
 		uint64_t page = slot_load(slot + i);
 
-		if (is_page(page) && (page ^ entries[i]) & (PAGEMAP_PFN | PAGEMAP_PRESENT))
+		if (is_page(page) &&
+		    ((page & ~SLOT_AHEAD) ^ entries[i]) & (PAGEMAP_PFN | PAGEMAP_PRESENT))
 			return i;
 	}
 	return n;
 }
 
+uint64_t store_page(uint64_t va)
+{
+	return store_own && va < STORE_LIMIT ? page_at(store_own, va) & ~SLOT_AHEAD : 0;
+}
+
+uint64_t store_asked(uint64_t va)
+{
+	struct store *s = store_own;
+	unsigned int level;
+	uint64_t page = here(va);
+
+	if (page & SLOT_AHEAD) {
+		slot_t *slot = walk(s, va, &level);
+
+		slot_put(slot, page & ~SLOT_AHEAD);
+		s->ahead--;
+	}
+	return page & PAGEMAP_PFN & ~SLOT_AHEAD;
+}
+
+void store_set_ahead(uint64_t va, size_t n)
+{
+	for (unsigned int level; n--; va += PIN_PAGE_SIZE) {
+		slot_t *slot = walk(store_own, va, &level);
+
+		slot_put(slot, slot_load(slot) | SLOT_AHEAD);
+		store_own->ahead++;
+	}
+}
+
+size_t store_strays(void)
+{
+	return store_own ? store_own->strays : 0;
+}
+
 uint64_t store_pfn(uint64_t va)
 {
-	return here(va) & PAGEMAP_PFN;
+	return here(va) & PAGEMAP_PFN & ~SLOT_AHEAD;
 }

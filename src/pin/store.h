@@ -5,6 +5,12 @@
  * and 2 MiB and 1 GiB pages above. A slot has the form of a pagemap entry, so
  * that comparing the kernel's entries with ours is one pass over two arrays.
  *
+ * The slot for an address has the frame that was there when it was looked up.
+ * It is current while the kernel's entry has the same one. A page that went from
+ * its address unseen can be at another: its pin becomes a stray, which has a
+ * slot, too, at an address above those of programs. sweep.c finds out where the
+ * page is, or that it is nowhere any more.
+ *
  * The store lives in memory that fork() wipes: a child starts with no pins.
  *
  * Addresses and lengths are in bytes. Functions return 0 or a negative errno
@@ -28,11 +34,16 @@
 /* Higher addresses, which a program gets only by asking, cannot be pinned. */
 #define PIN_VA_LIMIT (UINT64_C(1) << 48)
 
+/* Where strays are, and the end of all that has slots. */
+#define STORE_STRAYS PIN_VA_LIMIT
+#define STORE_LIMIT  (UINT64_C(1) << 49)
+
 /* Of a pagemap entry: Documentation/admin-guide/mm/pagemap.rst */
-#define PAGEMAP_PFN	(UINT64_C(0x7fffffffffffff))
-#define PAGEMAP_FILE	(UINT64_C(1) << 61)
-#define PAGEMAP_SWAPPED (UINT64_C(1) << 62)
-#define PAGEMAP_PRESENT (UINT64_C(1) << 63)
+#define PAGEMAP_PFN	  (UINT64_C(0x7fffffffffffff))
+#define PAGEMAP_EXCLUSIVE (UINT64_C(1) << 56)
+#define PAGEMAP_FILE	  (UINT64_C(1) << 61)
+#define PAGEMAP_SWAPPED	  (UINT64_C(1) << 62)
+#define PAGEMAP_PRESENT	  (UINT64_C(1) << 63)
 
 /* The process may not see frames. */
 #define PAGEMAP_HIDDEN(entry) (!((entry)&PAGEMAP_PFN))
@@ -70,9 +81,21 @@ size_t store_count(void);
 /* The frame number of the pinned page at va, or 0. */
 uint64_t store_pfn(uint64_t va);
 
+/* The same of a page that is asked for: it is not only pinned ahead any more. */
+uint64_t store_asked(uint64_t va);
+
+/* The n small pages from va on, which are pinned, were not asked for. */
+void store_set_ahead(uint64_t va, size_t n);
+
+/* The first of these from va on, up to *end, or 0. */
+uint64_t store_next_ahead(uint64_t va, uint64_t *end);
+
+/* Small pages that strays hold. */
+size_t store_strays(void);
+
 /*
  * One pin: what one map of the IOAS covers. store_next() finds the first that
- * ends after from.
+ * ends after from; a stray only from STORE_STRAYS on.
  */
 struct pin {
 	uint64_t va;
@@ -115,16 +138,24 @@ size_t store_size(void);
  */
 #define SLOT_HEAD   (UINT64_C(1) << 62) /* first page of a map of the IOAS */
 #define SLOT_SHARED PAGEMAP_FILE
-#define SLOT_RDONLY (UINT64_C(1) << 60)
+
+/*
+ * Pinned before it was asked for. As a part of the frame number, which is never so
+ * large, it makes the slot differ from every entry: a lookup of it is noticed.
+ */
+#define SLOT_AHEAD (UINT64_C(1) << 54)
 
 typedef _Atomic(uint64_t) slot_t;
 
 struct store {
-	slot_t root[SLOTS];
+	slot_t root[STORE_LIMIT >> (PIN_PAGE_SHIFT + 9 * TOP)];
 	_Atomic(uint64_t) low, high; /* all pins lie between, and all there ever were */
 	_Atomic(size_t) count;
 	uint64_t window; /* IOVA of virtual address 0; 0: none claimed yet */
 	unsigned int generation;
+	uint64_t strays_end; /* the next one's address */
+	size_t strays;
+	size_t ahead; /* pages */
 	size_t size;
 	char *arena, *arena_end;
 	void *free_leaves;
@@ -162,7 +193,8 @@ static inline uint64_t size_of(unsigned int level)
  */
 slot_t *store_find(struct store *s, uint64_t va, unsigned int *level);
 
-/* The pinned page at va as a pagemap entry has it; 0: there is none. */
+/* The pinned page at va, asked for or not, or the stray, as a pagemap entry has it; 0: there is
+ * none. */
 uint64_t store_page(uint64_t va);
 
 /* The store, made at the first call. NULL: no memory. */

@@ -3,13 +3,13 @@
 
 #include "base/proc.h"
 #include "pin/maps.h"
+#include "pin/mark.h"
 #include "pin/pin.h"
 
 /*
- * Pins of memory that was given back where no preload sees it (free() of a
- * large block, a thread's stack) are found by and by: two pages are looked at
- * for each that is pinned, so that there are never more of these than of
- * others, and SWEEP_LEAST. Neighbours cost one read together.
+ * Two pages are looked at for each that is pinned, so that pages which are gone
+ * from their addresses are never more than those that are there, and SWEEP_LEAST.
+ * They become strays. Neighbours cost one read together.
  */
 #define SWEEP_LEAST 128
 #define SWEEP_MOST  2048 /* for one lookup */
@@ -17,13 +17,15 @@
 /* What the dead left is looked for at one lookup of so many. */
 #define SWEEP_DEAD 64
 
-/* A shared page that is out of the page table only is not given back. */
+/* A shared page that is out of the page table only can be there. */
 static bool is_gone(uint64_t va, uint64_t entry)
 {
 	struct pin pin;
 
 	if (entry & PAGEMAP_PRESENT)
 		return !PAGEMAP_HIDDEN(entry);
+	if (pagemap_is_moving(entry))
+		return false;
 	return store_next(va, &pin) && (!pin.shared || !maps_shared_length(va));
 }
 
@@ -34,34 +36,40 @@ static bool sweep_row(int fd, const struct store_row *row)
 
 	if (!maps_entries(fd, va, entries, row->pages))
 		return false;
-	for (size_t i = 0; i < row->pages; i++, va += PIN_PAGE_SIZE) {
-		size_t same = store_differs(va, &entries[i], row->pages - i);
-
-		i += same;
-		va += same << PIN_PAGE_SHIFT;
-		if (i < row->pages && is_gone(va, entries[i]))
-			pin_release(va, UINT64_C(1) << row->shift, maps_stand);
+	maps_wait(fd, va, entries, row->pages);
+	maps_tell(va, entries, row->pages, false);
+	for (size_t i = 0, run; i < row->pages; i += run, va += run << PIN_PAGE_SHIFT) {
+		run = store_differs(va, &entries[i], row->pages - i);
+		if (run)
+			continue;
+		for (; i + run < row->pages; run++)
+			if (store_differs(va + (run << PIN_PAGE_SHIFT), &entries[i + run], 1) ||
+			    !is_gone(va + (run << PIN_PAGE_SHIFT), entries[i + run]))
+				break;
+		if (run)
+			pin_evict(va, run << row->shift);
+		else
+			run = 1;
 	}
 	return true;
 }
 
-/* From where the last one ended, once around at most. */
-static void sweep_pins(size_t due)
+/* From *cursor on, once around at most. */
+static void sweep_from(uint64_t *cursor, size_t due)
 {
-	static uint64_t cursor;
-	uint64_t start = cursor;
+	uint64_t start = *cursor;
 	bool around = false;
 	int fd = proc_pagemap();
 	struct store_row row;
 
 	while (due) {
-		if (store_next_row(cursor, due, &row)) {
+		if (store_next_row(*cursor, due, &row)) {
 			if ((around && row.va >= start) || !sweep_row(fd, &row))
 				return;
-			cursor = row.va + (row.pages << row.shift);
+			*cursor = row.va + (row.pages << row.shift);
 			due -= row.pinned;
 		} else if (!around) {
-			cursor = 0;
+			*cursor = 0;
 			around = true;
 		} else {
 			return;
@@ -72,13 +80,26 @@ static void sweep_pins(size_t due)
 void sweep(size_t pages)
 {
 	static unsigned int lookups;
+	static uint64_t cursor;
 	static size_t due;
 
 	if (++lookups % SWEEP_DEAD == 0)
 		pin_release_gone();
 	due += 2 * pages;
-	if (due < SWEEP_LEAST)
-		return;
-	sweep_pins(due < SWEEP_MOST ? due : SWEEP_MOST);
-	due = 0;
+	if (due >= SWEEP_LEAST) {
+		sweep_from(&cursor, due < SWEEP_MOST ? due : SWEEP_MOST);
+		due = 0;
+	}
+	if (mark_is_due(pages))
+		mark();
+}
+
+bool sweep_all(void)
+{
+	uint64_t cursor = 0;
+	size_t strays;
+
+	sweep_from(&cursor, SIZE_MAX);
+	strays = store_strays();
+	return strays && mark() && store_strays() < strays;
 }

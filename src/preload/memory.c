@@ -49,41 +49,30 @@ void *mremap(void *addr, size_t len, size_t new_len, int flags, ...)
 
 int madvise(void *addr, size_t len, int advice)
 {
-	return slow_advised(addr, len, advice, NEXT(madvise)(addr, len, advice));
+	return slow_madvise(addr, len, advice, NEXT(madvise));
 }
 
 ssize_t process_madvise(int pidfd, const struct iovec *iov, size_t count, int advice,
 			unsigned int flags)
 {
-	return slow_process_advised(iov, count, advice,
-				    NEXT(process_madvise)(pidfd, iov, count, advice, flags));
+	return slow_process_madvise(pidfd, iov, count, advice, flags, NEXT(process_madvise));
 }
 
 int brk(void *end)
 {
-	char *old = memory_told(NULL, SIZE_MAX) ? NEXT(sbrk)(0) : end;
-	int ret = NEXT(brk)(end);
-
-	if (!ret && (char *)end < old && memory_told(end, (size_t)(old - (char *)end)))
-		memory_left((uintptr_t)end, (size_t)(old - (char *)end));
-	return ret;
-}
-
-static void *moved_break(char *old, intptr_t more)
-{
-	if (more < 0 && old != (void *)-1 && memory_told(old + more, (size_t)-more))
-		memory_left((uintptr_t)(old + more), (size_t)-more);
-	return old;
+	return store_count() ? slow_brk(end, NEXT(sbrk)(0), NEXT(brk)) : NEXT(brk)(end);
 }
 
 void *sbrk(intptr_t more)
 {
-	return moved_break(NEXT(sbrk)(more), more);
+	return more < 0 && store_count() ? slow_sbrk(more, NEXT(sbrk)(0), NEXT(sbrk))
+					 : NEXT(sbrk)(more);
 }
 
 void *__sbrk(intptr_t more)
 {
-	return moved_break(NEXT(__sbrk)(more), more);
+	return more < 0 && store_count() ? slow_sbrk(more, NEXT(sbrk)(0), NEXT(__sbrk))
+					 : NEXT(__sbrk)(more);
 }
 
 int remap_file_pages(void *addr, size_t len, int prot, size_t page, int flags)
@@ -103,12 +92,12 @@ int shmdt(const void *addr)
 
 int fallocate(int fd, int mode, off_t pos, off_t len)
 {
-	return slow_allocated(fd, mode, pos, len, NEXT(fallocate)(fd, mode, pos, len));
+	return slow_fallocate(fd, mode, pos, len, NEXT(fallocate));
 }
 
 int fallocate64(int fd, int mode, off64_t pos, off64_t len)
 {
-	return slow_allocated(fd, mode, pos, len, NEXT(fallocate64)(fd, mode, pos, len));
+	return slow_fallocate(fd, mode, pos, len, NEXT(fallocate64));
 }
 
 int ftruncate(int fd, off_t len)
@@ -123,12 +112,12 @@ int ftruncate64(int fd, off64_t len)
 
 int truncate(const char *path, off_t len)
 {
-	return slow_truncated(path, len, NEXT(truncate)(path, len));
+	return slow_truncate(path, len, NEXT(truncate));
 }
 
 int truncate64(const char *path, off64_t len)
 {
-	return slow_truncated(path, len, NEXT(truncate64)(path, len));
+	return slow_truncate(path, len, NEXT(truncate64));
 }
 
 /* ---- by number ---- */
@@ -174,9 +163,29 @@ static int ftruncate_by_number(int fd, off_t len)
 	return (int)NEXT(syscall)(SYS_ftruncate, fd, len);
 }
 
+static int madvise_by_number(void *addr, size_t len, int advice)
+{
+	return (int)NEXT(syscall)(SYS_madvise, addr, len, (long)advice);
+}
+
+static ssize_t process_madvise_by_number(int pidfd, const struct iovec *iov, size_t count,
+					 int advice, unsigned int flags)
+{
+	return NEXT(syscall)(SYS_process_madvise, pidfd, iov, count, (long)advice, (long)flags);
+}
+
+static int fallocate_by_number(int fd, int mode, off_t pos, off_t len)
+{
+	return (int)NEXT(syscall)(SYS_fallocate, fd, (long)mode, pos, len);
+}
+
+static int truncate_by_number(const char *path, off_t len)
+{
+	return (int)NEXT(syscall)(SYS_truncate, path, len);
+}
+
 #define ADDR ((void *)a[0])
 #define LEN  ((size_t)a[1])
-#define CALL BY_NUMBER(nr, a)
 
 bool memory_by_number(long nr, const long a[6], long *ret)
 {
@@ -192,11 +201,12 @@ bool memory_by_number(long nr, const long a[6], long *ret)
 					 mremap_by_number);
 		return true;
 	case SYS_madvise:
-		*ret = slow_advised(ADDR, LEN, (int)a[2], (int)CALL);
+		*ret = slow_madvise(ADDR, LEN, (int)a[2], madvise_by_number);
 		return true;
 	case SYS_process_madvise:
-		*ret = slow_process_advised((const struct iovec *)a[1], (size_t)a[2], (int)a[3],
-					    CALL);
+		*ret = slow_process_madvise((int)a[0], (const struct iovec *)a[1], (size_t)a[2],
+					    (int)a[3], (unsigned int)a[4],
+					    process_madvise_by_number);
 		return true;
 	case SYS_remap_file_pages:
 		*ret = slow_remap_file_pages(ADDR, LEN, (int)a[2], (size_t)a[3], (int)a[4],
@@ -209,13 +219,13 @@ bool memory_by_number(long nr, const long a[6], long *ret)
 		*ret = slow_shmdt(ADDR, shmdt_by_number);
 		return true;
 	case SYS_fallocate:
-		*ret = slow_allocated((int)a[0], (int)a[1], a[2], a[3], (int)CALL);
+		*ret = slow_fallocate((int)a[0], (int)a[1], a[2], a[3], fallocate_by_number);
 		return true;
 	case SYS_ftruncate:
 		*ret = slow_ftruncate((int)a[0], a[1], ftruncate_by_number);
 		return true;
 	case SYS_truncate:
-		*ret = slow_truncated((const char *)a[0], a[1], (int)CALL);
+		*ret = slow_truncate((const char *)a[0], a[1], truncate_by_number);
 		return true;
 	default:
 		return false;

@@ -53,7 +53,7 @@ static int opened(const struct opening *with, int fd)
 	if (fd >= 0 && is_ours(fd))
 		fd_replaced(fd);
 	if (fd >= 0 && with->flags & O_TRUNC)
-		memory_truncated(fd, 0);
+		memory_emptied(fd);
 	if (fd < 0 && !may_open(errno))
 		return fd;
 	if (!with->below && !may_be_ours(with, fd))

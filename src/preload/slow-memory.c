@@ -123,108 +123,146 @@ int slow_shmdt(const void *addr, __typeof__(shmdt) *call)
 	return ret;
 }
 
-/*
- * The range was advised, or a part of it: then what is pinned is looked at. A page that
- * MADV_FREE named is not gone yet, and one that it did not reach looks the same.
- */
-static void advised(void *addr, size_t len, int advice, bool whole)
+/* MADV_FREE leaves the pages where they are, until the kernel takes them. */
+static bool discards(int advice)
 {
-	/* What goes out of a file goes from its other mappings, too. */
-	if (advice == MADV_REMOVE && store_count())
-		memory_removed((uintptr_t)addr, len);
-	if (!memory_told(addr, len))
-		return;
-	switch (advice) {
-	case MADV_FREE:
-		if (whole)
-			memory_discarded((uintptr_t)addr, len, false);
-		break;
-	case MADV_DONTNEED:
-	case MADV_DONTNEED_LOCKED:
-	case MADV_GUARD_INSTALL:
-		memory_discarded((uintptr_t)addr, len, true);
-		break;
-	}
+	return advice == MADV_DONTNEED || advice == MADV_DONTNEED_LOCKED ||
+	       advice == MADV_GUARD_INSTALL;
 }
 
-/* Where nothing is mapped in a part of the range, the rest was advised: mm/madvise.c. */
-int slow_advised(void *addr, size_t len, int advice, int ret)
+/* What goes out of a file goes from its other mappings, too. */
+static bool removes(int advice)
 {
+	return advice == MADV_REMOVE && store_count();
+}
+
+static void advising(void *addr, size_t len, int advice)
+{
+	if (discards(advice) && memory_told(addr, len))
+		memory_discarding((uintptr_t)addr, len);
+	else if (removes(advice))
+		memory_removing((uintptr_t)addr, len);
+}
+
+/* The range was advised, or a part of it: what is pinned is looked at. */
+static void advised(void *addr, size_t len, int advice)
+{
+	if (discards(advice) && memory_told(addr, len))
+		memory_discarded((uintptr_t)addr, len);
+	else if (removes(advice))
+		memory_removed((uintptr_t)addr, len);
+}
+
+int slow_madvise(void *addr, size_t len, int advice, __typeof__(madvise) *call)
+{
+	int ret;
+
+	advising(addr, len, advice);
+	ret = call(addr, len, advice);
+	/* Where nothing is mapped in a part of the range, the rest was advised: mm/madvise.c. */
 	if (!ret || errno == ENOMEM)
-		advised(addr, len, advice, !ret);
+		advised(addr, len, advice);
 	return ret;
 }
 
 /*
  * The kernel discards no other process's memory (process_madvise_remote_valid() in
- * mm/madvise.c): whatever the descriptor says, this was the memory of our own. ret are the
- * bytes of all ranges that were advised wholly; the next one can have been in part.
+ * mm/madvise.c): whatever the descriptor says, this was the memory of our own. Which of
+ * the ranges were advised does not matter: what is still there stays pinned.
  */
-ssize_t slow_process_advised(const struct iovec *iov, size_t count, int advice, ssize_t ret)
+ssize_t slow_process_madvise(int pidfd, const struct iovec *iov, size_t count, int advice,
+			     unsigned int flags, process_madvise_call *call)
 {
-	size_t left = ret < 0 ? 0 : (size_t)ret;
+	bool told = (discards(advice) || removes(advice)) && memory_told(NULL, SIZE_MAX);
 	struct iovec part;
+	ssize_t ret;
 
-	if ((ret < 0 && errno != ENOMEM) || !memory_told(NULL, SIZE_MAX))
-		return ret;
-	for (size_t i = 0; i < count && !user_read(&part, iov + i, sizeof(part)); i++) {
-		bool whole = part.iov_len <= left;
+	for (size_t i = 0; told && i < count && !user_read(&part, iov + i, sizeof(part)); i++)
+		advising(part.iov_base, part.iov_len, advice);
+	ret = call(pidfd, iov, count, advice, flags);
+	for (size_t i = 0; told && i < count && !user_read(&part, iov + i, sizeof(part)); i++)
+		advised(part.iov_base, part.iov_len, advice);
+	return ret;
+}
 
-		advised(part.iov_base, part.iov_len, advice, whole);
-		if (!whole)
-			break;
-		left -= part.iov_len;
-	}
+int slow_brk(void *end, char *old, __typeof__(brk) *call)
+{
+	size_t len = (char *)end < old ? (size_t)(old - (char *)end) : 0;
+	bool told = len && memory_told(end, len);
+	int ret;
+
+	if (told)
+		memory_leaving((uintptr_t)end, len);
+	ret = call(end);
+	if (told && !ret)
+		memory_left((uintptr_t)end, len);
+	return ret;
+}
+
+void *slow_sbrk(intptr_t more, char *old, __typeof__(sbrk) *call)
+{
+	size_t len = more < 0 && old != (void *)-1 ? (size_t)-more : 0;
+	bool told = len && memory_told(old - len, len);
+	void *ret;
+
+	if (told)
+		memory_leaving((uintptr_t)old - len, len);
+	ret = call(more);
+	if (told && ret != (void *)-1)
+		memory_left((uintptr_t)old - len, len);
 	return ret;
 }
 
 /* ---- moving ---- */
-
-/* The pages go along to the new place; what the mapping loses at its end is gone. */
-static void moved(struct memory_move move, uintptr_t from, size_t len, void *new, size_t kept)
-{
-	memory_moved(move, from, new == MAP_FAILED ? from : (uintptr_t) new, kept);
-	if (new != MAP_FAILED && kept < len)
-		memory_left(from + kept, len - kept);
-}
 
 void *slow_mremap(void *addr, size_t len, size_t new_len, int flags, void *to,
 		  __typeof__(mremap) *call)
 {
 	size_t kept = new_len < len ? new_len : len;
 	bool over = flags & MREMAP_FIXED && memory_told(to, new_len);
-	struct memory_move move = {.held = NULL};
+	bool told = memory_told(addr, len);
+	uintptr_t from = (uintptr_t)addr;
 	void *new;
-	bool told;
 
-	if (kept < len && memory_told(addr, len))
-		memory_leaving((uintptr_t)addr + kept, len - kept);
+	if (told && kept < len)
+		memory_leaving(from + kept, len - kept);
 	if (over)
 		memory_leaving((uintptr_t)to, new_len);
 	/* Last: what is moved may have got its pins by what it is moved over. */
 	told = memory_told(addr, len);
 	if (told)
-		move = memory_moving((uintptr_t)addr, kept);
+		memory_moving(from, kept);
 	new = call(addr, len, new_len, flags, to);
-	if (over && new != MAP_FAILED)
+	if (new == MAP_FAILED)
+		return new;
+	if (over)
 		memory_left((uintptr_t)to, new_len);
-	if (told)
-		moved(move, (uintptr_t)addr, len, new, kept);
+	if (told) {
+		/* The pages go along; what the mapping loses at its end is gone. */
+		memory_moved(from, (uintptr_t) new, kept);
+		if (kept < len)
+			memory_left(from + kept, len - kept);
+	}
 	return new;
 }
 
 /* ---- files ---- */
 
-int slow_allocated(int fd, int mode, off_t pos, off_t len, int ret)
+int slow_fallocate(int fd, int mode, off_t pos, off_t len, __typeof__(fallocate) *call)
 {
-	if (ret)
-		return ret;
 	/* These take all pages out of memory from there on: the rest of the file moves. */
-	if (mode & (FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE))
-		memory_punched(fd, pos, INT64_MAX - pos);
-	else if (mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE | FALLOC_FL_WRITE_ZEROES))
-		memory_punched(fd, pos, len);
-	return 0;
+	bool moves = mode & (FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE);
+	bool cuts = moves ||
+		    mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE | FALLOC_FL_WRITE_ZEROES);
+	off_t cut = moves ? INT64_MAX - pos : len;
+	int ret;
+
+	if (cuts)
+		memory_punching(fd, pos, cut);
+	ret = call(fd, mode, pos, len);
+	if (cuts && !ret)
+		memory_punched(fd, pos, cut);
+	return ret;
 }
 
 int slow_ftruncate(int fd, off_t len, __typeof__(ftruncate) *call)
@@ -237,13 +275,15 @@ int slow_ftruncate(int fd, off_t len, __typeof__(ftruncate) *call)
 	return ret;
 }
 
-int slow_truncated(const char *path, off_t len, int ret)
+int slow_truncate(const char *path, off_t len, __typeof__(truncate) *call)
 {
-	int fd = !ret && store_count() ? sys_open(path, O_PATH | O_CLOEXEC) : -1;
+	int fd = store_count() ? sys_open(path, O_PATH | O_CLOEXEC) : -1;
+	bool cuts = fd >= 0 && memory_truncating(fd, len);
+	int ret = call(path, len);
 
-	if (fd >= 0) {
+	if (!ret && cuts)
 		memory_truncated(fd, len);
+	if (fd >= 0)
 		sys_close(fd);
-	}
 	return ret;
 }

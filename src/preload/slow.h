@@ -99,11 +99,20 @@ void *slow_shmat(int id, const void *addr, int flags, __typeof__(shmat) *call);
 int slow_shmdt(const void *addr, __typeof__(shmdt) *call);
 int slow_ftruncate(int fd, off_t len, __typeof__(ftruncate) *call);
 
-/* These were made, and returned ret, which is returned. */
-int slow_advised(void *addr, size_t len, int advice, int ret);
-ssize_t slow_process_advised(const struct iovec *iov, size_t count, int advice, ssize_t ret);
-int slow_allocated(int fd, int mode, off_t pos, off_t len, int ret);
-int slow_truncated(const char *path, off_t len, int ret);
+int slow_madvise(void *addr, size_t len, int advice, __typeof__(madvise) *call);
+
+/* It takes what process_madvise() does, which older libcs do not have. */
+typedef ssize_t process_madvise_call(int pidfd, const struct iovec *iov, size_t count, int advice,
+				     unsigned int flags);
+ssize_t slow_process_madvise(int pidfd, const struct iovec *iov, size_t count, int advice,
+			     unsigned int flags, process_madvise_call *call);
+
+int slow_fallocate(int fd, int mode, off_t pos, off_t len, __typeof__(fallocate) *call);
+int slow_truncate(const char *path, off_t len, __typeof__(truncate) *call);
+
+/* old: where the break is. */
+int slow_brk(void *end, char *old, __typeof__(brk) *call);
+void *slow_sbrk(intptr_t more, char *old, __typeof__(sbrk) *call);
 
 #pragma GCC visibility pop
 

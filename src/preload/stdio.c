@@ -44,7 +44,7 @@ static FILE *opened(const char *path, const char *mode, FILE *stream)
 	if (fdtab_kind(fd) != FD_NOT_OURS)
 		fd_replaced(fd);
 	if (*mode == 'w')
-		memory_truncated(fd, 0);
+		memory_emptied(fd);
 	if (!path || !may_be_ours(path, fd))
 		return stream;
 	ret = open_held(path, fd, event_start());

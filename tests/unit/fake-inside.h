@@ -67,6 +67,7 @@ void fake_unpin(uint64_t pfn);
 
 ssize_t fake_pagemap_read(const struct fake_node *node, uint64_t *entries, size_t len, off_t pos);
 int fake_procmap_query(void *arg);
+int fake_pagemap_scan(void *arg);
 
 /* ---- fake-iommufd.c: /dev/iommu and the devices ---- */
 

@@ -9,6 +9,7 @@
 
 #include "fake-inside.h"
 #include "pin/pin.h"
+#include "uapi/pagemap.h"
 #include "uapi/procmap.h"
 
 #define FRAMES	    (1U << 24)
@@ -33,7 +34,8 @@ struct fake_file {
 
 struct vma {
 	uint64_t start, end;
-	struct fake_file *file; /* NULL: a BAR */
+	struct fake_file *file;	  /* NULL: a BAR */
+	struct fake_file *copies; /* of the file's pages; NULL: it is shared, or anonymous */
 	uint64_t offset;
 	unsigned int flags;
 	struct fake_open *device;
@@ -218,7 +220,14 @@ void fake_map(uint64_t va, uint64_t len, struct fake_file *file, uint64_t offset
 	fake_unmap(va, len);
 	if (!file)
 		file = new_file(len, FAKE_4K);
-	insert((struct vma){va, va + len, file, offset, flags, NULL});
+	insert((struct vma){
+		.start = va,
+		.end = va + len,
+		.file = file,
+		.copies = flags & FAKE_PRIVATE ? new_file(file->size, FAKE_4K) : NULL,
+		.offset = offset,
+		.flags = flags,
+	});
 	if (!(flags & (FAKE_ABSENT | FAKE_PFNMAP)))
 		fake_touch(va, len);
 }
@@ -229,7 +238,7 @@ void fake_map_device(uint64_t va, uint64_t len, int fd)
 
 	fake_unmap(va, len);
 	device->refs++;
-	insert((struct vma){va, va + len, NULL, 0, FAKE_PFNMAP, device});
+	insert((struct vma){.start = va, .end = va + len, .flags = FAKE_PFNMAP, .device = device});
 }
 
 void fake_move(uint64_t from, uint64_t len, uint64_t to)
@@ -247,9 +256,15 @@ void fake_move(uint64_t from, uint64_t len, uint64_t to)
 	insert(vma);
 }
 
+static bool is_copy(const struct vma *vma, uint64_t va)
+{
+	return vma->copies && vma->copies->pages[(va - vma->start + vma->offset) / FAKE_4K];
+}
+
 static uint64_t *page_of(const struct vma *vma, uint64_t va)
 {
-	return &vma->file->pages[(va - vma->start + vma->offset) / FAKE_4K];
+	return &(is_copy(vma, va) ? vma->copies : vma->file)
+			->pages[(va - vma->start + vma->offset) / FAKE_4K];
 }
 
 /* The page at va, which comes into being where it is not there. */
@@ -261,6 +276,19 @@ static uint64_t *touch(const struct vma *vma, uint64_t va)
 		fill(vma->file, (uint64_t)(page - vma->file->pages),
 		     vma->flags & FAKE_COPIED ? COPY_FIRST : 0);
 	return page;
+}
+
+/* The private copy of a file's page, which is made where there is none. */
+static uint64_t *copy(const struct vma *vma, uint64_t va)
+{
+	if (!is_copy(vma, va))
+		fill(vma->copies, (va - vma->start + vma->offset) / FAKE_4K, 0);
+	return page_of(vma, va);
+}
+
+void fake_write(uint64_t va)
+{
+	copy(vma_at(va), va);
 }
 
 void fake_touch(uint64_t va, uint64_t len)
@@ -290,10 +318,10 @@ int fake_pin(uint64_t va, bool writable, uint64_t *pfn)
 
 	*pfn = OWN_FRAME;
 	if (va < FAKE_OWN || va >= FAKE_OWN_END) {
-		if (!vma || vma->flags & (FAKE_PFNMAP | FAKE_SECRET | FAKE_NO_ACCESS) ||
-		    (writable && vma->flags & FAKE_READ_ONLY))
+		if (!vma || vma->flags & (FAKE_PFNMAP | FAKE_SECRET | FAKE_NO_ACCESS))
 			return -EFAULT;
-		page = touch(vma, va);
+		ck_assert_msg(!writable, "a pin is a write that the program did not make");
+		page = vma->copies ? copy(vma, va) : touch(vma, va);
 		if (*page & COPY_FIRST)
 			*page = new_frames(FAKE_4K);
 		*pfn = *page;
@@ -310,6 +338,8 @@ static bool is_exclusive(const struct vma *vma, const uint64_t *page)
 {
 	if (vma->file->mapped_elsewhere)
 		return false;
+	if (page < vma->file->pages || page >= vma->file->pages + vma->file->size / FAKE_4K)
+		return true; /* a copy */
 	for (const struct vma *other = vmas; other < vmas + nr_vmas; other++)
 		if (other != vma && other->file == vma->file &&
 		    page >= page_of(other, other->start) && page < page_of(other, other->end))
@@ -331,7 +361,7 @@ static uint64_t entry_of(uint64_t va)
 	if (fake.moving)
 		return PAGEMAP_SWAPPED | 25;
 	page = page_of(vma, va);
-	if (vma->file->node)
+	if (vma->file->node && !is_copy(vma, va))
 		entry |= PAGEMAP_FILE;
 	if (is_exclusive(vma, page))
 		entry |= UINT64_C(1) << 56;
@@ -373,6 +403,27 @@ ssize_t fake_pagemap_read(const struct fake_node *node, uint64_t *entries, size_
 	return (ssize_t)(n * sizeof(*entries));
 }
 
+/* One region to a page; it stops where there is no room for another. */
+int fake_pagemap_scan(void *arg)
+{
+	struct pm_scan_arg *scan = arg;
+	struct page_region *regions = (struct page_region *)(uintptr_t)scan->vec;
+	int n = 0;
+
+	if (scan->size != sizeof(*scan) || scan->start % FAKE_4K || scan->end > FAKE_OWN_END)
+		return -EINVAL;
+	for (uint64_t va = scan->start; va < scan->end; va += FAKE_4K) {
+		scan->walk_end = va;
+		if (!(entry_of(va) & (PAGEMAP_PRESENT | PAGEMAP_SWAPPED)))
+			continue;
+		if (n == (int)scan->vec_len)
+			return n;
+		regions[n++] = (struct page_region){va, va + FAKE_4K, PAGE_IS_PRESENT};
+	}
+	scan->walk_end = scan->end;
+	return n;
+}
+
 int fake_procmap_query(void *arg)
 {
 	struct procmap_query *query = arg;
@@ -383,7 +434,8 @@ int fake_procmap_query(void *arg)
 		return -ENOTTY;
 	if (query->query_flags & PROCMAP_QUERY_COVERING_OR_NEXT_VMA)
 		while (vma < vmas + nr_vmas && query->query_flags & PROCMAP_QUERY_FILE_BACKED_VMA &&
-		       !vma->device && !vma->file->node)
+		       ((!vma->device && !vma->file->node) ||
+			(query->query_flags & PROCMAP_QUERY_VMA_SHARED && vma->copies)))
 			vma++;
 	if (vma == vmas + nr_vmas)
 		return -ENOENT;
@@ -394,7 +446,7 @@ int fake_procmap_query(void *arg)
 		return -ENOENT;
 	query->vma_start = vma->start;
 	query->vma_end = vma->end;
-	query->vma_flags = (node ? PROCMAP_QUERY_VMA_SHARED : 0) |
+	query->vma_flags = (node && !vma->copies ? PROCMAP_QUERY_VMA_SHARED : 0) |
 			   (vma->flags & FAKE_NO_ACCESS ? 0 : PROCMAP_QUERY_VMA_READABLE);
 	query->vma_page_size = vma->file ? vma->file->page_size : FAKE_4K;
 	query->vma_offset = node ? vma->offset : 0;

@@ -14,9 +14,8 @@
 
 #include "base/fdtab.h"
 #include "fake-inside.h"
+#include "uapi/pagemap.h"
 #include "uapi/procmap.h"
-
-#define PAGEMAP_SCAN 0xc0606610
 
 struct fake fake;
 
@@ -718,7 +717,9 @@ static long do_ioctl(struct fake_open *open, unsigned int cmd, void *arg)
 	case FAKE_MAPS:
 		return cmd == PROCMAP_QUERY ? fake_procmap_query(arg) : -ENOTTY;
 	case FAKE_PAGEMAP:
-		return cmd == PAGEMAP_SCAN && !arg && fake.has_pagemap_scan ? -EFAULT : -ENOTTY;
+		if (cmd != PAGEMAP_SCAN || !fake.has_pagemap_scan)
+			return -ENOTTY;
+		return arg ? fake_pagemap_scan(arg) : -EFAULT;
 	default:
 		return -ENOTTY;
 	}

@@ -116,7 +116,7 @@ void *fake_user(const void *data, size_t len);
 struct fake_file;
 
 enum {
-	FAKE_READ_ONLY = 1,
+	FAKE_PRIVATE = 1,    /* a view of a file: what is written to, or pinned, is a copy */
 	FAKE_PFNMAP = 2,     /* a BAR: no page is ever present, none can be pinned */
 	FAKE_ABSENT = 4,     /* no page is there before it is touched */
 	FAKE_COPIED = 8,     /* pinning copies each page, as it does the zero page */
@@ -145,6 +145,9 @@ void fake_move(uint64_t from, uint64_t len, uint64_t to);
 void fake_discard(uint64_t va, uint64_t len);
 void fake_punch(struct fake_file *file, uint64_t offset, uint64_t len);
 void fake_touch(uint64_t va, uint64_t len);
+
+/* A write to a private view of a file. */
+void fake_write(uint64_t va);
 
 /* Gives every page that is not pinned another frame, as memory compaction may. */
 void fake_migrate(void);

@@ -13,10 +13,10 @@
 int main(void)
 {
 	static Suite *(*const suites[])(void) = {
-		suite_destination, suite_slab,	    suite_fdtab, suite_hidden,
-		suite_user,	   suite_lock,	    suite_log,	 suite_settings,
-		suite_pin,	   suite_container, suite_group, suite_pagemap,
-		suite_memory,	   suite_inject,    suite_event, suite_lend,
+		suite_destination, suite_slab,	  suite_fdtab,	  suite_hidden, suite_user,
+		suite_lock,	   suite_log,	  suite_settings, suite_pin,	suite_container,
+		suite_group,	   suite_pagemap, suite_memory,	  suite_follow, suite_inject,
+		suite_event,	   suite_lend,
 	};
 	SRunner *runner = srunner_create(NULL);
 	int failed;

@@ -52,6 +52,13 @@ static ssize_t next_pread(int fd, void *buf, size_t len, off_t pos)
 	return result(sys_pread(fd, buf, len, pos));
 }
 
+static int next_madvise(void *addr, size_t len, int advice)
+{
+	ck_assert_int_eq(advice, MADV_DONTNEED);
+	fake_discard((uintptr_t)addr, len);
+	return 0;
+}
+
 static int next_munmap(void *addr, size_t len)
 {
 	fake_unmap((uint64_t)addr, len);
@@ -143,19 +150,32 @@ void program_shrink(uint64_t va, uint64_t len, uint64_t new_len)
 
 void program_discard(uint64_t va, uint64_t len)
 {
-	fake_discard(va, len);
-	ck_assert_int_eq(slow_advised((void *)va, len, MADV_DONTNEED, 0), 0);
+	ck_assert_int_eq(slow_madvise((void *)va, len, MADV_DONTNEED, next_madvise), 0);
+}
+
+static ssize_t discard_result;
+
+static ssize_t next_process_madvise(int pidfd, const struct iovec *iov, size_t count, int advice,
+				    unsigned int flags)
+{
+	size_t left = discard_result < 0 ? 0 : (size_t)discard_result;
+
+	ck_assert_int_eq(pidfd, 7);
+	ck_assert_int_eq(advice, MADV_DONTNEED);
+	ck_assert_uint_eq(flags, 0);
+	for (size_t i = 0; i < count && left >= iov[i].iov_len; left -= iov[i++].iov_len)
+		fake_discard((uint64_t)iov[i].iov_base, iov[i].iov_len);
+	if (discard_result < 0)
+		fake_discard((uint64_t)iov[0].iov_base, iov[0].iov_len);
+	errno = ENOMEM;
+	return discard_result;
 }
 
 ssize_t program_process_discard(const struct iovec *ranges, size_t count, ssize_t ret)
 {
-	size_t left = ret < 0 ? 0 : (size_t)ret;
-
-	for (size_t i = 0; i < count && left >= ranges[i].iov_len; left -= ranges[i++].iov_len)
-		fake_discard((uint64_t)ranges[i].iov_base, ranges[i].iov_len);
-	errno = ENOMEM;
-	return slow_process_advised(fake_user(ranges, count * sizeof(*ranges)), count,
-				    MADV_DONTNEED, ret);
+	discard_result = ret;
+	return slow_process_madvise(7, fake_user(ranges, count * sizeof(*ranges)), count,
+				    MADV_DONTNEED, 0, next_process_madvise);
 }
 
 bool program_aio_read(int fd, off_t pos, size_t len)

@@ -25,7 +25,8 @@ void program_move(uint64_t from, uint64_t len, uint64_t to);
 void program_shrink(uint64_t va, uint64_t len, uint64_t new_len); /* mremap() in place */
 void program_discard(uint64_t va, uint64_t len);
 
-/* process_madvise(MADV_DONTNEED) on itself returns ret: so many bytes were discarded, or ENOMEM. */
+/* process_madvise(MADV_DONTNEED) on itself returns ret: so many bytes were
+ * discarded; negative: ENOMEM, when the first range was. */
 ssize_t program_process_discard(const struct iovec *ranges, size_t count, ssize_t ret);
 
 /* aio_read() begins. */

@@ -18,6 +18,7 @@ Suite *suite_pin(void);
 Suite *suite_container(void);
 Suite *suite_group(void);
 Suite *suite_pagemap(void);
+Suite *suite_follow(void);
 Suite *suite_memory(void);
 Suite *suite_lend(void);
 Suite *suite_inject(void);

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+#include "pin/follow.h"
+
+#include <string.h>
+
+#include "base/proc.h"
+#include "pin/maps.h"
+#include "pin/pin.h"
+
+/* How a slot and the kernel's entry for the same address go together. */
+enum fit {
+	FIT_NONE,    /* nothing is pinned there */
+	FIT_CURRENT, /* it is the page that is pinned */
+	FIT_ABSENT,  /* a shared page out of the page table, or not to be told: it can be */
+	FIT_OTHER,
+};
+
+static enum fit fit(uint64_t page, uint64_t entry)
+{
+	if (!page)
+		return FIT_NONE;
+	if (entry & PAGEMAP_PRESENT && !PAGEMAP_HIDDEN(entry))
+		return (entry ^ page) & PAGEMAP_PFN ? FIT_OTHER : FIT_CURRENT;
+	return page & SLOT_SHARED || pagemap_is_moving(entry) ? FIT_ABSENT : FIT_OTHER;
+}
+
+/* How many of the pages from va on go together with their entries as the first. */
+static size_t run_of(uint64_t va, const uint64_t *entries, size_t n, unsigned int shift,
+		     enum fit *first)
+{
+	size_t i = 1;
+
+	*first = fit(store_page(va), entries[0]);
+	while (i < n && fit(store_page(va + (i << shift)), entries[i]) == *first &&
+	       !((entries[i] ^ entries[0]) & (PAGEMAP_FILE | PAGEMAP_EXCLUSIVE)))
+		i++;
+	return i;
+}
+
+/* The kernel's entries of a row, or of the same pages at another place. */
+static void entries_of(uint64_t va, uint64_t *entries, size_t n)
+{
+	int fd = proc_pagemap();
+
+	if (!maps_entries(fd, va, entries, n))
+		memset(entries, 0, n * sizeof(*entries));
+	maps_wait(fd, va, entries, n);
+	maps_tell(va, entries, n, false);
+}
+
+/* Calls what() for each run of pinned pages in the range that are of one kind. */
+typedef void take_run(uint64_t va, size_t n, unsigned int shift, enum fit fit, uint64_t entry,
+		      void *arg);
+
+static void each_run(uint64_t va, uint64_t len, take_run *what, void *arg)
+{
+	static uint64_t entries[512];
+	uint64_t end = va + len;
+	struct store_row row;
+
+	for (; va < end && store_next_row(va, 512, &row) && row.va < end;
+	     va = row.va + (row.pages << row.shift)) {
+		size_t n = row.pages, run;
+
+		if (row.va < va || (end - row.va) >> row.shift == 0)
+			continue; /* a part of a huge page cannot be given back */
+		if (n > (end - row.va) >> row.shift)
+			n = (end - row.va) >> row.shift;
+		entries_of(row.va, entries, n);
+		for (size_t i = 0; i < n; i += run) {
+			uint64_t at = row.va + (i << row.shift);
+			enum fit fit;
+
+			run = run_of(at, entries + i, n - i, row.shift, &fit);
+			if (fit != FIT_NONE)
+				what(at, run, row.shift, fit, entries[i], arg);
+		}
+	}
+}
+
+static void keep_only_current(uint64_t va, size_t n, unsigned int shift, enum fit fit,
+			      uint64_t entry, void *arg)
+{
+	(void)entry;
+	(void)arg;
+	if (fit == FIT_OTHER)
+		pin_evict(va, n << shift);
+}
+
+void follow_leaving(uint64_t va, uint64_t len)
+{
+	each_run(va, len, keep_only_current, NULL);
+}
+
+/* Before the call these were the pages that are pinned; a shared one is not gone. */
+static void release_gone(uint64_t va, size_t n, unsigned int shift, enum fit fit, uint64_t entry,
+			 void *arg)
+{
+	(void)entry;
+	(void)arg;
+	if (fit != FIT_OTHER)
+		return;
+	if (store_page(va) & SLOT_SHARED)
+		pin_evict(va, n << shift);
+	else
+		pin_release(va, n << shift, NULL);
+}
+
+void follow_discarded(uint64_t va, uint64_t len)
+{
+	each_run(va, len, release_gone, NULL);
+}
+
+/* True when the pages at alias are those that are pinned at va. *n is cut to where it holds. */
+static bool is_alias(uint64_t va, uint64_t alias, size_t *n, unsigned int shift, bool private)
+{
+	static uint64_t entries[512];
+	size_t i = 0;
+	bool same = false;
+
+	entries_of(alias, entries, shift == PIN_PAGE_SHIFT ? *n : 1);
+	for (; i < *n; i++) {
+		uint64_t page = store_page(va + (i << shift));
+		bool now = entries[i] & PAGEMAP_PRESENT ? !((entries[i] ^ page) & PAGEMAP_PFN) ||
+								  PAGEMAP_HIDDEN(entries[i])
+							: !private;
+
+		if (i && now != same)
+			break;
+		same = now;
+	}
+	*n = i;
+	return same;
+}
+
+/* Pins the pages at va for another mapping of them. False when there is none for *n pages. */
+static bool keep_alias(uint64_t va, size_t *n, unsigned int shift, bool private,
+		       struct maps_leaving *leaving)
+{
+	struct maps_search search = {.private = private};
+	uint64_t len = *n << shift, alias;
+
+	while (maps_next_alias(va, &len, leaving, &search, &alias)) {
+		*n = len >> shift;
+		if (is_alias(va, alias, n, shift, private))
+			return !pin_copy(va, *n << shift, alias);
+		len = *n << shift;
+	}
+	*n = len >> shift;
+	return false;
+}
+
+static void keep_aliases(uint64_t va, size_t n, unsigned int shift, enum fit fit, uint64_t entry,
+			 void *arg)
+{
+	size_t run;
+
+	if (fit == FIT_CURRENT && !(entry & PAGEMAP_FILE))
+		return; /* private: mapped once in a process */
+	if (fit == FIT_OTHER) {
+		pin_evict(va, n << shift);
+		return;
+	}
+	for (; n; n -= run, va += run << shift) {
+		run = n;
+		if (keep_alias(va, &run, shift, false, arg))
+			continue;
+		if (!(entry & PAGEMAP_EXCLUSIVE) && keep_alias(va, &run, shift, true, arg))
+			continue;
+		if (fit == FIT_ABSENT)
+			pin_evict(va, run << shift);
+	}
+}
+
+void follow_unmapping(uint64_t va, uint64_t len)
+{
+	struct maps_leaving leaving = {.from = va, .to = va + len, .last = UINT64_MAX};
+
+	each_run(va, len, keep_aliases, &leaving);
+}
+
+struct move {
+	uint64_t from, to;
+};
+
+/* Another thread can have got memory where this was, and looked it up. */
+static void take_along(uint64_t va, size_t n, unsigned int shift, enum fit fit, uint64_t entry,
+		       void *arg)
+{
+	const struct move *move = arg;
+	uint64_t to = va - move->from + move->to;
+	size_t run;
+
+	(void)entry;
+	for (; n; n -= run, va += run << shift, to += run << shift) {
+		run = n;
+		if (is_alias(va, to, &run, shift, fit == FIT_CURRENT)) {
+			if (!pin_copy(va, run << shift, to))
+				pin_release(va, run << shift, maps_stand);
+		} else if (fit != FIT_CURRENT) {
+			pin_evict(va, run << shift);
+		}
+	}
+}
+
+void follow_moved(uint64_t from, uint64_t to, uint64_t len)
+{
+	struct move move = {from, to};
+
+	each_run(from, len, take_along, &move);
+}

@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: MIT */
+/* Pins are of pages: whoever moves, aliases, punches or frees them, seen or unseen. */
+#include <errno.h>
+#include <string.h>
+
+#include "door/memory.h"
+#include "fake.h"
+#include "pin/pin.h"
+#include "pin/sweep.h"
+#include "program.h"
+#include "suites.h"
+#include "uapi/iommufd.h"
+
+#define BASE  (UINT64_C(16) << 30)
+#define ALIAS (UINT64_C(24) << 30)
+#define OTHER (UINT64_C(32) << 30)
+
+static int pagemap;
+static uint64_t told[512];
+
+static void setup(void)
+{
+	program_setup();
+	pagemap = program_open("/proc/self/pagemap", O_RDONLY);
+}
+
+static void teardown(void)
+{
+	program_unmap(0, FAKE_OWN);
+	fake.rawio = true;
+	sweep_all();
+	ck_assert_uint_eq(store_count(), 0);
+	program_close(pagemap);
+	program_teardown();
+}
+
+static void look_up(uint64_t va, uint64_t pages)
+{
+	for (uint64_t i = 0; i < pages; i++)
+		told[i] = program_frame(pagemap, va + i * FAKE_4K);
+}
+
+/* What was told is true at va, is pinned, and is told again. */
+static void assert_kept(uint64_t va, uint64_t pages)
+{
+	fake_migrate();
+	for (uint64_t i = 0; i < pages; i++)
+		ck_assert_uint_eq(fake_pfn(va + i * FAKE_4K), told[i]);
+	for (uint64_t i = 0; i < pages; i++)
+		ck_assert_uint_eq(program_frame(pagemap, va + i * FAKE_4K), told[i]);
+}
+
+/* New pages, which are looked up, as a driver goes on. */
+static void go_on(uint64_t pages)
+{
+	fake_map(OTHER, 2 * pages * FAKE_4K, NULL, 0, 0);
+	for (uint64_t i = 0; i < pages; i++)
+		program_frame(pagemap, OTHER + 2 * i * FAKE_4K);
+	program_unmap(OTHER, 2 * pages * FAKE_4K);
+}
+
+/* realloc() of a large block moves its pages inside libc. */
+START_TEST(moved_unseen)
+{
+	fake.frames_shown = _i < 2;
+	fake_map(BASE, 255 * FAKE_4K, NULL, 0, 0);
+	look_up(BASE, 255);
+	fake_move(BASE, 255 * FAKE_4K, ALIAS);
+	if (_i % 2)
+		fake_map(BASE, 255 * FAKE_4K, NULL, 0, 0);
+	go_on(700);
+	assert_kept(ALIAS, 255);
+	program_unmap(BASE, 255 * FAKE_4K);
+	program_unmap(ALIAS, 255 * FAKE_4K);
+	ck_assert_uint_eq(fake.pinned, 1);
+}
+END_TEST
+
+/* The old address gets other pages, that are looked up, given back and moved in turn. */
+START_TEST(moved_unseen_and_used_again)
+{
+	fake_map(BASE, 8 * FAKE_4K, NULL, 0, 0);
+	look_up(BASE, 8);
+	fake_move(BASE, 8 * FAKE_4K, ALIAS);
+	fake_map(BASE, 8 * FAKE_4K, NULL, 0, 0);
+	if (_i == 1)
+		for (uint64_t i = 0; i < 8; i++)
+			program_frame(pagemap, BASE + i * FAKE_4K);
+	if (_i == 2)
+		program_discard(BASE, 8 * FAKE_4K);
+	if (_i == 3)
+		program_move(BASE, 8 * FAKE_4K, BASE + FAKE_1G);
+	else
+		program_unmap(BASE, 8 * FAKE_4K);
+	assert_kept(ALIAS, 8);
+	sweep_all();
+	assert_kept(ALIAS, 8);
+}
+END_TEST
+
+/* A huge page, too, and at once. */
+START_TEST(huge_page_moved_unseen)
+{
+	fake_map(BASE, FAKE_2M, fake_file(FAKE_2M, FAKE_2M), 0, 0);
+	look_up(BASE, 4);
+	fake_move(BASE, FAKE_2M, ALIAS);
+	go_on(200);
+	assert_kept(ALIAS, 4);
+	ck_assert_uint_eq(store_count(), 1);
+	program_unmap(ALIAS, FAKE_2M);
+	ck_assert_uint_eq(fake.pinned, 1);
+}
+END_TEST
+
+/*
+ * Another process cuts the page out of the file; the second mapping is looked up
+ * anew, and the first, of which nobody has heard, is unmapped.
+ */
+START_TEST(punched_by_another)
+{
+	struct fake_file *file = fake_file(FAKE_4K, FAKE_4K);
+	uint64_t old;
+
+	fake_map(BASE, FAKE_4K, file, 0, 0);
+	fake_map(ALIAS, FAKE_4K, file, 0, 0);
+	look_up(BASE, 1);
+	old = told[0];
+	fake_punch(file, 0, FAKE_4K);
+	fake_touch(_i ? BASE : ALIAS, FAKE_4K);
+	look_up(ALIAS, 1);
+	program_unmap(BASE, FAKE_4K);
+	assert_kept(ALIAS, 1);
+	sweep_all();
+	assert_kept(ALIAS, 1);
+	ck_assert(!fake_is_pinned(old));
+}
+END_TEST
+
+/* What is known of a pin needs no right to be carried over. */
+START_TEST(rights_given_up)
+{
+	struct fake_file *file = fake_file(4 * FAKE_4K, FAKE_4K);
+
+	fake_map(BASE, 4 * FAKE_4K, _i % 2 ? file : NULL, 0, 0);
+	fake_map(ALIAS, 4 * FAKE_4K, _i % 2 ? file : NULL, 0, 0);
+	look_up(BASE, 4);
+	fake.rawio = false;
+	fake.frames_shown = _i < 2;
+	if (_i % 2)
+		program_unmap(BASE, 4 * FAKE_4K);
+	else
+		program_move(BASE, 4 * FAKE_4K, ALIAS);
+	fake.rawio = fake.frames_shown = true;
+	assert_kept(ALIAS, 4);
+	sweep_all();
+	assert_kept(ALIAS, 4);
+}
+END_TEST
+
+/* A private view of the file shows the same page until it is written to. */
+START_TEST(view_of_the_page)
+{
+	struct fake_file *file = fake_file(2 * FAKE_4K, FAKE_4K);
+
+	fake_map(BASE, 2 * FAKE_4K, file, 0, 0);
+	look_up(BASE, 2);
+	fake_map(ALIAS, 2 * FAKE_4K, file, 0, FAKE_PRIVATE);
+	fake_write(ALIAS + FAKE_4K);
+	program_unmap(BASE, 2 * FAKE_4K);
+	ck_assert(fake_is_pinned(told[0]));
+	ck_assert(!fake_is_pinned(told[1]));
+	assert_kept(ALIAS, 1);
+	program_unmap(ALIAS, 2 * FAKE_4K);
+	ck_assert_uint_eq(fake.pinned, 1);
+}
+END_TEST
+
+/* Pages of a private view are copies that nobody else has. */
+START_TEST(copies_in_a_view)
+{
+	struct fake_file *file = fake_file(2 * FAKE_4K, FAKE_4K);
+
+	fake_map(BASE, 2 * FAKE_4K, file, 0, 0);
+	fake_map(ALIAS, 2 * FAKE_4K, file, 0, FAKE_PRIVATE);
+	look_up(ALIAS, 2);
+	program_unmap(BASE, 2 * FAKE_4K);
+	assert_kept(ALIAS, 2);
+	program_unmap(ALIAS, 2 * FAKE_4K);
+	ck_assert_uint_eq(fake.pinned, 1);
+}
+END_TEST
+
+START_TEST(mapped_over_itself)
+{
+	struct fake_file *file = fake_file(4 * FAKE_4K, FAKE_4K);
+
+	fake_map(BASE, 4 * FAKE_4K, file, 0, 0);
+	look_up(BASE, 4);
+	memory_leaving(BASE, 4 * FAKE_4K);
+	fake_map(BASE, 4 * FAKE_4K, file, 0, 0);
+	memory_left(BASE, 4 * FAKE_4K);
+	assert_kept(BASE, 4);
+	ck_assert_uint_eq(fake.pinned, 1 + 4);
+}
+END_TEST
+
+/* The kernel moves a page just when it is searched for: it stays pinned. */
+START_TEST(on_the_move_while_searched)
+{
+	fake_map(BASE, 4 * FAKE_4K, NULL, 0, 0);
+	look_up(BASE, 4);
+	fake_move(BASE, 4 * FAKE_4K, ALIAS);
+	fake.moving = 1000000;
+	ck_assert(!sweep_all());
+	fake.moving = 0;
+	assert_kept(ALIAS, 4);
+}
+END_TEST
+
+/* What was freed unseen is unpinned by and by, with frames hidden as well. */
+START_TEST(freed_unseen)
+{
+	fake.frames_shown = _i == 0;
+	for (uint64_t i = 0; i < 8; i++) {
+		fake_map(BASE + i * FAKE_2M, 254 * FAKE_4K, NULL, 0, 0);
+		look_up(BASE + i * FAKE_2M, 254);
+		fake_map(BASE + i * FAKE_2M, 254 * FAKE_4K, NULL, 0, 0);
+	}
+	for (int i = 0; i < 3000; i++)
+		go_on(1);
+	ck_assert_uint_lt(fake.pinned, 1 + 16);
+}
+END_TEST
+
+/* It makes room where RLIMIT_MEMLOCK is used up. */
+START_TEST(freed_unseen_at_the_limit)
+{
+	fake.pin_limit = 101;
+	fake_map(BASE, 90 * FAKE_4K, NULL, 0, 0);
+	look_up(BASE, 90);
+	fake_unmap(BASE, 90 * FAKE_4K);
+	fake_map(ALIAS, 60 * FAKE_4K, NULL, 0, 0);
+	look_up(ALIAS, 60);
+	assert_kept(ALIAS, 60);
+	ck_assert_ptr_null(strstr(fake.log, "RLIMIT_MEMLOCK"));
+}
+END_TEST
+
+START_TEST(lowest_addresses)
+{
+	fake_map(0, 4 * FAKE_4K, NULL, 0, 0);
+	look_up(0, 4);
+	assert_kept(0, 4);
+	program_unmap(0, 4 * FAKE_4K);
+	ck_assert_uint_eq(fake.pinned, 1);
+}
+END_TEST
+
+/* ---- ahead of the lookups ---- */
+
+/* As many pages as were asked for are pinned ahead, by few pins. */
+START_TEST(in_sequence)
+{
+	fake_map(BASE, 512 * FAKE_4K, NULL, 0, 0);
+	for (uint64_t i = 0; i < 512; i++) {
+		told[i] = program_frame(pagemap, BASE + i * FAKE_4K);
+		ck_assert_uint_le(fake.pinned, 1 + 2 * (i + 1));
+	}
+	ck_assert_uint_lt(store_count(), 24);
+	assert_kept(BASE, 512);
+	ck_assert_uint_eq(fake.pinned, 1 + 512);
+}
+END_TEST
+
+/* What nobody asks for in the end is unpinned. */
+START_TEST(in_sequence_no_more)
+{
+	fake_map(BASE, 512 * FAKE_4K, NULL, 0, 0);
+	look_up(BASE, 100);
+	ck_assert_uint_gt(fake.pinned, 1 + 100);
+	if (_i)
+		look_up(BASE + 300 * FAKE_4K, 2);
+	else
+		go_on(64);
+	ck_assert_uint_le(fake.pinned, _i ? 1 + 100 + 4 : 1 + 100);
+}
+END_TEST
+
+/* It ends with the mapping, and where pages are not there, or would be copied. */
+START_TEST(in_sequence_to_the_end)
+{
+	static const unsigned int behind[] = {0, FAKE_ABSENT, FAKE_PRIVATE};
+	struct fake_file *file = fake_file(8 * FAKE_4K, FAKE_4K);
+
+	fake_map(BASE, 8 * FAKE_4K, NULL, 0, 0);
+	fake_map(BASE + 8 * FAKE_4K, 8 * FAKE_4K, _i == 2 ? file : NULL, 0, behind[_i]);
+	look_up(BASE, 8);
+	ck_assert_uint_eq(fake.pinned, 1 + 8);
+	assert_kept(BASE, 8);
+}
+END_TEST
+
+/* Not one page too many where the limit is, and it is no limit to those that are asked for. */
+START_TEST(in_sequence_at_the_limit)
+{
+	fake.pin_limit = 1 + 32;
+	fake_map(BASE, 64 * FAKE_4K, NULL, 0, 0);
+	fake_map(ALIAS, 64 * FAKE_4K, NULL, 0, 0);
+	for (uint64_t i = 0; i < 16; i++) {
+		program_frame(pagemap, BASE + i * FAKE_4K);
+		program_frame(pagemap, ALIAS + 2 * i * FAKE_4K);
+	}
+	ck_assert_ptr_null(strstr(fake.log, "RLIMIT_MEMLOCK"));
+}
+END_TEST
+
+START_TEST(in_sequence_up_to_the_limit)
+{
+	fake.pin_limit = 1 + 24;
+	fake_map(BASE, 64 * FAKE_4K, NULL, 0, 0);
+	fake_map(ALIAS, 64 * FAKE_4K, NULL, 0, 0);
+	look_up(BASE, 11);
+	for (uint64_t i = 0; i < 13; i++)
+		program_frame(pagemap, ALIAS + 2 * i * FAKE_4K);
+	assert_kept(BASE, 11);
+	ck_assert_ptr_null(strstr(fake.log, "RLIMIT_MEMLOCK"));
+}
+END_TEST
+
+Suite *suite_follow(void)
+{
+	Suite *suite = suite_create("follow");
+	TCase *tc = tcase_create("follow");
+
+	tcase_set_timeout(tc, 60);
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_loop_test(tc, moved_unseen, 0, 4);
+	tcase_add_loop_test(tc, moved_unseen_and_used_again, 0, 4);
+	tcase_add_test(tc, huge_page_moved_unseen);
+	tcase_add_loop_test(tc, punched_by_another, 0, 2);
+	tcase_add_loop_test(tc, rights_given_up, 0, 4);
+	tcase_add_test(tc, view_of_the_page);
+	tcase_add_test(tc, copies_in_a_view);
+	tcase_add_test(tc, mapped_over_itself);
+	tcase_add_test(tc, on_the_move_while_searched);
+	tcase_add_loop_test(tc, freed_unseen, 0, 2);
+	tcase_add_test(tc, freed_unseen_at_the_limit);
+	tcase_add_test(tc, lowest_addresses);
+	tcase_add_test(tc, in_sequence);
+	tcase_add_loop_test(tc, in_sequence_no_more, 0, 2);
+	tcase_add_loop_test(tc, in_sequence_to_the_end, 0, 3);
+	tcase_add_test(tc, in_sequence_at_the_limit);
+	tcase_add_test(tc, in_sequence_up_to_the_limit);
+	suite_add_tcase(suite, tc);
+	return suite;
+}
