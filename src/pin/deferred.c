@@ -2,6 +2,7 @@
 #include "pin/deferred.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "base/proc.h"
 #include "base/process.h"
@@ -15,7 +16,11 @@ struct lookup {
 };
 
 static struct slab lookups = {.size = sizeof(struct lookup)};
-static struct lookup *all;
+
+/* By their pages, so that each is found at once. */
+#define BUCKETS 16384
+static struct lookup *buckets[BUCKETS];
+static size_t count, cursor;	/* no bucket before the cursor has any */
 static unsigned int generation; /* of the process that looked them up */
 static bool told_natively;
 
@@ -36,10 +41,15 @@ static uint64_t frame_at(uint64_t va)
 		       : 0;
 }
 
-/* Forgets those in [va, end), or only those whose page is no longer there. */
-static void forget(uint64_t va, uint64_t end, bool always)
+static size_t bucket_of(uint64_t va)
 {
-	struct lookup **at = &all;
+	return va >> PIN_PAGE_SHIFT & (BUCKETS - 1);
+}
+
+/* Forgets those of one bucket in [va, end), or only those whose page is no longer there. */
+static void forget_in(size_t bucket, uint64_t va, uint64_t end, bool always)
+{
+	struct lookup **at = &buckets[bucket];
 
 	while (*at) {
 		struct lookup *lookup = *at;
@@ -48,11 +58,31 @@ static void forget(uint64_t va, uint64_t end, bool always)
 		    (always || frame_at(lookup->told.va) != lookup->told.pfn)) {
 			*at = lookup->next;
 			slab_free(&lookups, lookup);
+			count--;
 		} else {
 			at = &lookup->next;
 		}
 	}
-	deferred_tells_unpinned = all || told_natively;
+}
+
+/* The same of all. */
+static void forget(uint64_t va, uint64_t end, bool always)
+{
+	uint64_t pages = (end - 1 - va) >> PIN_PAGE_SHIFT;
+
+	for (size_t i = 0; count && i < BUCKETS && i <= pages; i++)
+		forget_in(bucket_of(va + (i << PIN_PAGE_SHIFT)), va, end, always);
+	deferred_tells_unpinned = count || told_natively;
+}
+
+static void keep(struct lookup *lookup)
+{
+	size_t bucket = bucket_of(lookup->told.va);
+
+	lookup->next = buckets[bucket];
+	buckets[bucket] = lookup;
+	if (bucket < cursor)
+		cursor = bucket;
 }
 
 void deferred_forget(uint64_t va, uint64_t len)
@@ -65,18 +95,43 @@ void deferred_drop(uint64_t va)
 	forget(va, va + 1, true);
 }
 
+/* Those that moved are in other buckets then. */
 void deferred_moved(uint64_t from, uint64_t to, uint64_t len)
 {
-	for (struct lookup *at = all; at; at = at->next)
-		if (at->told.va >= from && at->told.va < from + len &&
-		    frame_at(at->told.va - from + to) == at->told.pfn)
-			at->told.va += to - from;
+	struct lookup *moved = NULL;
+
+	for (size_t i = 0; count && i < BUCKETS && i < len >> PIN_PAGE_SHIFT; i++) {
+		struct lookup **at = &buckets[bucket_of(from + (i << PIN_PAGE_SHIFT))];
+
+		while (*at) {
+			struct lookup *lookup = *at;
+			uint64_t va = lookup->told.va;
+
+			if (va < from || va >= from + len ||
+			    frame_at(va - from + to) != lookup->told.pfn) {
+				at = &lookup->next;
+				continue;
+			}
+			*at = lookup->next;
+			lookup->told.va = va - from + to;
+			lookup->next = moved;
+			moved = lookup;
+		}
+	}
+	while (moved) {
+		struct lookup *lookup = moved;
+
+		moved = lookup->next;
+		keep(lookup);
+	}
 	deferred_forget(from, len);
 }
 
 void deferred_abandon(void)
 {
-	all = NULL;
+	if (count)
+		memset(buckets, 0, sizeof(buckets));
+	count = 0;
 }
 
 /* A child's memory is not what its parent looked up. */
@@ -90,9 +145,12 @@ static void own(void)
 bool deferred_any(struct deferred *deferred)
 {
 	own();
-	if (all)
-		*deferred = all->told;
-	return all;
+	if (!count)
+		return false;
+	while (!buckets[cursor])
+		cursor = (cursor + 1) % BUCKETS;
+	*deferred = buckets[cursor]->told;
+	return true;
 }
 
 static int add(uint64_t va, uint64_t entry)
@@ -107,8 +165,8 @@ static int add(uint64_t va, uint64_t entry)
 	if (!lookup)
 		return -ENOMEM;
 	lookup->told = (struct deferred){.va = va, .pfn = entry & PAGEMAP_PFN};
-	lookup->next = all;
-	all = lookup;
+	keep(lookup);
+	count++;
 	deferred_tells_unpinned = true;
 	return 0;
 }
