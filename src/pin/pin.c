@@ -7,20 +7,11 @@
 #include "base/log.h"
 #include "base/proc.h"
 #include "base/sys.h"
-#include "iommufd/family.h"
 #include "iommufd/ioas.h"
 #include "iommufd/lend.h"
 #include "pin/maps.h"
 #include "pin/store.h"
-
-/* A window is as large as the store; the first is the kernel's to choose from. */
-#define WINDOW_SHIFT 49
-#define OTHERS	     (32766 - FAMILY_LAST) /* windows for processes without a number */
-
-/* Strays end before the last of a window, where it is claimed and pages are probed. */
-#define STRAYS_END (STORE_LIMIT - (UINT64_C(1) << PIN_PUD_SHIFT))
-#define PROBED	   (STORE_LIMIT - (UINT64_C(2) << PIN_PMD_SHIFT))
-#define CLAIM	   (STORE_LIMIT - PIN_PAGE_SIZE)
+#include "pin/window.h"
 
 /* A page whose frame, and those behind it in the largest page, no memory has. */
 #define SLOT_ASIDE (PAGEMAP_PRESENT | (PAGEMAP_PFN ^ ((1 << (PIN_PUD_SHIFT - PIN_PAGE_SHIFT)) - 1)))
@@ -59,60 +50,6 @@ static void forget_all(struct store *s)
 	s->strays_end = STORE_STRAYS;
 }
 
-static int claim(struct store *s, uint64_t number)
-{
-	uint64_t window = number << WINDOW_SHIFT;
-	int ret = ioas_map((uintptr_t)s, PIN_PAGE_SIZE, window + CLAIM);
-
-	if (!ret)
-		s->window = window;
-	return ret;
-}
-
-static bool unpinned_gone;
-
-static void unpin_windows(unsigned int first, unsigned int last)
-{
-	if (!ioas_unmap((uint64_t)first << WINDOW_SHIFT, (uint64_t)(last - first + 1)
-								 << WINDOW_SHIFT))
-		unpinned_gone = true;
-}
-
-/*
- * Several processes can share one iommufd, by fork() or SCM_RIGHTS, and their
- * addresses are alike. Each claims a window by a map at its last page,
- * that of its number: what is there is of a process
- * that had it before. Where a process cannot have a number it takes one of the
- * others that is free, and nobody finds out when it is gone. The last window is
- * for ioas_identity().
- */
-static int claim_window(struct store *s)
-{
-	int ret = family_number();
-
-	if (ret > 0) {
-		unsigned int number = (unsigned int)ret;
-
-		ret = claim(s, number);
-		if (ret != -EEXIST)
-			return ret;
-		unpin_windows(number, number);
-		return claim(s, number);
-	}
-	ret = -EEXIST;
-	for (uint64_t i = 0; i < OTHERS && ret == -EEXIST; i++)
-		ret = claim(s, FAMILY_LAST + 1 + ((uint64_t)sys_getpid() + i) % OTHERS);
-	return ret == -EEXIST ? -ENOSPC : ret;
-}
-
-bool pin_release_gone(void)
-{
-	unpinned_gone = false;
-	if (store_own && store_own->window)
-		family_each_gone(unpin_windows);
-	return unpinned_gone;
-}
-
 /* The store, ready for a pin. NULL with *error set when it cannot be. */
 static struct store *ready(int *error)
 {
@@ -128,7 +65,7 @@ static struct store *ready(int *error)
 		s->generation = ioas_generation();
 	}
 	if (!s->window)
-		*error = claim_window(s);
+		*error = window_claim(s);
 	return *error ? NULL : s;
 }
 
@@ -210,7 +147,7 @@ static int add(struct store *s, uint64_t va, uint64_t len, unsigned int level, u
 	int ret = ioas_map(va, len, s->window + va);
 
 	/* They count against the same limit. */
-	if (ret == -ENOMEM && pin_release_gone())
+	if (ret == -ENOMEM && window_release_gone())
 		ret = ioas_map(va, len, s->window + va);
 	return ret ? ret : enter_map(s, va, len, level, flags);
 }

@@ -6,7 +6,7 @@
  * the IOAS, which it claims at its first pin; nothing else has to be stored
  * but the frames: pin/store.h.
  * What a child of fork() had pinned stays in its window when it ends, until
- * another process takes the window or pin_release_gone() is called.
+ * another process takes the window or window_release_gone() is called.
  *
  * Addresses and lengths are in bytes. Functions return 0 or a negative errno
  * and need the lock.
@@ -52,12 +52,6 @@ void pin_replace(uint64_t va, uint64_t len, pin_stands *stands);
 
 /* Unpins what was only pinned ahead. True when there was anything. */
 bool pin_release_ahead(void);
-
-/*
- * Unpins what processes had pinned in the same iommufd that are gone with all
- * that they had forked since. True when there was anything.
- */
-bool pin_release_gone(void);
 
 /*
  * Pins under to what is pinned at [va, va + len), without a moment unpinned.
