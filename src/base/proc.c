@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/hidden.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include "base/process.h"
 #include "base/rights.h"
@@ -91,8 +92,8 @@ int proc_number_of(const char *path)
 static int shows_new_file(int dirfd, const char *dir)
 {
 	int fd = (int)sys_call(SYS_memfd_create, (long)"noiommu-shim", MFD_CLOEXEC, 0, 0, 0, 0);
+	static char path[PATH_MAX];
 	struct stat st, shown;
-	char path[PATH_MAX];
 	int ret;
 
 	if (fd < 0)
@@ -110,11 +111,13 @@ int proc_is_own_entry(int dirfd, const char *path)
 {
 	const char *name = strrchr(path, '/');
 	size_t len = name ? (size_t)(name - path) : 0;
+	static char dir[PATH_MAX];
 	struct stat st, own;
-	char dir[PATH_MAX] = ".";
 
+	lock_assert_held();
 	if (len >= sizeof(dir) - 16)
 		return 0;
+	format(dir, sizeof(dir), ".");
 	if (name) {
 		memcpy(dir, path, len);
 		dir[len] = '\0';

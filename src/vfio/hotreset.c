@@ -141,7 +141,7 @@ static int reset_bound(int fd, const struct affected *affected, const int32_t *f
 		       unsigned int count)
 {
 	struct header reset = {.argsz = sizeof(reset)};
-	struct group *bound[MAX_DEVICES];
+	static struct group *bound[MAX_DEVICES];
 	unsigned int n = 0;
 	int ret = 0;
 
