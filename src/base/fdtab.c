@@ -241,13 +241,22 @@ bool fdtab_has(const struct object *object)
 	return false;
 }
 
-bool fdtab_has_kind(enum fd_kind kind)
+int fdtab_next(enum fd_kind kind, int after)
 {
+	int next = -1;
+
+	lock_assert_held();
 	for (int i = 0; i < BUCKETS; i++)
 		for (struct entry *entry = buckets[i]; entry; entry = entry->next)
-			if (entry->object->kind == kind)
-				return true;
-	return false;
+			if (entry->object->kind == kind && entry->fd > after &&
+			    (next < 0 || entry->fd < next))
+				next = entry->fd;
+	return next;
+}
+
+bool fdtab_has_kind(enum fd_kind kind)
+{
+	return fdtab_next(kind, -1) >= 0;
 }
 
 /* A byte for each number is never damaged, unlike what is linked. */

@@ -123,6 +123,9 @@ void fdtab_drop_stale(unsigned int first, unsigned int last);
 /* Calls what(fd, arg) for every descriptor entered for object. */
 void fdtab_each(const struct object *object, void (*what)(int fd, void *arg), void *arg);
 
+/* The lowest number above after that is entered with an object of the kind, or -1. */
+int fdtab_next(enum fd_kind kind, int after);
+
 /* True while a descriptor of that kind is entered. */
 bool fdtab_has_kind(enum fd_kind kind);
 

@@ -14,10 +14,12 @@
 static struct {
 	struct hidden fd;
 	uint32_t ioas;
-	uint32_t hwpt;	/* the page table that devices attach to; 0: none of ours */
-	bool has_table; /* the IOAS has a page table, ours or another process's */
-	bool is_own;	/* made by this process */
+	uint32_t hwpt;	 /* the page table that devices attach to; 0: none of ours */
+	bool has_table;	 /* the IOAS has a page table, ours or another process's */
+	bool is_own;	 /* made by this process */
+	bool has_others; /* a container may be of another iommufd */
 	unsigned int generation;
+	unsigned int process; /* process_generation() of the one that has it */
 } iommufd = {.fd = HIDDEN_NONE};
 
 static int use(int fd, uint32_t ioas)
@@ -26,7 +28,9 @@ static int use(int fd, uint32_t ioas)
 	iommufd.hwpt = 0;
 	iommufd.has_table = false;
 	iommufd.is_own = false;
+	iommufd.has_others = fdtab_next(FD_CONTAINER, -1) >= 0;
 	iommufd.generation++;
+	iommufd.process = process_generation();
 	return hidden_take(&iommufd.fd, fd);
 }
 
@@ -92,13 +96,14 @@ static uint32_t find_mark(int fd)
 }
 
 static int take_parents(void);
+static int take_containers(void);
 
 int ioas_open(void)
 {
 	uint32_t marked, ioas;
 	int fd, ret;
 
-	if (hidden_check(&iommufd.fd) || !take_parents())
+	if (hidden_check(&iommufd.fd) || !take_containers() || !take_parents())
 		return 0;
 	fd = sys_open("/dev/iommu", O_RDWR | O_CLOEXEC);
 	if (fd < 0)
@@ -147,8 +152,10 @@ bool ioas_adopt(int fd)
 
 	if (!ioas)
 		return false;
-	if (hidden_check(&iommufd.fd) && iommufd.has_table)
+	if (hidden_check(&iommufd.fd) && iommufd.has_table) {
+		iommufd.has_others = true;
 		return true;
+	}
 	own = (int)sys_fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	if (own < 0)
 		return true;
@@ -185,6 +192,26 @@ static int take_parents(void)
 	taken = sys_call(SYS_getppid, 0, 0, 0, 0, 0, 0) == parent && ioas_adopt(fd);
 	sys_close(fd);
 	return taken && hidden_check(&iommufd.fd) ? 0 : -ENOENT;
+}
+
+/*
+ * A raw call can close the library's descriptor and leave the program's containers,
+ * which are duplicates of it and keep what is pinned. It is the same again then:
+ * another iommufd would need another device for its page table.
+ */
+static int take_containers(void)
+{
+	int container = -1, fd;
+
+	if (iommufd.has_others || !iommufd.generation || iommufd.process != process_generation())
+		return -ENOENT;
+	do {
+		container = fdtab_next(FD_CONTAINER, container);
+		if (container < 0)
+			return -ENOENT;
+	} while (!fdtab_get(container));
+	fd = (int)sys_fcntl(container, F_DUPFD_CLOEXEC, 0);
+	return fd < 0 ? fd : hidden_take(&iommufd.fd, fd);
 }
 
 void ioas_in_child(void)

@@ -169,6 +169,29 @@ START_TEST(set_container_number_reused)
 }
 END_TEST
 
+/* What was pinned stays, also while no other device could lend its page table. */
+START_TEST(raw_close_of_the_librarys_descriptor)
+{
+	int pagemap = program_open("/proc/self/pagemap", O_RDONLY);
+	uint64_t told;
+
+	enter(WITH_DEVICE);
+	fake_map(0x10000000, 2 * FAKE_4K, NULL, 0, 0);
+	told = program_frame(pagemap, 0x10000000);
+	ck_assert(fake_is_pinned(told));
+	fake.log[0] = '\0';
+	sys_close(ioas_fd());
+	ck_assert(fake_is_pinned(told));
+	ck_assert(fake_is_pinned(program_frame(pagemap, 0x10001000)));
+	ck_assert(fake_is_pinned(told));
+	ck_assert_uint_eq(program_frame(pagemap, 0x10000000), told);
+	ck_assert_str_eq(fake.log, "");
+	program_unmap(0x10000000, 2 * FAKE_4K);
+	ck_assert_uint_le(fake.pinned, 1); /* the mark of the iommufd */
+	program_close(pagemap);
+}
+END_TEST
+
 START_TEST(unset)
 {
 	static const long expected[STATES] = {-EINVAL, 0, 0, -EBUSY};
@@ -814,6 +837,7 @@ static TCase *matrix(const char *name, void (*before)(void))
 	tcase_add_loop_test(tc, set_container_hidden, 0, STATES);
 	tcase_add_test(tc, set_container_without_rights);
 	tcase_add_test(tc, set_container_number_reused);
+	tcase_add_test(tc, raw_close_of_the_librarys_descriptor);
 	tcase_add_loop_test(tc, unset, 0, STATES);
 	tcase_add_test(tc, unset_and_again);
 	tcase_add_loop_test(tc, get_device, 0, STATES);
