@@ -872,21 +872,21 @@ static TCase *matrix(const char *name, void (*before)(void))
 
 /* ---- by its entry in /proc ---- */
 
-static int open_entry(const char *format_, int fd)
+static int open_entry(const char *dir, int fd)
 {
 	char path[64];
 
-	snprintf(path, sizeof(path), format_, fd);
+	snprintf(path, sizeof(path), "%s/%d", dir, fd);
 	return program_open(path, O_RDWR);
 }
 
-static ssize_t read_entry(const char *format_, int fd, char *to, size_t size)
+static ssize_t read_entry(const char *dir, int fd, char *to, size_t size)
 {
 	char path[64];
 	const char *user;
 	ssize_t len;
 
-	snprintf(path, sizeof(path), format_, fd);
+	snprintf(path, sizeof(path), "%s/%d", dir, fd);
 	user = fake_user("/dev/some/node", 32);
 	len = name_link_was_read(AT_FDCWD, path, (char *)user, 32, 14);
 	ck_assert_int_gt(len, 0);
@@ -899,8 +899,8 @@ static ssize_t read_entry(const char *format_, int fd, char *to, size_t size)
 /* In any mount of /proc this process's entries are its own, and nobody else's are. */
 START_TEST(entries_of_descriptors)
 {
-	static const char *const own[] = {"/proc/self/fd/%d", "/other/4711/fd/%d"};
-	static const char *const others[] = {"/proc/1/fd/%d", "/tmp/%d"};
+	static const char *const own[] = {"/proc/self/fd", "/other/4711/fd"};
+	static const char *const others[] = {"/proc/1/fd", "/tmp"};
 	char path[64], text[64];
 	int fd;
 
@@ -908,7 +908,7 @@ START_TEST(entries_of_descriptors)
 		ck_assert_int_eq(open_entry(own[i], group), -EBUSY);
 		read_entry(own[i], group, text, sizeof(text));
 		ck_assert_ptr_nonnull(strstr(text, "/dev/vfio/noiommu-"));
-		snprintf(path, sizeof(path), others[i], group);
+		snprintf(path, sizeof(path), "%s/%d", others[i], group);
 		fake_add_file(path);
 		fd = open_entry(others[i], group);
 		ck_assert_int_ge(fd, 0);
