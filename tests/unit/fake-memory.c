@@ -334,6 +334,13 @@ int fake_pin(uint64_t va, bool writable, uint64_t *pfn)
 
 /* ---- /proc ---- */
 
+/* True where the page at offset of the file is mapped, and not a copy of it. */
+static bool shows(const struct vma *vma, uint64_t offset)
+{
+	return offset >= vma->offset && offset - vma->offset < vma->end - vma->start &&
+	       !is_copy(vma, vma->start + (offset - vma->offset));
+}
+
 static bool is_exclusive(const struct vma *vma, const uint64_t *page)
 {
 	if (vma->file->mapped_elsewhere)
@@ -342,7 +349,7 @@ static bool is_exclusive(const struct vma *vma, const uint64_t *page)
 		return true; /* a copy */
 	for (const struct vma *other = vmas; other < vmas + nr_vmas; other++)
 		if (other != vma && other->file == vma->file &&
-		    page >= page_of(other, other->start) && page < page_of(other, other->end))
+		    shows(other, (uint64_t)(page - vma->file->pages) * FAKE_4K))
 			return false;
 	return true;
 }

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "fake.h"
 #include "pin/pin.h"
+#include "pin/sweep.h"
 #include "preload/slow.h"
 #include "program.h"
 #include "uapi/iommufd.h"
@@ -336,4 +337,13 @@ void program_teardown_locked(void)
 {
 	lock_leave(locked);
 	program_teardown();
+}
+
+bool program_sweep(void)
+{
+	struct lock_saved saved = lock_enter();
+	bool freed = sweep_all();
+
+	lock_leave(saved);
+	return freed;
 }

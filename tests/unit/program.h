@@ -79,4 +79,7 @@ void program_teardown(void);
 void program_setup_locked(void);
 void program_teardown_locked(void);
 
+/* sweep_all(), with the lock. */
+bool program_sweep(void);
+
 #endif

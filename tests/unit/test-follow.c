@@ -6,7 +6,6 @@
 #include "door/memory.h"
 #include "fake.h"
 #include "pin/pin.h"
-#include "pin/sweep.h"
 #include "program.h"
 #include "suites.h"
 #include "uapi/iommufd.h"
@@ -28,7 +27,7 @@ static void teardown(void)
 {
 	program_unmap(0, FAKE_OWN);
 	fake.rawio = true;
-	sweep_all();
+	program_sweep();
 	ck_assert_uint_eq(store_count(), 0);
 	program_close(pagemap);
 	program_teardown();
@@ -93,7 +92,7 @@ START_TEST(moved_unseen_and_used_again)
 	else
 		program_unmap(BASE, 8 * FAKE_4K);
 	assert_kept(ALIAS, 8);
-	sweep_all();
+	program_sweep();
 	assert_kept(ALIAS, 8);
 }
 END_TEST
@@ -130,7 +129,7 @@ START_TEST(punched_by_another)
 	look_up(ALIAS, 1);
 	program_unmap(BASE, FAKE_4K);
 	assert_kept(ALIAS, 1);
-	sweep_all();
+	program_sweep();
 	assert_kept(ALIAS, 1);
 	ck_assert(!fake_is_pinned(old));
 }
@@ -152,7 +151,7 @@ START_TEST(rights_given_up)
 		program_move(BASE, 4 * FAKE_4K, ALIAS);
 	fake.rawio = fake.frames_shown = true;
 	assert_kept(ALIAS, 4);
-	sweep_all();
+	program_sweep();
 	assert_kept(ALIAS, 4);
 }
 END_TEST
@@ -211,7 +210,7 @@ START_TEST(on_the_move_while_searched)
 	look_up(BASE, 4);
 	fake_move(BASE, 4 * FAKE_4K, ALIAS);
 	fake.moving = 1000000;
-	ck_assert(!sweep_all());
+	ck_assert(!program_sweep());
 	fake.moving = 0;
 	assert_kept(ALIAS, 4);
 }

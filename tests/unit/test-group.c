@@ -806,10 +806,13 @@ END_TEST
 START_TEST(child_that_closes_all)
 {
 	const int order[3] = {_i % 3, (_i + 1 + _i / 3) % 3, (_i + 2 - _i / 3) % 3};
+	struct lock_saved saved;
 
 	enter(WITH_DEVICE);
+	saved = lock_enter();
 	ioas_in_child();
 	inherited_settle();
+	lock_leave(saved);
 	for (int i = 0; i < 3; i++) {
 		int *fd = (int *[]){&container, &group, &device}[order[i]];
 
@@ -882,13 +885,14 @@ static int open_entry(const char *dir, int fd)
 
 static ssize_t read_entry(const char *dir, int fd, char *to, size_t size)
 {
+	static const char node[32] = "/dev/some/node";
 	char path[64];
 	const char *user;
 	ssize_t len;
 
 	snprintf(path, sizeof(path), "%s/%d", dir, fd);
-	user = fake_user("/dev/some/node", 32);
-	len = name_link_was_read(AT_FDCWD, path, (char *)user, 32, 14);
+	user = fake_user(node, sizeof(node));
+	len = name_link_was_read(AT_FDCWD, path, (char *)user, sizeof(node), 14);
 	ck_assert_int_gt(len, 0);
 	ck_assert_uint_lt((size_t)len, size);
 	memcpy(to, user, (size_t)len);
@@ -927,6 +931,7 @@ END_TEST
 /* Of each process that uses a device there is a lock. */
 START_TEST(more_users_than_a_page_of_fdinfo_tells)
 {
+	struct lock_saved saved = lock_enter();
 	unsigned int before = cdev_locks_of(group, 0);
 
 	ck_assert_uint_ne(before, 0);
@@ -938,6 +943,7 @@ START_TEST(more_users_than_a_page_of_fdinfo_tells)
 		ck_assert_int_eq(sys_fcntl(group, F_OFD_SETLK, (long)&user), 0);
 	}
 	ck_assert_uint_eq(cdev_locks_of(group, 0), before);
+	lock_leave(saved);
 }
 END_TEST
 

@@ -9,7 +9,6 @@
 
 #include "fake.h"
 #include "pin/pin.h"
-#include "pin/sweep.h"
 #include "program.h"
 #include "suites.h"
 #include "uapi/iommufd.h"
@@ -189,7 +188,7 @@ static void assert_clean(bool good, bool failed)
 	/* The iommufd, the family's file, maps, pagemap. */
 	ck_assert_uint_le(fake_hidden_descriptors(), 5);
 	/* What could not be told at the time. */
-	sweep_all();
+	program_sweep();
 	ck_assert_msg(fake.pinned <= 1, "%zu pinned after %s %u failed with %d", fake.pinned,
 		      failing, failing_n, failing_error);
 	ck_assert_uint_eq(store_count(), 0);

@@ -7,7 +7,6 @@
 #include "pin/pin.h"
 #include "door/memory.h"
 #include "pin/maps.h"
-#include "pin/sweep.h"
 #include "program.h"
 #include "suites.h"
 #include "uapi/iommufd.h"
@@ -26,7 +25,7 @@ static void setup(void)
 static void teardown(void)
 {
 	program_unmap(0, FAKE_OWN);
-	sweep_all();
+	program_sweep();
 	ck_assert_uint_eq(store_count(), 0);
 	program_close(pagemap);
 	program_teardown();
@@ -324,7 +323,7 @@ START_TEST(cannot_be_moved)
 	fake_migrate();
 	for (uint64_t i = 0; i < 8; i++)
 		ck_assert_uint_eq(fake_pfn(ALIAS + i * FAKE_4K), pfns[i]);
-	sweep_all();
+	program_sweep();
 	fake_migrate();
 	for (uint64_t i = 0; i < 8; i++)
 		ck_assert_uint_eq(program_frame(pagemap, ALIAS + i * FAKE_4K), pfns[i]);

@@ -10,7 +10,6 @@
 #include "fake.h"
 #include "iommufd/ioas.h"
 #include "pin/pin.h"
-#include "pin/sweep.h"
 #include "door/fd.h"
 #include "door/lookup.h"
 #include "door/memory.h"
@@ -33,7 +32,7 @@ static void setup(void)
 static void teardown(void)
 {
 	program_unmap(0, FAKE_OWN);
-	sweep_all();
+	program_sweep();
 	ck_assert_uint_eq(store_count(), 0);
 	program_close(pagemap);
 	program_teardown();
@@ -335,7 +334,7 @@ START_TEST(memory_replaced_unseen)
 	program_frame(pagemap, BASE + 3 * FAKE_4K);
 	assert_promise(BASE, 8);
 	ck_assert(fake_is_pinned(old));
-	sweep_all();
+	program_sweep();
 	ck_assert(!fake_is_pinned(old));
 }
 END_TEST
@@ -397,7 +396,7 @@ START_TEST(lost_among_others)
 	for (size_t i = 0; i < pages; i++)
 		program_frame(pagemap, BASE + FAKE_1G + i * FAKE_4K);
 	ck_assert_uint_lt(store_strays(), 64);
-	sweep_all();
+	program_sweep();
 	for (size_t i = 0; i < pages; i++)
 		ck_assert_int_eq(fake_is_pinned(held[i]), i % 12 != 1 && i % 12 != 2);
 	for (size_t i = 0; i < pages; i += 12)
