@@ -296,7 +296,8 @@ static int die_inside(void *arg)
 START_TEST(holder_that_died_loses_it)
 {
 	static char stack[65536] __attribute__((aligned(16)));
-	pid_t child = clone(die_inside, stack + sizeof(stack), CLONE_VM | SIGCHLD, NULL);
+	pid_t child =
+		clone(die_inside, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | SIGCHLD, NULL);
 	siginfo_t info;
 
 	ck_assert_int_gt(child, 0);
