@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "base/lock.h"
 #include "base/process.h"
@@ -262,8 +261,7 @@ bool fdtab_has_kind(enum fd_kind kind)
 /* A byte for each number is never damaged, unlike what is linked. */
 void fdtab_rebuild(void (*what)(int fd, enum fd_kind kind))
 {
-	unsigned char *kinds =
-		sys_mmap(FDTAB_LOW, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS);
+	unsigned char *kinds = sys_memory(FDTAB_LOW);
 	bool known = !sys_is_error(kinds);
 
 	for (int fd = 0; fd < FDTAB_LOW; fd++) {
@@ -282,5 +280,5 @@ void fdtab_rebuild(void (*what)(int fd, enum fd_kind kind))
 			if (kinds[fd] && (kinds[fd] == FD_HIDDEN) == hidden)
 				what(fd, (enum fd_kind)kinds[fd]);
 	if (known)
-		sys_munmap(kinds, FDTAB_LOW);
+		sys_memory_free(kinds, FDTAB_LOW);
 }

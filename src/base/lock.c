@@ -63,7 +63,7 @@ static struct lock *get(void)
 	if (atomic_compare_exchange_strong(&lock, &other, mine))
 		return mine;
 	if (mine != &unwiped)
-		sys_munmap(mine, sizeof(*mine));
+		sys_memory_free(mine, sizeof(*mine));
 	return other;
 }
 

@@ -22,12 +22,12 @@ static pid_t current, previous; /* what pid was in this process, and in the one 
 
 void *process_memory(size_t len)
 {
-	void *memory = sys_mmap(len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS);
+	void *memory = sys_memory(len);
 
 	if (sys_is_error(memory))
 		return NULL;
 	if (sys_madvise(memory, len, MADV_WIPEONFORK)) {
-		sys_munmap(memory, len);
+		sys_memory_free(memory, len);
 		return NULL;
 	}
 	return memory;

@@ -2,7 +2,6 @@
 #include "base/slab.h"
 
 #include <string.h>
-#include <sys/mman.h>
 
 #include "base/lock.h"
 #include "base/sys.h"
@@ -30,7 +29,7 @@ static void settle(struct slab *slab)
 static void *fresh(struct slab *slab)
 {
 	if (slab->left < slab->size) {
-		char *chunk = sys_mmap(CHUNK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS);
+		char *chunk = sys_memory(CHUNK);
 
 		if (sys_is_error(chunk))
 			return NULL;

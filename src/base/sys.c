@@ -2,6 +2,8 @@
 /* The one place where the library enters the kernel. */
 #include "base/sys.h"
 
+#include <sys/mman.h>
+
 #if defined(__x86_64__) && defined(__LP64__)
 
 long sys_call_kernel(long nr, long a, long b, long c, long d, long e, long f)
@@ -42,3 +44,31 @@ long sys_call_kernel(long nr, long a, long b, long c, long d, long e, long f)
 #endif
 
 sys_call_fn *sys_call = sys_call_kernel;
+
+/* In front of the memory and behind it. */
+#define APART 4096
+
+static size_t with_gaps(size_t len)
+{
+	return ((len + APART - 1) & ~(size_t)(APART - 1)) + 2 * APART;
+}
+
+void *sys_memory(size_t len)
+{
+	char *gap = sys_mmap(with_gaps(len), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS);
+	int ret;
+
+	if (sys_is_error(gap))
+		return gap;
+	ret = (int)sys_call(SYS_mprotect, (long)(gap + APART), (long)(with_gaps(len) - 2 * APART),
+			    PROT_READ | PROT_WRITE, 0, 0, 0);
+	if (!ret)
+		return gap + APART;
+	sys_munmap(gap, with_gaps(len));
+	return (void *)(intptr_t)ret;
+}
+
+void sys_memory_free(void *memory, size_t len)
+{
+	sys_munmap((char *)memory - APART, with_gaps(len));
+}

@@ -116,6 +116,14 @@ static inline int sys_madvise(void *addr, size_t len, int advice)
 	return (int)sys_call(SYS_madvise, (long)addr, (long)len, advice, 0, 0, 0);
 }
 
+/*
+ * Private memory of whole pages, apart from all other mappings. An error instead, as of
+ * mmap(): sys_is_error(). What is next to the program's own memory would become one
+ * mapping with it, and make all of that soft-dirty.
+ */
+void *sys_memory(size_t len);
+void sys_memory_free(void *memory, size_t len);
+
 /* Sets are the kernel's own: 64 bits, of which the lowest is signal 1. Either may be NULL. */
 static inline void sys_sigprocmask(int how, const uint64_t *set, uint64_t *old)
 {

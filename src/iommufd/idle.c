@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <linux/pci_regs.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <time.h>
 
 #include "base/dir.h"
@@ -201,8 +200,7 @@ static int look_at_self(struct survey *survey)
 
 void idle_survey(void)
 {
-	struct survey *survey =
-		sys_mmap(sizeof(*survey), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS);
+	struct survey *survey = sys_memory(sizeof(*survey));
 	struct lock_saved saved;
 
 	if (!sys_is_error(survey)) {
@@ -224,7 +222,7 @@ void idle_survey(void)
 	last.time = now();
 	lock_leave(saved);
 	if (!sys_is_error(survey))
-		sys_munmap(survey, sizeof(*survey));
+		sys_memory_free(survey, sizeof(*survey));
 }
 
 int idle_surveyed(void)

@@ -138,7 +138,7 @@ bool mark(void)
 	if (!maps_walk(see))
 		marking.failed = true;
 	place();
-	sys_munmap(marking.table, marking.size * sizeof(*marking.table));
+	sys_memory_free(marking.table, marking.size * sizeof(*marking.table));
 	marking.looked_at = marking.present;
 	marking.lookups = 0;
 	if (!marking.failed)

@@ -70,8 +70,7 @@ static int is_any_pagemap(int fd, const struct stat *st)
 static uint8_t *make_challenge(uint64_t bits)
 {
 	const size_t len = CHALLENGE * PIN_PAGE_SIZE;
-	volatile uint8_t *memory =
-		sys_mmap(len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE);
+	volatile uint8_t *memory = sys_memory(len);
 
 	if (sys_is_error((void *)memory))
 		return (uint8_t *)memory;
@@ -103,7 +102,7 @@ static int shows_challenge(int fd)
 		return (int)(intptr_t)memory;
 	len = sys_pread(fd, entries, sizeof(entries),
 			(off_t)((uintptr_t)memory / PIN_PAGE_SIZE * sizeof(*entries)));
-	sys_munmap(memory, CHALLENGE * PIN_PAGE_SIZE);
+	sys_memory_free(memory, CHALLENGE * PIN_PAGE_SIZE);
 	if (len < 0)
 		return (int)len;
 	/* Of a process without memory, or with less. */

@@ -3,7 +3,6 @@
 #include <limits.h>
 #include <stddef.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/sys.h"
@@ -50,15 +49,14 @@ static ssize_t put_packed(const struct packed *packed, void *buf, size_t size)
 /* All of it can stand on no stack that a handler may have. NULL: there is no memory. */
 static struct packed *packed_get(void)
 {
-	void *memory = sys_mmap(sizeof(struct packed), PROT_READ | PROT_WRITE,
-				MAP_PRIVATE | MAP_ANONYMOUS);
+	void *memory = sys_memory(sizeof(struct packed));
 
 	return sys_is_error(memory) ? NULL : memory;
 }
 
 static void packed_put(struct packed *packed)
 {
-	sys_munmap(packed, sizeof(*packed));
+	sys_memory_free(packed, sizeof(*packed));
 }
 
 static ssize_t list_alone(int fd, void *buf, size_t size)

@@ -931,6 +931,7 @@ long fake_sys_call(long nr, long a, long b, long c, long d, long e, long f)
 		__attribute__((fallthrough));
 	case SYS_getrandom:
 	case SYS_mmap:
+	case SYS_mprotect:
 	case SYS_munlock:
 	case SYS_munmap:
 	case SYS_madvise:

@@ -26,6 +26,7 @@ static const struct {
 	int errors[8];
 } calls[] = {
 	{"mmap", SYS_mmap, 0, {ENOMEM, EAGAIN, EPERM}},
+	{"mprotect", SYS_mprotect, 0, {ENOMEM, EAGAIN}},
 	{"madvise", SYS_madvise, 0, {EINVAL, ENOMEM, EAGAIN}},
 	{"memfd_create", SYS_memfd_create, 0, {ENFILE, EMFILE, ENOMEM, EPERM, ENOSYS}},
 	{"openat", SYS_openat, 0, {EMFILE, ENFILE, ENOMEM, EACCES, EPERM, ENOENT, EINTR}},

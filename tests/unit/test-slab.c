@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 #include "base/slab.h"
+#include "base/sys.h"
 #include "fake.h"
 #include "program.h"
 #include "suites.h"
@@ -64,6 +68,46 @@ START_TEST(no_memory_is_null)
 }
 END_TEST
 
+/* Is there memory to be read at the address? */
+static bool can_read(const char *p)
+{
+	char byte;
+	struct iovec local = {&byte, 1}, remote = {(void *)p, 1};
+
+	return process_vm_readv(getpid(), &local, 1, &remote, 1, 0) == 1;
+}
+
+/* The program's own, which is mapped at the same place, would be one mapping with it. */
+START_TEST(memory_is_apart)
+{
+	size_t lens[] = {1, 4096, 4097, 64 * 4096UL};
+
+	for (size_t i = 0; i < sizeof(lens) / sizeof(*lens); i++) {
+		size_t len = (lens[i] + 4095) & ~4095UL;
+		char *memory = sys_memory(lens[i]);
+
+		ck_assert(!sys_is_error(memory));
+		memset(memory, 1, len);
+		ck_assert(!can_read(memory - 1));
+		ck_assert(!can_read(memory + len));
+		sys_memory_free(memory, lens[i]);
+		ck_assert_int_eq(msync(memory - 4096, len + 2 * 4096, MS_ASYNC), -1);
+		ck_assert_int_eq(errno, ENOMEM);
+	}
+}
+END_TEST
+
+START_TEST(memory_that_cannot_be_had_is_an_error)
+{
+	fake_fail(SYS_mprotect, 0, 1, ENOMEM);
+	ck_assert_int_eq((long)sys_memory(4096), -ENOMEM);
+	ck_assert(fake_failed());
+	fake_fail(SYS_mmap, 0, 1, EAGAIN);
+	ck_assert_int_eq((long)sys_memory(4096), -EAGAIN);
+	ck_assert(fake_failed());
+}
+END_TEST
+
 Suite *suite_slab(void)
 {
 	Suite *suite = suite_create("slab");
@@ -73,6 +117,8 @@ Suite *suite_slab(void)
 	tcase_add_test(tc, objects_are_apart_and_zeroed);
 	tcase_add_test(tc, freed_memory_is_used_again);
 	tcase_add_test(tc, no_memory_is_null);
+	tcase_add_test(tc, memory_is_apart);
+	tcase_add_test(tc, memory_that_cannot_be_had_is_an_error);
 	suite_add_tcase(suite, tc);
 	return suite;
 }
