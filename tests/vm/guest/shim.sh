@@ -7,7 +7,8 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)
 # Copies, because some programs here are not root and may not see a source tree.
 mkdir /tmp/shim
 cp "$top/build/.libs/libnoiommu-shim.so" "$top/tests/vm/guest/steps" \
-    "$top"/build/tests/drivers/{patterns,processes,standard-error,edu-dma,names,nvme-io} /tmp/shim
+    "$top"/build/tests/drivers/{patterns,processes,standard-error,edu-dma,names,nvme-io} \
+    "$top/build/tests/drivers/watched" /tmp/shim
 PATH=/tmp/shim:$PATH
 
 # Before a command: with the library, and without it in a program that has it.
