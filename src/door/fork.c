@@ -9,6 +9,7 @@
 #include "base/lock.h"
 #include "base/proc.h"
 #include "base/process.h"
+#include "door/daemon.h"
 #include "iommufd/ioas.h"
 #include "pin/deferred.h"
 #include "vfio/container.h"
@@ -50,6 +51,7 @@ static void begin(bool torn)
 		rebuild();
 	proc_forked();
 	ioas_in_child();
+	daemon_in_child();
 	inherited_settle();
 	group_after_fork_in_child();
 }
@@ -59,6 +61,7 @@ static void before_fork(void)
 	struct lock_saved saved = lock_enter();
 
 	group_before_fork();
+	daemon_before_fork();
 	lock_leave_to_fork(saved);
 }
 

@@ -134,6 +134,11 @@ void deferred_abandon(void)
 	count = 0;
 }
 
+void deferred_inherit(void)
+{
+	generation = process_generation();
+}
+
 /* A child's memory is not what its parent looked up. */
 static void own(void)
 {

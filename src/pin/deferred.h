@@ -33,6 +33,12 @@ void deferred_drop(uint64_t va);
 void deferred_forget(uint64_t va, uint64_t len);
 void deferred_moved(uint64_t from, uint64_t to, uint64_t len);
 
+/*
+ * In a child that goes on where its parent ends: what was looked up there is its own
+ * to settle.
+ */
+void deferred_inherit(void);
+
 /* All are forgotten, for they may be damaged. */
 void deferred_abandon(void);
 

@@ -314,6 +314,107 @@ static void orphaned(void)
 	open_anew();
 }
 
+/* ---- daemon(3) --------------------------------------------------------- */
+
+#define SMALL 64
+#define HUGE  2
+
+/* What a daemon was told in the foreground. */
+struct told {
+	pid_t pid;
+	char *va[SMALL + HUGE];
+	uint64_t pa[SMALL + HUGE];
+};
+
+static void look_up_for(struct told *told)
+{
+	char *small = map_memory(SMALL * PAGE_SIZE, MAP_PRIVATE);
+	char *huge = map_memory(HUGE * HUGE_SIZE, MAP_PRIVATE | MAP_HUGETLB);
+
+	for (size_t i = 0; i < SMALL + HUGE; i++) {
+		told->va[i] = i < SMALL ? small + i * PAGE_SIZE : huge + (i - SMALL) * HUGE_SIZE;
+		need(legacy_virt_to_phys_bulk(told->va[i], 1, &told->pa[i]) == 0, "looking up");
+	}
+}
+
+static void move_told(struct told *told)
+{
+	void *pages[SMALL + HUGE];
+	int nodes[SMALL + HUGE], status[SMALL + HUGE];
+
+	memcpy(pages, told->va, sizeof(pages));
+	for (int node = 0; moved && node < 2; node++) {
+		for (size_t i = 0; i < SMALL + HUGE; i++)
+			nodes[i] = node;
+		syscall(SYS_move_pages, 0, SMALL + HUGE, pages, nodes, status, 0);
+	}
+}
+
+/* Another process's pagemap is the kernel's own. */
+static void need_told(const struct told *told)
+{
+	char path[64];
+	int pagemap, same = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/pagemap", (int)told->pid);
+	pagemap = open(path, O_RDONLY);
+	for (size_t i = 0; i < SMALL + HUGE; i++) {
+		uint64_t entry = 0;
+
+		need(pread(pagemap, &entry, sizeof(entry),
+			   (uintptr_t)told->va[i] / PAGE_SIZE * sizeof(entry)) == sizeof(entry),
+		     "reading the daemon's pagemap");
+		same += (entry & ((1ULL << 55) - 1)) == told->pa[i] / PAGE_SIZE;
+	}
+	close(pagemap);
+	if (same != SMALL + HUGE)
+		fprintf(stderr, "processes: %d of %d pages are those that were told\n", same,
+			SMALL + HUGE);
+	need(same == SMALL + HUGE, "a daemon with the pages that were told");
+}
+
+/* In the foreground, as a handler of fork(): it does not end at once. */
+static void take_time(void)
+{
+	usleep(100000);
+}
+
+/* What was opened and looked up in the foreground goes along. */
+static void daemonized(void)
+{
+	struct told *told = map_memory(sizeof(*told), MAP_SHARED);
+	int ends[2];
+	char byte;
+	pid_t pid;
+
+	need(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0, "socketpair");
+	pid = start();
+	if (pid == 0) {
+		struct legacy_device dev = open_all();
+
+		close(ends[0]);
+		look_up_for(told);
+		pthread_atfork(NULL, take_time, NULL);
+		need(daemon(1, 1) == 0, "daemon");
+		role = "daemonized";
+		move_told(told);
+		told->pid = getpid();
+		use_all(&dev);
+		need(write(ends[1], "1", 1) == 1, "saying so");
+		wait_for_end(ends[1]);
+		exit(0);
+	}
+	close(ends[1]);
+	need_success(pid);
+	need(read(ends[0], &byte, 1) == 1, "success of the daemon");
+	need_told(told);
+	close(ends[0]);
+	kill(told->pid, SIGKILL);
+	for (int i = 0; i < 500 && kill(told->pid, 0) == 0; i++)
+		usleep(10000);
+	open_anew();
+}
+
 /* ---- exec -------------------------------------------------------------- */
 
 static void keep_open(int fd)
@@ -736,9 +837,10 @@ static const struct {
 	const char *name;
 	void (*run)(void);
 } ways[] = {
-	{"forked", forked}, {"reopened", reopened}, {"orphaned", orphaned}, {"executed", executed},
-	{"helped", helped}, {"seconded", seconded}, {"cloned", cloned},	    {"sent", sent},
-	{"left", left},	    {"kept", kept},	    {"live", live},
+	{"forked", forked},	{"reopened", reopened}, {"orphaned", orphaned},
+	{"executed", executed}, {"helped", helped},	{"seconded", seconded},
+	{"cloned", cloned},	{"sent", sent},		{"left", left},
+	{"kept", kept},		{"live", live},		{"daemonized", daemonized},
 };
 
 int main(int argc, char **argv)

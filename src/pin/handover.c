@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+#include "pin/handover.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+
+#include "base/event.h"
+#include "base/log.h"
+#include "base/proc.h"
+#include "base/sys.h"
+#include "pin/answer.h"
+#include "pin/maps.h"
+#include "pin/pin.h"
+#include "pin/sweep.h"
+
+/* Of a huge page, its first. */
+struct page {
+	uint64_t va;
+	uint64_t pfn;
+};
+
+/* In memory that the child of a fork gets. */
+static struct page *pages; /* NULL: there was no memory for it */
+static size_t count;
+
+#define TOGETHER 512 /* pages */
+
+static size_t count_pages(void)
+{
+	size_t n = 0;
+	struct pin pin;
+
+	for (uint64_t va = 0; store_next(va, &pin); va = pin.va + pin.len)
+		n += pin.len >> pin.shift;
+	return n;
+}
+
+static void note(const struct pin *pin)
+{
+	for (uint64_t at = 0; at < pin->len; at += UINT64_C(1) << pin->shift)
+		pages[count++] = (struct page){pin->va + at, store_pfn(pin->va + at)};
+}
+
+void handover_prepare(void)
+{
+	size_t n;
+	struct pin pin;
+
+	pin_release_ahead();
+	sweep_all();
+	n = count_pages();
+	if (!n)
+		return;
+	pages = sys_mmap(n * sizeof(*pages), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS);
+	if (sys_is_error(pages)) {
+		pages = NULL;
+		count = n;
+		return;
+	}
+	for (uint64_t va = 0; store_next(va, &pin); va = pin.va + pin.len)
+		note(&pin);
+	for (uint64_t va = 0; store_next(va, &pin); va = pin.va + pin.len)
+		if (!pin.shared)
+			pin_release(pin.va, pin.len, NULL);
+}
+
+/* Small pages that are neighbours, from the one on. */
+static size_t run_from(const struct page *page, size_t left)
+{
+	size_t run = 1;
+
+	while (run < left && run < TOGETHER && page[run].va == page[run - 1].va + PIN_PAGE_SIZE)
+		run++;
+	return run;
+}
+
+static void pin_run(const struct page *page, size_t run)
+{
+	static uint64_t entries[TOGETHER];
+
+	if (maps_entries(proc_pagemap(), page->va, entries, run))
+		answer_entries(page->va, entries, run);
+}
+
+static void say_others(size_t others, uint64_t first)
+{
+	event_failure("daemon() did not keep a page", first, -EFAULT);
+	log_error("daemon(): of %lu pages that were looked up before, %lu are not the same in the "
+		  "new process, the first at 0x%lx: what was told of these addresses is wrong "
+		  "from now on; look them up again",
+		  (unsigned long)count, (unsigned long)others, first);
+}
+
+void handover_settle(void)
+{
+	size_t others = pages ? 0 : count;
+	uint64_t first = 0;
+
+	if (!count)
+		return;
+	for (size_t i = 0, run; pages && i < count; i += run) {
+		run = run_from(&pages[i], count - i);
+		pin_run(&pages[i], run);
+		for (size_t j = i; j < i + run; j++)
+			if (store_pfn(pages[j].va) != pages[j].pfn && !others++)
+				first = pages[j].va;
+	}
+	if (others)
+		say_others(others, first);
+	if (pages)
+		sys_munmap(pages, count * sizeof(*pages));
+	pages = NULL;
+	count = 0;
+}
