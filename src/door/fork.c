@@ -12,6 +12,7 @@
 #include "door/daemon.h"
 #include "iommufd/ioas.h"
 #include "pin/deferred.h"
+#include "pin/withhold.h"
 #include "vfio/container.h"
 #include "vfio/group.h"
 #include "vfio/inherited.h"
@@ -62,6 +63,7 @@ static void before_fork(void)
 
 	group_before_fork();
 	daemon_before_fork();
+	withhold_before_fork();
 	lock_leave_to_fork(saved);
 }
 

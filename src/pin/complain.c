@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 
 #include "base/event.h"
+#include "base/lines.h"
 #include "base/log.h"
 #include "base/rights.h"
 #include "base/sys.h"
@@ -18,35 +19,6 @@ static uint64_t number_behind(const char *line, const char *word)
 	const char *at = strstr(line, word);
 
 	return at ? strtoul(at + strlen(word), NULL, 10) : 0;
-}
-
-/*
- * Calls what() with each line of a file of /proc until it returns true, which is then
- * the result.
- */
-static bool each_line(const char *path, bool what(const char *line, void *arg), void *arg)
-{
-	static char text[4096];
-	int fd = sys_open(path, O_RDONLY | O_CLOEXEC);
-	bool found = false;
-	size_t kept = 0;
-	ssize_t len;
-
-	if (fd < 0)
-		return false;
-	while (!found && (len = sys_read(fd, text + kept, sizeof(text) - 1 - kept)) > 0) {
-		char *line = text, *end;
-
-		text[kept + (size_t)len] = '\0';
-		for (; !found && (end = strchr(line, '\n')); line = end + 1) {
-			*end = '\0';
-			found = what(line, arg);
-		}
-		kept = strlen(line);
-		memmove(text, line, kept);
-	}
-	sys_close(fd);
-	return found;
 }
 
 struct zone {
@@ -72,7 +44,8 @@ static bool is_movable(uint64_t pfn)
 {
 	struct zone zone = {.pfn = pfn};
 
-	return pfn && each_line("/proc/zoneinfo", has_frame, &zone);
+	return pfn &&
+	       lines_each(sys_open("/proc/zoneinfo", O_RDONLY | O_CLOEXEC), has_frame, &zone);
 }
 
 static bool take_pinned(const char *line, void *arg)
@@ -101,7 +74,9 @@ static bool is_used_up(uint64_t limit)
 	uint64_t pinned;
 
 	/* Room for a huge page is left. */
-	return !each_line("/proc/self/status", take_pinned, &pinned) || pinned + 2048 > limit;
+	return !lines_each(sys_open("/proc/self/status", O_RDONLY | O_CLOEXEC), take_pinned,
+			   &pinned) ||
+	       pinned + 2048 > limit;
 }
 
 static void complain_of_memory(uint64_t pfn)

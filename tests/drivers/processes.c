@@ -415,6 +415,75 @@ static void daemonized(void)
 	open_anew();
 }
 
+/* ---- an empty pool of huge pages ---------------------------------------- */
+
+static long free_huge_pages(void)
+{
+	FILE *file = fopen("/proc/meminfo", "r");
+	char line[128];
+	long n = -1;
+
+	need(file, "meminfo");
+	while (n < 0 && fgets(line, sizeof(line), file))
+		sscanf(line, "HugePages_Free: %ld", &n);
+	fclose(file);
+	return n;
+}
+
+static void need_forks(const char *what)
+{
+	for (int i = 0; i < 2; i++) {
+		pid_t pid = start();
+
+		if (pid == 0) {
+			execl("/bin/true", "true", NULL);
+			_exit(1);
+		}
+		need_success(pid);
+	}
+	need(system("true") == 0, what);
+}
+
+/* A child that has all memory of its parent, as long as there is room for it. */
+static void need_copies(void)
+{
+	char *some = map_memory(2 * HUGE_SIZE, MAP_PRIVATE | MAP_HUGETLB);
+	uint64_t address;
+	pid_t pid;
+
+	need(legacy_virt_to_phys_bulk(some, 1, &address) == 0, "looking up");
+	pid = start();
+	if (pid == 0) {
+		need(some[0] == 1 && some[HUGE_SIZE] == 1, "the memory of the parent");
+		exit(0);
+	}
+	need_success(pid);
+	munmap(some, 2 * HUGE_SIZE);
+}
+
+/* A driver has all of the pool and looks it up, and starts other programs. */
+static void crowded(void)
+{
+	long n = free_huge_pages();
+	uint64_t before[64], after[64];
+	char *all;
+
+	need(n >= 4 && n <= 64, "huge pages");
+	need_copies();
+	all = map_memory(n * HUGE_SIZE, MAP_PRIVATE | MAP_HUGETLB);
+	for (long i = 0; i < n; i++)
+		need(legacy_virt_to_phys_bulk(all + i * HUGE_SIZE, 1, &before[i]) == 0,
+		     "looking up");
+	need_forks("programs while all huge pages are in use");
+	for (long i = 0; i < n; i++) {
+		need(all[i * HUGE_SIZE] == 1, "the memory as it was");
+		need(legacy_virt_to_phys_bulk(all + i * HUGE_SIZE, 1, &after[i]) == 0,
+		     "looking up");
+		need(after[i] == before[i], "the same addresses as before");
+	}
+	open_anew();
+}
+
 /* ---- exec -------------------------------------------------------------- */
 
 static void keep_open(int fd)
@@ -841,6 +910,7 @@ static const struct {
 	{"executed", executed}, {"helped", helped},	{"seconded", seconded},
 	{"cloned", cloned},	{"sent", sent},		{"left", left},
 	{"kept", kept},		{"live", live},		{"daemonized", daemonized},
+	{"crowded", crowded},
 };
 
 int main(int argc, char **argv)

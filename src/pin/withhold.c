@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+#include "pin/withhold.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/format.h"
+#include "base/lines.h"
+#include "base/log.h"
+#include "base/proc.h"
+#include "base/sys.h"
+#include "pin/store.h"
+
+struct range {
+	uint64_t start, end; /* start 0: it is shared, or none of the process's */
+};
+
+/* Private huge pages of this size that are pinned, wherever they are. */
+static size_t count_private(unsigned int shift)
+{
+	size_t n = 0;
+	struct pin pin;
+
+	for (uint64_t va = 0;
+	     store_next(va, &pin) || (va < STORE_STRAYS && store_next(STORE_STRAYS, &pin));
+	     va = pin.va + pin.len)
+		if (pin.shift == shift && !pin.shared)
+			n += pin.len >> shift;
+	return n;
+}
+
+/* A number of the pool's, or -1. */
+static long of_pool(unsigned int shift, const char *what)
+{
+	char path[96], text[32];
+	ssize_t len;
+	int fd;
+
+	format(path, sizeof(path), "/sys/kernel/mm/hugepages/hugepages-%lukB/%s",
+	       1UL << (shift - 10), what);
+	fd = sys_open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	len = sys_read(fd, text, sizeof(text) - 1);
+	sys_close(fd);
+	text[len > 0 ? len : 0] = '\0';
+	return len > 0 ? strtol(text, NULL, 10) : -1;
+}
+
+/*
+ * What is reserved is for others, and what the pool may grow by may not be there:
+ * alloc_hugetlb_folio() in mm/hugetlb.c. Where it cannot be told there is no room.
+ */
+static bool has_room(unsigned int shift, size_t pages)
+{
+	long unused = pages ? of_pool(shift, "free_hugepages") : 0;
+	long reserved = pages ? of_pool(shift, "resv_hugepages") : 0;
+
+	return !pages || (unused >= 0 && reserved >= 0 && unused - reserved >= (long)pages);
+}
+
+static bool has_flag(const char *flags, const char *flag)
+{
+	const char *at = strstr(flags, flag);
+
+	return at && at[-1] == ' ' && (at[2] == ' ' || !at[2]);
+}
+
+static bool is_to_be_withheld(const struct range *range, const char *flags)
+{
+	return range->start && has_flag(flags, "ht") && !has_flag(flags, "dc") &&
+	       (store_strays() || store_any(range->start, range->end - range->start));
+}
+
+/*
+ * show_map_vma() and show_smap_vma_flags() in fs/proc/task_mmu.c: a mapping's line, and
+ * in the end its flags; "dc" has what no child gets anyway.
+ */
+static bool withhold(const char *line, void *arg)
+{
+	static struct range range;
+	char *behind;
+	uint64_t number = strtoul(line, &behind, 16);
+	bool *any = arg;
+
+	if (*behind == '-') {
+		range.end = strtoul(behind + 1, &behind, 16);
+		range.start = behind[4] == 'p' ? number : 0;
+	} else if (!strncmp(line, "VmFlags:", 8) && is_to_be_withheld(&range, line)) {
+		if (!sys_madvise((void *)range.start, range.end - range.start, MADV_DONTFORK))
+			*any = true;
+	}
+	return false;
+}
+
+void withhold_before_fork(void)
+{
+	size_t large = count_private(PIN_PMD_SHIFT), giant = count_private(PIN_PUD_SHIFT);
+	static bool said;
+	bool any = false;
+
+	if (has_room(PIN_PMD_SHIFT, large) && has_room(PIN_PUD_SHIFT, giant))
+		return;
+	lines_each(proc_open("self/smaps", O_RDONLY), withhold, &any);
+	if (any && !said) {
+		said = true;
+		log_warn("fork(): %lu huge pages are pinned, and their pool has no room for "
+			 "copies: children go without that memory, and must not touch it; "
+			 "reserve as many more huge pages, or use shared ones",
+			 (unsigned long)(large + giant));
+	}
+}
