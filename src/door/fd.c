@@ -24,6 +24,7 @@
 #include "vfio/container.h"
 #include "vfio/group.h"
 #include "vfio/hotreset.h"
+#include "vfio/inherited.h"
 #include "iommufd/path.h"
 
 /* A descriptor that we did not see coming. NULL: it is none of ours. */
@@ -82,6 +83,8 @@ static long dispatch(int fd, struct object *object, unsigned int cmd, unsigned l
 	}
 	if (object->kind == FD_CONTAINER)
 		return container_ioctl((struct container *)object, cmd, arg);
+	if (object->kind == FD_GROUP || object->kind == FD_DEVICE)
+		inherited_used();
 	if (object->kind == FD_GROUP)
 		return group_ioctl((struct group *)object, fd, cmd, arg);
 	if (object->kind == FD_DEVICE && cmd == VFIO_DEVICE_GET_PCI_HOT_RESET_INFO)

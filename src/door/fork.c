@@ -53,7 +53,7 @@ static void begin(bool torn)
 	proc_forked();
 	ioas_in_child();
 	daemon_in_child();
-	inherited_settle();
+	inherited_in_child();
 	group_after_fork_in_child();
 }
 
@@ -64,6 +64,7 @@ static void before_fork(void)
 	group_before_fork();
 	daemon_before_fork();
 	withhold_before_fork();
+	inherited_before_fork();
 	lock_leave_to_fork(saved);
 }
 

@@ -11,4 +11,12 @@
 /* The program may have closed the last one. Needs the lock. */
 void inherited_settle(void);
 
+/*
+ * Private memory that the parent had looked up is copied for a child. Where that goes on
+ * using a group or a device, the addresses it has are wrong: it is told so, once.
+ */
+void inherited_before_fork(void);
+void inherited_in_child(void);
+void inherited_used(void);
+
 #endif

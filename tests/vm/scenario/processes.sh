@@ -11,7 +11,7 @@
 several_processes() { # HOW...
     # shellcheck source=SCRIPTDIR/../guest/shim.sh
     . "$vm_dir/guest/shim.sh"
-    local how name device other moved
+    local how name device other moved addresses
     read -r device other <<<"$VM_DEVICES"
 
     for how in "$@"; do
@@ -19,8 +19,17 @@ several_processes() { # HOW...
         moved=
         [[ $how == plain ]] || moved=--moved
         for name in $(processes list); do
+            : >"$NOIOMMU_SHIM_LOG_FILE"
             ok "$how: $name" timeout 60 "${path[@]}" processes $moved "$name" "$device"
             nothing_is_left
+            # These go on in a child with what their parent had looked up, or without it.
+            case $how-$name in
+            shim-forked | shim-orphaned) addresses=1 ;;
+            shim-reopened | shim-daemonized | plain-*) addresses=0 ;;
+            *) continue ;;
+            esac
+            is "... and is told of addresses that are the parent's" \
+                "$(grep -c "is the parent's" "$NOIOMMU_SHIM_LOG_FILE")" "$addresses"
         done
         steps=("${path[@]}" steps "$device" container group join noiommu device)
         comes_to "$how: a device for each of two processes" "identity 8086:10d3" \
