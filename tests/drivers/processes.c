@@ -20,7 +20,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <linux/pci_regs.h>
+#include <linux/seccomp.h>
 #include <linux/vfio.h>
 #include <pthread.h>
 #include <signal.h>
@@ -379,8 +381,24 @@ static void take_time(void)
 	usleep(100000);
 }
 
-/* What was opened and looked up in the foreground goes along. */
-static void daemonized(void)
+/* From now on fork() fails, whoever calls it. */
+static void refuse_processes(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAGAIN),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog filter = {ARRAY_SIZE(code), code};
+
+	need(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+		     prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0,
+	     "seccomp");
+}
+
+/* What was opened and looked up in the foreground goes along, or stays where it was. */
+static void go_to_background(bool refused)
 {
 	struct told *told = map_memory(sizeof(*told), MAP_SHARED);
 	int ends[2];
@@ -395,7 +413,9 @@ static void daemonized(void)
 		close(ends[0]);
 		look_up_for(told);
 		pthread_atfork(NULL, take_time, NULL);
-		need(daemon(1, 1) == 0, "daemon");
+		if (refused)
+			refuse_processes();
+		need(daemon(1, 1) == (refused ? -1 : 0), "daemon");
 		role = "daemonized";
 		move_told(told);
 		told->pid = getpid();
@@ -405,14 +425,28 @@ static void daemonized(void)
 		exit(0);
 	}
 	close(ends[1]);
-	need_success(pid);
+	if (!refused)
+		need_success(pid);
 	need(read(ends[0], &byte, 1) == 1, "success of the daemon");
 	need_told(told);
 	close(ends[0]);
-	kill(told->pid, SIGKILL);
+	if (refused)
+		need_success(pid);
+	else
+		kill(told->pid, SIGKILL);
 	for (int i = 0; i < 500 && kill(told->pid, 0) == 0; i++)
 		usleep(10000);
 	open_anew();
+}
+
+static void daemonized(void)
+{
+	go_to_background(false);
+}
+
+static void undaemonized(void)
+{
+	go_to_background(true);
 }
 
 /* ---- an empty pool of huge pages ---------------------------------------- */
@@ -906,10 +940,19 @@ static const struct {
 	const char *name;
 	void (*run)(void);
 } ways[] = {
-	{"forked", forked},	{"reopened", reopened}, {"orphaned", orphaned},
-	{"executed", executed}, {"helped", helped},	{"seconded", seconded},
-	{"cloned", cloned},	{"sent", sent},		{"left", left},
-	{"kept", kept},		{"live", live},		{"daemonized", daemonized},
+	{"forked", forked},
+	{"reopened", reopened},
+	{"orphaned", orphaned},
+	{"executed", executed},
+	{"helped", helped},
+	{"seconded", seconded},
+	{"cloned", cloned},
+	{"sent", sent},
+	{"left", left},
+	{"kept", kept},
+	{"live", live},
+	{"daemonized", daemonized},
+	{"undaemonized", undaemonized},
 	{"crowded", crowded},
 };
 

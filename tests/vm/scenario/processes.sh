@@ -25,7 +25,7 @@ several_processes() { # HOW...
             # These go on in a child with what their parent had looked up, or without it.
             case $how-$name in
             shim-forked | shim-orphaned) addresses=1 ;;
-            shim-reopened | shim-daemonized | plain-*) addresses=0 ;;
+            shim-reopened | shim-daemonized | shim-undaemonized | plain-*) addresses=0 ;;
             *) continue ;;
             esac
             is "... and is told of addresses that are the parent's" \
