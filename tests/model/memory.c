@@ -16,7 +16,7 @@ struct area areas[MAX_AREAS];
 struct object objects[MAX_OBJECTS];
 
 /* Pages that may be pinned although they were given back. */
-static size_t stale;
+static size_t stale, asked;
 
 static const struct {
 	const char *name;
@@ -194,9 +194,20 @@ size_t memory_stale(void)
 	return stale;
 }
 
+size_t memory_asked(void)
+{
+	return asked;
+}
+
 void memory_forget_stale(void)
 {
-	stale = 0;
+	stale = asked = 0;
+}
+
+void area_told(struct area *area, size_t page, uint64_t frame)
+{
+	area->told[page] = frame;
+	asked += small_pages(area);
 }
 
 static bool is_mapped_elsewhere(const struct area *but, size_t page)
@@ -218,8 +229,11 @@ void area_unmapped(struct area *area, bool quiet)
 		uint64_t owed = area_owed(area, i);
 		uint64_t *other = kept(area, i);
 
-		/* Pinned here, or for another mapping, or both. */
-		if (quiet)
+		/*
+		 * Pinned here, or for another mapping, or both. A shared page that is out
+		 * of the page table can be mapped elsewhere.
+		 */
+		if (quiet || area->shared)
 			stale += (!!area->told[i] + (other && *other)) * small_pages(area);
 		/* Nobody could see which page this was: other mappings have to be looked up. */
 		if (other)

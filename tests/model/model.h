@@ -147,12 +147,16 @@ struct area *area_carve(struct area *area, size_t from, size_t pages);
 /* How many pages from the first on can be touched without SIGBUS. */
 size_t area_backed(const struct area *area);
 
+/* The page was looked up, and is in this frame. */
+void area_told(struct area *area, size_t page, uint64_t frame);
+
 /* The frame in which the page has to be, or 0. */
 uint64_t area_owed(const struct area *area, size_t page);
 
 /*
- * The mapping is gone, or the pages are. Quiet: in a way that no library can
- * see. What was told then may stay pinned for a while; see memory_stale().
+ * The mapping is gone, or the pages are. Quiet: in a way that no library can see,
+ * or some time later. What was told then may stay pinned for a while, and so may
+ * what is shared; see memory_stale().
  */
 void area_unmapped(struct area *area, bool quiet);
 void area_discarded(struct area *area, size_t from, size_t pages, bool quiet);
@@ -161,10 +165,12 @@ void object_close(struct object *object);
 
 /*
  * How much is pinned, in pages of 4 KiB: at least what was told, where it was
- * told; at most what is owed and what was given back quietly.
+ * told; at most what is owed, what was given back quietly, and ahead of the program
+ * as much as it has asked for.
  */
 void memory_count(size_t *told, size_t *owed);
 size_t memory_stale(void);
+size_t memory_asked(void);
 void memory_forget_stale(void);
 
 /* operations.c: what a step does */

@@ -595,7 +595,7 @@ static void do_advise(const struct step *step)
 	else if (advice == MADV_REMOVE)
 		object_discarded(area->object, area->offset + from, pages, false);
 	else if (advice != MADV_PAGEOUT && advice != MADV_COLLAPSE)
-		area_discarded(area, from, pages, quiet);
+		area_discarded(area, from, pages, quiet || advice == MADV_FREE);
 	if (advice == MADV_GUARD_INSTALL)
 		madvise(area->va + (from << area->shift), pages << area->shift, MADV_GUARD_REMOVE);
 }

@@ -14,7 +14,7 @@ agrees() { # KERNEL FIRST COUNT [OPTION...]
     local name="$1: $3 sequences without a difference${4:+, $4}"
 
     vm --kernel "$1" "${guest[@]}" -- "${model[@]}" --seed "$2" --count "$3" "${@:4}"
-    if [[ $status == 0 && -z $out$err ]]; then
+    if [[ $status == 0 && -z $out$(complaints) ]]; then
         passes "$name"
     else
         fails "$name" "status $status"$'\n'"$out"$'\n'"$err"
@@ -26,5 +26,5 @@ agrees cdev 10001 1000 --unprivileged
 agrees both 11001 1000
 
 vm --kernel cdev "${guest[@]}" -- "${model[@]}" --long 500000
-is "a long life" "$status:$err" 0:
+is "a long life" "$status:$(complaints)" 0:
 echo "# $out"
