@@ -154,7 +154,7 @@ static int opened_again(const struct object *object, int ret, int flags)
 	else if (object->kind == FD_STANDIN || flags & O_PATH)
 		ret = open_name_again(object, flags);
 	else if (object->kind == FD_GROUP)
-		ret = fd >= 0 || fd == -EINVAL ? -EBUSY : fd;
+		ret = group_open_again((const struct group *)object);
 	else if (fd >= 0)
 		ret = container_open(fd, flags);
 	if (fd >= 0 && ret != fd)

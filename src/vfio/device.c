@@ -97,7 +97,10 @@ static void replace(int fd, void *arg)
 static void use_file(struct group *group, int fd)
 {
 	struct replacement with = {.fd = fd};
+	long flags = sys_fcntl(device_file(group), F_GETFL, 0);
 
+	if (flags >= 0)
+		sys_fcntl(fd, F_SETFL, flags);
 	fdtab_each(&group->object, replace, &with);
 	object_identify(&group->object, fd);
 }

@@ -109,6 +109,17 @@ int group_refuse(const struct cdev *cdev)
 	return -EINVAL;
 }
 
+int group_open_again(const struct group *group)
+{
+	int fd = cdev_open(group->cdev.index);
+
+	if (fd >= 0)
+		sys_close(fd);
+	if (fd == -ENOENT)
+		return -ENXIO;
+	return fd >= 0 || fd == -EINVAL ? -EBUSY : fd;
+}
+
 void group_say_refused(const struct cdev *cdev, int error)
 {
 	const char *why = "";

@@ -49,6 +49,12 @@ int group_open(const struct view *view, int fd, int flags);
 /* Opening it with flags that it does not take: -EINVAL, where nothing else is in the way. */
 int group_refuse(const struct cdev *cdev);
 
+/*
+ * Opening its node by its entry in /proc: -EBUSY, as it is open, where nothing else is
+ * in the way. vfio_group_fops_open() in drivers/vfio/group.c.
+ */
+int group_open_again(const struct group *group);
+
 /* Tells the user why a group cannot be opened, be it the kernel's reason or ours. */
 void group_say_refused(const struct cdev *cdev, int error);
 

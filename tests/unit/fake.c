@@ -510,7 +510,10 @@ static long do_fcntl(int fd, int cmd, long arg)
 		descriptors[fd].cloexec = arg & FD_CLOEXEC;
 		return 0;
 	case F_GETFL:
-		return O_RDWR;
+		return O_RDWR | open->flags;
+	case F_SETFL:
+		open->flags = (int)arg & (O_APPEND | O_NONBLOCK | O_NOATIME);
+		return 0;
 	case F_OFD_SETLK:
 	case F_OFD_SETLKW:
 		return set_lock(open, (const struct flock *)arg, cmd == F_OFD_SETLKW);

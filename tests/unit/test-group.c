@@ -745,6 +745,22 @@ START_TEST(flags_of_each_open)
 }
 END_TEST
 
+/* A group stands for one open file, whatever file of the kernel is behind it by now. */
+START_TEST(flags_of_the_group)
+{
+	enter(WITH_IOMMU);
+	sys_fcntl(group, F_SETFL, O_NONBLOCK);
+	device = (int)program_get_device(group, DEVICE_0);
+	ck_assert_int_ge(device, 0);
+	ck_assert(sys_fcntl(group, F_GETFL, 0) & O_NONBLOCK);
+	sys_fcntl(group, F_SETFL, O_APPEND);
+	program_close(device);
+	device = -1;
+	ck_assert(sys_fcntl(group, F_GETFL, 0) & O_APPEND);
+	ck_assert_int_eq(sys_fcntl(group, F_GETFL, 0) & O_NONBLOCK, 0);
+}
+END_TEST
+
 /* The child of a vfork() closes its own descriptors, in its parent's memory. */
 START_TEST(vfork_child)
 {
@@ -867,6 +883,7 @@ static TCase *matrix(const char *name, void (*before)(void))
 	tcase_add_test(tc, device_closed_without_rights);
 	tcase_add_test(tc, fork_opens_no_device);
 	tcase_add_test(tc, flags_of_each_open);
+	tcase_add_test(tc, flags_of_the_group);
 	tcase_add_test(tc, vfork_child);
 	tcase_add_loop_test(tc, child_of_clone, 0, STATES);
 	tcase_add_loop_test(tc, child_that_closes_all, 0, 6);
@@ -921,6 +938,10 @@ START_TEST(entries_of_descriptors)
 		read_entry(others[i], group, text, sizeof(text));
 		ck_assert_str_eq(text, "/dev/some/node");
 	}
+	/* Who may not open a group is not told that it is open. */
+	fake.rawio = false;
+	ck_assert_int_eq(open_entry(own[0], group), -EPERM);
+	fake.rawio = true;
 	/* Without a descriptor that it could be told by. */
 	fake_fail(SYS_memfd_create, 0, 1, EMFILE);
 	ck_assert_int_eq(open_entry(own[1], group), -EMFILE);
