@@ -22,13 +22,13 @@ testpmd() { # [OPTION...] -- ARG...
     ((status == 0)) || fails "testpmd $2 in a guest (${options[*]})" "$out"$'\n'"$err"
 }
 
-complaints() {
-    sed -n '/^noiommu-shim/p' <<<"$err"
+of_library() {
+    complaints | sed -n '/^noiommu-shim/p'
 }
 
 warns_once() { # WHERE
-    is "$1: one line of warning" "$(complaints | wc -l)" 1
-    contains "$1: it says why" "$(complaints)" \
+    is "$1: one line of warning" "$(of_library | wc -l)" 1
+    contains "$1: it says why" "$(of_library)" \
         "warning: memory is not pinned, the group path is used as it is: no device has a no-IOMMU cdev"
 }
 
@@ -37,7 +37,7 @@ for kernel in both cdev; do
     forwards "shim, $kernel"
     ok "shim, $kernel: addresses are given out" test "$(value given)" -gt 0
     is "shim, $kernel: none of their pages moves" "$(value moved)" 0
-    is "shim, $kernel: the library has no complaint" "$(complaints)" ""
+    is "shim, $kernel: the library has no complaint" "$(of_library)" ""
 done
 
 # The storm does move what is not pinned.
