@@ -46,7 +46,7 @@ struct fake_open {
 	unsigned int refs;
 	struct fake_node *node;
 	off_t pos;
-	int flags; /* of F_SETFL */
+	int flags;	   /* of F_SETFL */
 	const char *piped; /* what was written into a pipe */
 	size_t piped_len;
 	struct fake_iommufd *iommufd; /* /dev/iommu: this one; a cdev: bound to that one */
