@@ -3,14 +3,13 @@
 
 #include <errno.h>
 
+#include "backend/backend.h"
 #include "base/event.h"
 #include "base/log.h"
 #include "base/proc.h"
 #include "base/process.h"
 #include "base/settings.h"
 #include "base/sys.h"
-#include "iommufd/ioas.h"
-#include "iommufd/lend.h"
 #include "pin/complain.h"
 #include "pin/deferred.h"
 #include "pin/maps.h"
@@ -78,9 +77,9 @@ static int pin_now(uint64_t va, uint64_t len, unsigned int shift, bool shared)
 		pin_release(va, len, NULL);
 		ret = pin_add(va, len, shift, shared);
 	}
-	if (!ret || ioas_check())
+	if (!ret || backend->check())
 		return ret;
-	ret = lend_page_table();
+	ret = backend->ready();
 	return ret ? ret : pin_add(va, len, shift, shared);
 }
 
@@ -336,7 +335,7 @@ int answer_pin(uint64_t va, const uint64_t *entries, size_t n)
 
 	if (were_ahead(va, entries, n))
 		return 0;
-	ret = lend_page_table();
+	ret = backend->ready();
 	if (ret == -EBUSY) {
 		ret = deferred_add(va, entries, n);
 		return ret ? give_up(va, ret) : 0;
@@ -391,6 +390,6 @@ size_t answer_fill(int fd, uint64_t va, uint64_t *entries, size_t n, off_t pos)
 
 bool answer_is_first(uint64_t va, uint64_t entry)
 {
-	return entry & PAGEMAP_PRESENT && !PAGEMAP_HIDDEN(entry) && ioas_has_table() &&
+	return entry & PAGEMAP_PRESENT && !PAGEMAP_HIDDEN(entry) && backend->is_ready() &&
 	       (!store_pfn(va) || is_pinned(va, entry));
 }

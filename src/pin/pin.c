@@ -3,15 +3,13 @@
 
 #include <errno.h>
 
+#include "backend/backend.h"
 #include "base/event.h"
 #include "base/log.h"
 #include "base/proc.h"
 #include "base/sys.h"
-#include "iommufd/ioas.h"
-#include "iommufd/lend.h"
 #include "pin/maps.h"
 #include "pin/store.h"
-#include "pin/window.h"
 
 /* A page whose frame, and those behind it in the largest page, no memory has. */
 #define SLOT_ASIDE (PAGEMAP_PRESENT | (PAGEMAP_PFN ^ ((1 << (PIN_PUD_SHIFT - PIN_PAGE_SHIFT)) - 1)))
@@ -55,26 +53,26 @@ static struct store *ready(int *error)
 {
 	struct store *s = store_get();
 
-	*error = s ? ioas_open() : -ENOMEM;
-	if (!*error)
-		*error = lend_page_table();
+	/* What is ready does not look at its descriptor. */
+	backend->check();
+	*error = s ? backend->ready() : -ENOMEM;
 	if (*error)
 		return NULL;
-	if (s->generation != ioas_generation()) {
+	if (s->generation != backend->generation()) {
 		forget_all(s);
-		s->generation = ioas_generation();
+		s->generation = backend->generation();
 	}
 	if (!s->window)
-		*error = window_claim(s);
+		*error = backend->claim((uintptr_t)s, &s->window);
 	return *error ? NULL : s;
 }
 
-/* The same without a system call, where all was found ready before: see ioas_has_table(). */
+/* The same without a system call, where all was found ready before: see is_ready(). */
 static struct store *ready_before(int *error)
 {
 	struct store *s = store_own;
 
-	if (!s || !s->window || s->generation != ioas_generation() || !ioas_has_table())
+	if (!s || !s->window || s->generation != backend->generation() || !backend->is_ready())
 		return ready(error);
 	*error = 0;
 	return s;
@@ -87,7 +85,7 @@ static struct store *ready_before(int *error)
  */
 static int physical(const struct store *s, uint64_t va, uint64_t *run, uint64_t *pa)
 {
-	int ret = ioas_physical(s->window + va, run, pa);
+	int ret = backend->physical(s->window + va, run, pa);
 	uint64_t entry;
 
 	if (ret != -EPERM || !maps_entries(proc_pagemap(), va, &entry, 1) ||
@@ -137,18 +135,23 @@ static int enter_map(struct store *s, uint64_t va, uint64_t len, unsigned int le
 		return 0;
 	}
 	store_empty(s, va, len, level);
-	ioas_unmap(s->window + va, len);
+	backend->unmap(s->window + va, len);
 	return ret;
+}
+
+bool pin_release_gone(void)
+{
+	return store_own && store_own->window && backend->release_gone();
 }
 
 /* Maps and enters [va, va + len), which one map may cover. */
 static int add(struct store *s, uint64_t va, uint64_t len, unsigned int level, uint64_t flags)
 {
-	int ret = ioas_map(va, len, s->window + va);
+	int ret = backend->map(va, len, s->window + va);
 
 	/* They count against the same limit. */
-	if (ret == -ENOMEM && window_release_gone())
-		ret = ioas_map(va, len, s->window + va);
+	if (ret == -ENOMEM && pin_release_gone())
+		ret = backend->map(va, len, s->window + va);
 	return ret ? ret : enter_map(s, va, len, level, flags);
 }
 
@@ -188,19 +191,19 @@ int pin_probe(uint64_t va, uint64_t *entries, size_t n)
 	struct store *s = ready_before(&ret);
 
 	if (s)
-		ret = ioas_map(va, end, s->window + PROBED);
+		ret = backend->map(va, end, s->window + STORE_PROBED);
 	if (ret)
 		return ret;
 	for (uint64_t at = 0; at < end && !ret; at += len) {
 		len = end - at;
-		ret = ioas_physical(s->window + PROBED + at, &len, &pa);
+		ret = backend->physical(s->window + STORE_PROBED + at, &len, &pa);
 		for (uint64_t i = 0; i < len && !ret; i += PIN_PAGE_SIZE) {
 			uint64_t *entry = &entries[(at + i) >> PIN_PAGE_SHIFT];
 
 			*entry = (*entry & ~PAGEMAP_PFN) | (pa + i) >> PIN_PAGE_SHIFT;
 		}
 	}
-	ioas_unmap(s->window + PROBED, end);
+	backend->unmap(s->window + STORE_PROBED, end);
 	return ret;
 }
 
@@ -210,7 +213,7 @@ int pin_probe(uint64_t va, uint64_t *entries, size_t n)
  */
 static int save(struct store *s, uint64_t va, uint64_t len, uint64_t *iova)
 {
-	return len ? ioas_copy_anywhere(s->window + va, len, iova) : 0;
+	return len ? backend->copy_anywhere(s->window + va, len, iova) : 0;
 }
 
 static void restore(struct store *s, uint64_t va, uint64_t len, uint64_t iova)
@@ -220,13 +223,13 @@ static void restore(struct store *s, uint64_t va, uint64_t len, uint64_t iova)
 
 	if (!len)
 		return;
-	if (ioas_copy(iova, len, s->window + va)) {
+	if (backend->copy(iova, len, s->window + va)) {
 		/* No memory for the copy: better pinned for ever than not pinned. */
 		log_error("out of memory: %lu bytes stay pinned until the process ends", len);
 		store_empty(s, va, len, 0);
 		return;
 	}
-	ioas_unmap(iova, len);
+	backend->unmap(iova, len);
 	slot = store_find(s, va, &level);
 	slot_put(slot, slot_load(slot) | SLOT_HEAD);
 	store_tally(s, 1);
@@ -279,11 +282,11 @@ static void release(struct store *s, const struct pin *pin, uint64_t va, uint64_
 	}
 	if (save(s, end, tail, &tail_iova)) {
 		if (head)
-			ioas_unmap(head_iova, head);
+			backend->unmap(head_iova, head);
 		put_back(s, first, level, pages, n);
 		return;
 	}
-	ioas_unmap(s->window + pin->va, pin->len);
+	backend->unmap(s->window + pin->va, pin->len);
 	store_tally(s, -1);
 	store_empty(s, first, len, level);
 	event_unpin(first, len);
@@ -347,7 +350,7 @@ static bool cut_to(const struct pin *pin, uint64_t *va, uint64_t end, uint64_t *
 static int copy_part(struct store *s, uint64_t va, uint64_t len, unsigned int level, uint64_t to)
 {
 	uint64_t head = SLOT_HEAD;
-	int ret = ioas_copy(s->window + va, len, s->window + to);
+	int ret = backend->copy(s->window + va, len, s->window + to);
 
 	store_stretch(s, to, to + len);
 	for (uint64_t at = 0; at < len && !ret; at += size_of(level)) {
@@ -355,7 +358,7 @@ static int copy_part(struct store *s, uint64_t va, uint64_t len, unsigned int le
 		head = 0;
 		if (ret) {
 			store_empty(s, to, at, level);
-			ioas_unmap(s->window + to, len);
+			backend->unmap(s->window + to, len);
 		}
 	}
 	if (!ret)
@@ -408,7 +411,7 @@ void pin_drop_strays(uint64_t end)
 	struct store *s = store_own;
 	struct pin pin;
 
-	ioas_unmap(s->window + STORE_STRAYS, end - STORE_STRAYS);
+	backend->unmap(s->window + STORE_STRAYS, end - STORE_STRAYS);
 	for (uint64_t va = STORE_STRAYS; store_next(va, &pin) && pin.va < end;
 	     va = pin.va + pin.len) {
 		store_empty(s, pin.va, pin.len, level_of(&pin));

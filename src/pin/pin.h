@@ -6,7 +6,7 @@
  * the IOAS, which it claims at its first pin; nothing else has to be stored
  * but the frames: pin/store.h.
  * What a child of fork() had pinned stays in its window when it ends, until
- * another process takes the window or window_release_gone() is called.
+ * another process takes the window or pin_release_gone() is called.
  *
  * Addresses and lengths are in bytes. Functions return 0 or a negative errno
  * and need the lock.
@@ -24,7 +24,7 @@
  * Pins [va, va + len), which must hold no pins: pages of 1 << shift bytes,
  * all present. shared: other mappings of them may exist. -EFAULT: this is no
  * memory that can be pinned; -ENOMEM: no memory, or RLIMIT_MEMLOCK. After an
- * error ioas_check() tells whether the iommufd was lost, and with it all pins;
+ * error backend->check() tells whether the iommufd was lost, and with it all pins;
  * the next call then begins in another.
  */
 int pin_add(uint64_t va, uint64_t len, unsigned int shift, bool shared);
@@ -49,6 +49,12 @@ void pin_release(uint64_t va, uint64_t len, pin_stands *stands);
 
 /* The same where there is other memory now: a huge page goes even if it reaches beyond. */
 void pin_replace(uint64_t va, uint64_t len, pin_stands *stands);
+
+/*
+ * Unpins what processes had pinned in the same iommufd that are gone with all
+ * that they had forked since. True when there was anything.
+ */
+bool pin_release_gone(void);
 
 /* Unpins what was only pinned ahead. True when there was anything. */
 bool pin_release_ahead(void);

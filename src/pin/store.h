@@ -38,6 +38,10 @@
 #define STORE_STRAYS PIN_VA_LIMIT
 #define STORE_LIMIT  (UINT64_C(1) << 49)
 
+/* Strays end before the last GiB, where pages are probed and the backend has its claim. */
+#define STRAYS_END   (STORE_LIMIT - (UINT64_C(1) << PIN_PUD_SHIFT))
+#define STORE_PROBED (STORE_LIMIT - (UINT64_C(2) << PIN_PMD_SHIFT))
+
 /* Of a pagemap entry: Documentation/admin-guide/mm/pagemap.rst */
 #define PAGEMAP_PFN	  (UINT64_C(0x7fffffffffffff))
 #define PAGEMAP_EXCLUSIVE (UINT64_C(1) << 56)

@@ -5,7 +5,6 @@
 #include "pin/maps.h"
 #include "pin/mark.h"
 #include "pin/pin.h"
-#include "pin/window.h"
 
 /*
  * Two pages are looked at for each that is pinned, so that pages which are gone
@@ -85,7 +84,7 @@ void sweep(size_t pages)
 	static size_t due;
 
 	if (++lookups % SWEEP_DEAD == 0)
-		window_release_gone();
+		pin_release_gone();
 	due += 2 * pages;
 	if (due >= SWEEP_LEAST) {
 		sweep_from(&cursor, due < SWEEP_MOST ? due : SWEEP_MOST);

@@ -15,7 +15,6 @@
 #include "iommufd/idle.h"
 #include "iommufd/ioas.h"
 #include "pin/pin.h"
-#include "pin/window.h"
 #include "program.h"
 #include "suites.h"
 #include "uapi/iommufd.h"
@@ -637,21 +636,21 @@ START_TEST(pins_of_the_dead)
 
 	fake_map(BASE, 5 * FAKE_4K, NULL, 0, 0);
 	ck_assert_int_eq(pin_add(BASE, FAKE_4K, PIN_PAGE_SHIFT, false), 0);
-	ck_assert(!window_release_gone());
+	ck_assert(!pin_release_gone());
 	for (int i = 0; i < 4; i++) {
 		fds[i] = relative_born(numbers[i]);
 		relative_pins(numbers[i], BASE + (uint64_t)(i + 1) * FAKE_4K);
 	}
-	ck_assert(!window_release_gone());
+	ck_assert(!pin_release_gone());
 	for (int i = 0; i < 4; i++) {
 		int dying = (i + _i) % 4;
 
 		assert_is_pinned(BASE, dying + 1, true);
 		sys_close(fds[dying]);
-		ck_assert(window_release_gone());
+		ck_assert(pin_release_gone());
 		assert_is_pinned(BASE, dying + 1, false);
 	}
-	ck_assert(!window_release_gone());
+	ck_assert(!pin_release_gone());
 	assert_pinned(BASE, FAKE_4K);
 }
 END_TEST
@@ -665,9 +664,9 @@ START_TEST(turns_are_taken)
 	ck_assert_int_eq(pin_add(BASE, FAKE_4K, PIN_PAGE_SHIFT, false), 0);
 	relative_pins(2, BASE + FAKE_4K);
 	other = relative_born(FAMILY_LAST + 2);
-	ck_assert(!window_release_gone());
+	ck_assert(!pin_release_gone());
 	sys_close(other);
-	ck_assert(window_release_gone());
+	ck_assert(pin_release_gone());
 	ck_assert(!fake_is_pinned(fake_pfn(BASE + FAKE_4K)));
 }
 END_TEST

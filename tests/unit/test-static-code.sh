@@ -83,10 +83,11 @@ room() {
 }
 room base base shim uapi
 room iommufd iommufd base uapi
-room pin pin iommufd base shim uapi
+room backend backend iommufd base
+room pin pin backend iommufd base shim uapi
 room tree tree iommufd base
-room vfio vfio tree pin iommufd base uapi
-room door door vfio tree pin iommufd base shim uapi
+room vfio vfio tree pin backend iommufd base uapi
+room door door vfio tree pin backend iommufd base shim uapi
 room preload preload door base uapi
 
 # Whoever issues an iommufd ioctl needs its number from there.

@@ -8,24 +8,21 @@
  *
  * Needs the lock.
  */
-#ifndef PIN_WINDOW_H
-#define PIN_WINDOW_H
+#ifndef IOMMUFD_WINDOW_H
+#define IOMMUFD_WINDOW_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
-#include "pin/store.h"
+/* A window is as large as the store; the first is the kernel's to choose from. */
+#define WINDOW_SHIFT 49
 
-/* Strays end before the last of a window, where it is claimed and pages are probed. */
-#define STRAYS_END (STORE_LIMIT - (UINT64_C(1) << PIN_PUD_SHIFT))
-#define PROBED	   (STORE_LIMIT - (UINT64_C(2) << PIN_PMD_SHIFT))
-#define CLAIM	   (STORE_LIMIT - PIN_PAGE_SIZE)
-
-/* Claims one for the store. 0 or a negative errno. */
-int window_claim(struct store *s);
+/* Claims one by a page of this process. 0 or a negative errno. */
+int window_claim(uint64_t page, uint64_t *window);
 
 /*
  * Unpins what processes had pinned in the same iommufd that are gone with all
- * that they had forked since. True when there was anything.
+ * that they had forked since. True when there was anything. Needs a claim.
  */
 bool window_release_gone(void);
 

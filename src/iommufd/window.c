@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "pin/window.h"
+#include "iommufd/window.h"
 
 #include <errno.h>
 
@@ -7,17 +7,16 @@
 #include "iommufd/family.h"
 #include "iommufd/ioas.h"
 
-/* A window is as large as the store; the first is the kernel's to choose from. */
-#define WINDOW_SHIFT 49
-#define OTHERS	     (32766 - FAMILY_LAST) /* windows for processes without a number */
+#define PAGE_SIZE 4096
+#define OTHERS	  (32766 - FAMILY_LAST) /* windows for processes without a number */
 
-static int claim(struct store *s, uint64_t number)
+static int claim(uint64_t page, uint64_t number, uint64_t *window)
 {
-	uint64_t window = number << WINDOW_SHIFT;
-	int ret = ioas_map((uintptr_t)s, PIN_PAGE_SIZE, window + CLAIM);
+	uint64_t start = number << WINDOW_SHIFT, end = start + (UINT64_C(1) << WINDOW_SHIFT);
+	int ret = ioas_map(page, PAGE_SIZE, end - PAGE_SIZE);
 
 	if (!ret)
-		s->window = window;
+		*window = start;
 	return ret;
 }
 
@@ -30,29 +29,28 @@ static void unpin_windows(unsigned int first, unsigned int last)
 		unpinned_gone = true;
 }
 
-int window_claim(struct store *s)
+int window_claim(uint64_t page, uint64_t *window)
 {
 	int ret = family_number();
 
 	if (ret > 0) {
 		unsigned int number = (unsigned int)ret;
 
-		ret = claim(s, number);
+		ret = claim(page, number, window);
 		if (ret != -EEXIST)
 			return ret;
 		unpin_windows(number, number);
-		return claim(s, number);
+		return claim(page, number, window);
 	}
 	ret = -EEXIST;
 	for (uint64_t i = 0; i < OTHERS && ret == -EEXIST; i++)
-		ret = claim(s, FAMILY_LAST + 1 + ((uint64_t)sys_getpid() + i) % OTHERS);
+		ret = claim(page, FAMILY_LAST + 1 + ((uint64_t)sys_getpid() + i) % OTHERS, window);
 	return ret == -EEXIST ? -ENOSPC : ret;
 }
 
 bool window_release_gone(void)
 {
 	unpinned_gone = false;
-	if (store_own && store_own->window)
-		family_each_gone(unpin_windows);
+	family_each_gone(unpin_windows);
 	return unpinned_gone;
 }
