@@ -51,6 +51,34 @@ static void wait_for(int fd, uint64_t va, uint64_t *entries, size_t n)
 		maps_wait(fd, va, entries, n);
 }
 
+/* Frames that are read with the lock at once, on the program's stack. */
+#define FRAMES 32
+
+static size_t read_frames(uint64_t va, uint64_t *frames, size_t n)
+{
+	if (n > FRAMES)
+		n = FRAMES;
+	answer_frames(va, frames, n);
+	return n;
+}
+
+/* frames has those of the first pages. */
+static size_t fill(int fd, uint64_t va, uint64_t *entries, uint64_t *frames, size_t n, off_t pos)
+{
+	size_t done = n < FRAMES ? n : FRAMES;
+	size_t changed = answer_fill(fd, entries, frames, done, pos);
+
+	for (size_t part; done < n; done += part) {
+		struct lock_saved saved = lock_enter();
+
+		part = read_frames(va + (done << PIN_PAGE_SHIFT), frames, n - done);
+		lock_leave(saved);
+		changed += answer_fill(fd, entries + done, frames, part,
+				       pos + (off_t)(done * sizeof(*entries)));
+	}
+	return changed;
+}
+
 /*
  * Something has to be done with the entries that were read at pos.
  *
@@ -64,6 +92,7 @@ static int look_up_once(int fd, uint64_t va, uint64_t *entries, size_t n, off_t 
 {
 	struct lock_saved saved;
 	struct object *known, *object;
+	uint64_t frames[FRAMES];
 	bool served;
 	int ret = 0;
 
@@ -82,9 +111,11 @@ static int look_up_once(int fd, uint64_t va, uint64_t *entries, size_t n, off_t 
 		served = false;
 		ret = 0;
 	}
+	if (served && !ret)
+		read_frames(va, frames, n);
 	lock_leave(saved);
 	if (served && !ret)
-		*changed = answer_fill(fd, va, entries, n, pos);
+		*changed = fill(fd, va, entries, frames, n, pos);
 	return ret;
 }
 

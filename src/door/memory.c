@@ -31,7 +31,7 @@ void memory_left(uintptr_t addr, size_t len)
 	struct lock_saved saved = lock_enter();
 	uint64_t start = page_up(addr), end = page_up(addr + len);
 
-	pin_release(start, end - start, maps_stand);
+	pin_release(start, end - start, follow_stand);
 	deferred_forget(start, end - start);
 	if (mark_is_due(0))
 		mark();
@@ -59,7 +59,7 @@ void memory_detached(uintptr_t addr, size_t len)
 	     at = pin.va + pin.len)
 		for (uint64_t va = pin.va; va < pin.va + pin.len; va += UINT64_C(1) << pin.shift)
 			if (!maps_length(va))
-				pin_release(va, UINT64_C(1) << pin.shift, maps_stand);
+				pin_release(va, UINT64_C(1) << pin.shift, follow_stand);
 	lock_leave(saved);
 }
 
@@ -67,7 +67,7 @@ void memory_discarding(uintptr_t addr, size_t len)
 {
 	struct lock_saved saved = lock_enter();
 
-	follow_leaving(addr, page_up(len));
+	follow_staying(addr, page_up(len));
 	lock_leave(saved);
 }
 
@@ -112,7 +112,7 @@ static void punched(uint64_t va, uint64_t len)
 		uint64_t to = pin.va + pin.len < end ? pin.va + pin.len : end;
 
 		if (pin.shared)
-			pin_release(from, to - from, maps_stand);
+			pin_release(from, to - from, follow_stand);
 	}
 }
 
@@ -169,7 +169,7 @@ bool memory_truncating(int fd, off_t len)
 
 static void cut_off(uint64_t va, uint64_t len)
 {
-	pin_release(va, len, maps_stand);
+	pin_release(va, len, follow_stand);
 }
 
 void memory_truncated(int fd, off_t len)

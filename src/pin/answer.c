@@ -5,6 +5,7 @@
 
 #include "backend/backend.h"
 #include "base/event.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include "base/proc.h"
 #include "base/process.h"
@@ -373,12 +374,19 @@ static uint64_t copy_of(int fd, uint64_t entry, uint64_t pfn, off_t pos)
 	return (entry & ~PAGEMAP_PFN) | pfn;
 }
 
-size_t answer_fill(int fd, uint64_t va, uint64_t *entries, size_t n, off_t pos)
+void answer_frames(uint64_t va, uint64_t *frames, size_t n)
+{
+	lock_assert_held();
+	for (size_t i = 0; i < n; i++)
+		frames[i] = store_pfn(va + (i << PIN_PAGE_SHIFT));
+}
+
+size_t answer_fill(int fd, uint64_t *entries, const uint64_t *frames, size_t n, off_t pos)
 {
 	size_t changed = 0;
 
-	for (size_t i = 0; i < n; i++, pos += (off_t)sizeof(*entries), va += PIN_PAGE_SIZE) {
-		uint64_t pfn = store_pfn(va);
+	for (size_t i = 0; i < n; i++, pos += (off_t)sizeof(*entries)) {
+		uint64_t pfn = frames[i];
 
 		if (entries[i] & PAGEMAP_PRESENT && pfn && (entries[i] & PAGEMAP_PFN) != pfn) {
 			entries[i] = copy_of(fd, entries[i], pfn, pos);

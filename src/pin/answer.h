@@ -22,11 +22,16 @@ int answer_pin(uint64_t va, const uint64_t *entries, size_t n);
 int answer_entries(uint64_t va, const uint64_t *entries, size_t n);
 
 /*
- * Puts the frames of pinned pages into the entries that were read at pos of fd.
- * Returns how many it had to change. Needs no lock, and must not have it: a
- * program can watch its memory.
+ * The frames of the n pages from va on, 0 where none is pinned. Without the lock it could
+ * not be told: while pin_release() asks about a page its slot has no frame.
  */
-size_t answer_fill(int fd, uint64_t va, uint64_t *entries, size_t n, off_t pos);
+void answer_frames(uint64_t va, uint64_t *frames, size_t n);
+
+/*
+ * Puts these frames into the entries that were read at pos of fd. Returns how many it had
+ * to change. Needs no lock, and must not have it: a program can watch its memory.
+ */
+size_t answer_fill(int fd, uint64_t *entries, const uint64_t *frames, size_t n, off_t pos);
 
 /*
  * Pins what was looked up while there was no page table, now that there is

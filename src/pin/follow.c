@@ -78,18 +78,39 @@ static void each_run(uint64_t va, uint64_t len, take_run *what, void *arg)
 	}
 }
 
+/* *leaving: the pages go, they do not only change or move. */
 static void keep_only_current(uint64_t va, size_t n, unsigned int shift, enum fit fit,
 			      uint64_t entry, void *arg)
 {
+	const bool *leaving = arg;
+
 	(void)entry;
-	(void)arg;
 	if (fit == FIT_OTHER)
 		pin_evict(va, n << shift);
+	else
+		store_set_leaving(va, n, shift, *leaving);
 }
 
 void follow_leaving(uint64_t va, uint64_t len)
 {
-	each_run(va, len, keep_only_current, NULL);
+	bool leaving = true;
+
+	each_run(va, len, keep_only_current, &leaving);
+}
+
+void follow_staying(uint64_t va, uint64_t len)
+{
+	bool leaving = false;
+
+	each_run(va, len, keep_only_current, &leaving);
+}
+
+bool follow_stand(uint64_t va, unsigned int shift, const uint64_t *pages, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!(pages[i] & SLOT_LEAVING))
+			return true;
+	return maps_stand(va, shift, pages, n);
 }
 
 /* Before the call these were the pages that are pinned; a shared one is not gone. */
@@ -155,12 +176,13 @@ static void keep_aliases(uint64_t va, size_t n, unsigned int shift, enum fit fit
 {
 	size_t run;
 
-	if (fit == FIT_CURRENT && !(entry & PAGEMAP_FILE))
-		return; /* private: mapped once in a process */
 	if (fit == FIT_OTHER) {
 		pin_evict(va, n << shift);
 		return;
 	}
+	store_set_leaving(va, n, shift, true);
+	if (fit == FIT_CURRENT && !(entry & PAGEMAP_FILE))
+		return; /* private: mapped once in a process */
 	for (; n; n -= run, va += run << shift) {
 		run = n;
 		if (keep_alias(va, &run, shift, false, arg))

@@ -7,13 +7,26 @@
 #ifndef PIN_FOLLOW_H
 #define PIN_FOLLOW_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /*
  * Pages in the range are about to be given back. What is not the page that was
- * looked up there becomes a stray, so that pin_release() may take the rest.
+ * looked up there becomes a stray, and pin_release() with follow_stand() may take
+ * the rest after the call.
  */
 void follow_leaving(uint64_t va, uint64_t len);
+
+/* The same of pages that change or move: pin_release() takes none of them. */
+void follow_staying(uint64_t va, uint64_t len);
+
+/*
+ * As pin_stands, after the call: what it was not about to give back stands, even if
+ * it is no longer there. Another thread can have got memory at this address, looked
+ * it up, and moved it, all since the call.
+ */
+bool follow_stand(uint64_t va, unsigned int shift, const uint64_t *pages, size_t n);
 
 /*
  * The same for an unmapping, of which other mappings of shared pages know nothing:
@@ -23,11 +36,11 @@ void follow_unmapping(uint64_t va, uint64_t len);
 
 /*
  * The contents of private pages in the range, or in a part of it, were discarded.
- * After follow_leaving().
+ * After follow_staying().
  */
 void follow_discarded(uint64_t va, uint64_t len);
 
-/* [from, from + len) is at to now: so are its pins. After follow_leaving(). */
+/* [from, from + len) is at to now: so are its pins. After follow_staying(). */
 void follow_moved(uint64_t from, uint64_t to, uint64_t len);
 
 #endif

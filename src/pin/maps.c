@@ -365,24 +365,25 @@ bool maps_stand(uint64_t va, unsigned int shift, const uint64_t *pages, size_t n
 {
 	static uint64_t entries[512];
 	struct procmap_query vma;
-	int fd;
+	int ret = ask(va, PROCMAP_QUERY_COVERING_OR_NEXT_VMA, &vma);
+	int fd = proc_pagemap();
 
 	/* Mostly nothing at all is there now. */
-	if (!query(va, PROCMAP_QUERY_COVERING_OR_NEXT_VMA, &vma) ||
-	    vma.vma_start >= va + (n << shift))
+	if (ret == -ENOENT || (!ret && vma.vma_start >= va + (n << shift)))
 		return false;
-	fd = proc_pagemap();
 	if (!maps_entries(fd, va, entries, n))
-		return false;
+		return true;
 	maps_wait(fd, va, entries, n);
 	for (size_t i = 0; i < n; i++) {
 		uint64_t pfn = entries[i] & PAGEMAP_PFN;
 
+		if (pagemap_is_moving(entries[i]))
+			return true;
 		if (!(entries[i] & PAGEMAP_PRESENT))
 			continue;
-		if (!pfn && pin_probe(va + (i << shift), &pfn, 1))
-			continue;
-		if (pfn == (pages[i] & PAGEMAP_PFN))
+		ret = pfn ? 0 : pin_probe(va + (i << shift), &pfn, 1);
+		/* -EFAULT: what is there now cannot be pinned, so it is not what was. */
+		if (ret ? ret != -EFAULT : pfn == (pages[i] & PAGEMAP_PFN))
 			return true;
 	}
 	return false;

@@ -354,7 +354,8 @@ static int copy_part(struct store *s, uint64_t va, uint64_t len, unsigned int le
 
 	store_stretch(s, to, to + len);
 	for (uint64_t at = 0; at < len && !ret; at += size_of(level)) {
-		ret = store_fill(s, to + at, level, (store_page(va + at) & ~SLOT_HEAD) | head);
+		ret = store_fill(s, to + at, level,
+				 (store_page(va + at) & ~(SLOT_HEAD | SLOT_LEAVING)) | head);
 		head = 0;
 		if (ret) {
 			store_empty(s, to, at, level);

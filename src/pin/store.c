@@ -438,6 +438,16 @@ void store_set_ahead(uint64_t va, size_t n)
 	}
 }
 
+void store_set_leaving(uint64_t va, size_t n, unsigned int shift, bool leaving)
+{
+	for (unsigned int level; n--; va += UINT64_C(1) << shift) {
+		slot_t *slot = walk(store_own, va, &level);
+		uint64_t page = slot_load(slot) & ~SLOT_LEAVING;
+
+		slot_put(slot, leaving ? page | SLOT_LEAVING : page);
+	}
+}
+
 size_t store_strays(void)
 {
 	return store_own ? store_own->strays : 0;

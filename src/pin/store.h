@@ -94,6 +94,10 @@ void store_set_ahead(uint64_t va, size_t n);
 /* The first of these from va on, up to *end, or 0. */
 uint64_t store_next_ahead(uint64_t va, uint64_t *end);
 
+/* The n pages of 1 << shift bytes from va on, which are pinned, are being given back, or are not.
+ */
+void store_set_leaving(uint64_t va, size_t n, unsigned int shift, bool leaving);
+
 /* Small pages that strays hold. */
 size_t store_strays(void);
 
@@ -142,6 +146,9 @@ size_t store_size(void);
  */
 #define SLOT_HEAD   (UINT64_C(1) << 62) /* first page of a map of the IOAS */
 #define SLOT_SHARED PAGEMAP_FILE
+
+/* The page is being given back by a call: see pin_stands. */
+#define SLOT_LEAVING (UINT64_C(1) << 57)
 
 /*
  * Pinned before it was asked for. As a part of the frame number, which is never so

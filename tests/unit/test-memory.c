@@ -295,6 +295,30 @@ START_TEST(had_by_another_thread_when_moved)
 }
 END_TEST
 
+/* ... and moves it on before the library does anything: the page is at neither address then. */
+START_TEST(had_by_another_thread_and_moved)
+{
+	uint64_t pfn;
+
+	fake_map(BASE, FAKE_4K, NULL, 0, 0);
+	look_up_together(BASE, 1);
+	memory_leaving(BASE, FAKE_4K);
+	fake_unmap(BASE, FAKE_4K);
+	fake_map(BASE, FAKE_4K, NULL, 0, 0);
+	pfn = program_frame(pagemap, BASE);
+	memory_moving(BASE, FAKE_4K);
+	fake_move(BASE, FAKE_4K, ALIAS);
+	memory_left(BASE, FAKE_4K);
+	ck_assert(fake_is_pinned(pfn));
+	memory_moved(BASE, ALIAS, FAKE_4K);
+	fake_migrate();
+	ck_assert_uint_eq(program_frame(pagemap, ALIAS), pfn);
+	program_unmap(ALIAS, FAKE_4K);
+	program_sweep();
+	ck_assert_uint_eq(fake.pinned, 1);
+}
+END_TEST
+
 START_TEST(not_moved)
 {
 
@@ -404,6 +428,7 @@ START_TEST(punched)
 		program_frame(pagemap, BASE + i * size);
 	for (uint64_t i = 0; i < 4; i++)
 		program_frame(pagemap, ALIAS + i * size);
+	memory_punching(fd, (off_t)(3 * size), (off_t)(2 * size));
 	fake_punch(file, 3 * size, 2 * size);
 	memory_punched(fd, (off_t)(3 * size), (off_t)(2 * size));
 	ck_assert_uint_eq(fake.pinned, 1 + 6 * size / FAKE_4K);
@@ -484,6 +509,7 @@ Suite *suite_memory(void)
 	tcase_add_test(tc, huge_moved);
 	tcase_add_loop_test(tc, had_by_another_thread_at_once, 0, 4);
 	tcase_add_test(tc, had_by_another_thread_when_moved);
+	tcase_add_test(tc, had_by_another_thread_and_moved);
 	tcase_add_test(tc, not_moved);
 	tcase_add_loop_test(tc, cannot_be_moved, 0, 4);
 	tcase_add_test(tc, discarded);
