@@ -17,9 +17,14 @@
  */
 static int copy_by_pipe(void *to, const void *from, size_t len)
 {
-	int ends[2];
+	int ends[2] = {-1, -1};
 	int ret = (int)sys_call(SYS_pipe2, (long)ends, O_CLOEXEC | O_NONBLOCK, 0, 0, 0, 0);
 
+	if (ret)
+		return ret;
+	/* A seccomp filter refused it with the errno 0. */
+	if (ends[0] < 0)
+		return -EPERM;
 	for (size_t done = 0; !ret && done < len;) {
 		size_t part = len - done < PAGE_SIZE ? len - done : PAGE_SIZE;
 
@@ -28,8 +33,6 @@ static int copy_by_pipe(void *to, const void *from, size_t len)
 			ret = -EFAULT;
 		done += part;
 	}
-	if (ret && ret != -EFAULT)
-		return ret;
 	sys_close(ends[0]);
 	sys_close(ends[1]);
 	return ret;
@@ -49,9 +52,10 @@ static int copy(void *to, const void *from, size_t len)
 	ret = sys_call(SYS_process_vm_readv, sys_getpid(), (long)&local, 1, (long)&remote, 1, 0);
 	if (ret == (long)len)
 		return 0;
-	if (ret >= 0 || ret == -EFAULT || ret == -ENOMEM)
+	if (ret > 0 || ret == -EFAULT || ret == -ENOMEM)
 		return -EFAULT;
-	refused = ret == -EPERM || ret == -ENOSYS;
+	/* The kernel never copies nothing: 0 is the errno of a seccomp filter. */
+	refused = !ret || ret == -EPERM || ret == -ENOSYS;
 	return copy_by_pipe(to, from, len);
 }
 

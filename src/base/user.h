@@ -12,7 +12,8 @@
 
 /*
  * 0, or -EFAULT when not all of the len bytes could be copied. Where the kernel
- * refuses the call for that, two descriptors are needed: -EMFILE, -ENFILE.
+ * refuses the call for that, a pipe is needed: -EMFILE, -ENFILE, or -EPERM and the
+ * like when that is refused, too. Pass on what is returned: the pointer may be good.
  */
 int user_read(void *to, const void *from, size_t len);
 int user_write(void *to, const void *from, size_t len);

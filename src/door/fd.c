@@ -62,10 +62,10 @@ static bool is_of_every_file(unsigned int cmd)
 
 static long set_nonblock(struct object *object, const void *arg)
 {
-	int on;
+	int on, ret = user_read(&on, arg, sizeof(on));
 
-	if (user_read(&on, arg, sizeof(on)))
-		return -EFAULT;
+	if (ret)
+		return ret;
 	object->flags = (object->flags & ~O_NONBLOCK) | (on ? O_NONBLOCK : 0);
 	return 0;
 }
@@ -282,8 +282,9 @@ int fd_lock_file(int fd, int cmd, struct flock *lock)
 
 	if (!has_our_locks(fd))
 		return 1;
-	if (user_read(&own, lock, sizeof(own)))
-		return -EFAULT;
+	ret = user_read(&own, lock, sizeof(own));
+	if (ret)
+		return ret;
 	if (own.l_start >= CDEV_LOCKS)
 		return -EINVAL;
 	own.l_len = bounded(own.l_start, own.l_len);

@@ -85,7 +85,8 @@ ssize_t name_readlink(const char *name, char *buf, size_t size)
 		size_t len = view_link(&view, link, sizeof(link));
 
 		len = len < size ? len : size;
-		ret = user_write(buf, link, len) ? -EFAULT : (ssize_t)len;
+		ret = user_write(buf, link, len);
+		ret = ret ? ret : (ssize_t)len;
 	}
 	lock_leave(saved);
 	return ret;
@@ -107,7 +108,8 @@ ssize_t name_link_was_read(int dirfd, const char *path, char *buf, size_t size, 
 		name_len = native_name(object, name, sizeof(name));
 	if (name_len) {
 		name_len = name_len < size ? name_len : size;
-		len = user_write(buf, name, name_len) ? -EFAULT : (ssize_t)name_len;
+		len = user_write(buf, name, name_len);
+		len = len ? len : (ssize_t)name_len;
 	}
 	lock_leave(saved);
 	return len;

@@ -39,11 +39,12 @@ static void pack(const char *name, unsigned char type, void *arg)
 /* Our entries, all in one call: that they were read is to be seen from the position. */
 static ssize_t put_packed(const struct packed *packed, void *buf, size_t size)
 {
+	int ret;
+
 	if (size < packed->len)
 		return result(-EINVAL);
-	if (user_write(buf, packed->bytes, packed->len))
-		return result(-EFAULT);
-	return (ssize_t)packed->len;
+	ret = user_write(buf, packed->bytes, packed->len);
+	return ret ? result(ret) : (ssize_t)packed->len;
 }
 
 /* All of it can stand on no stack that a handler may have. NULL: there is no memory. */

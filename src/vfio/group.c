@@ -268,9 +268,10 @@ static long get_status(const struct group *group, void *arg)
 {
 	struct vfio_group_status status;
 	size_t size = sizeof(status);
+	int ret = user_read(&status, arg, size);
 
-	if (user_read(&status, arg, size))
-		return -EFAULT;
+	if (ret)
+		return ret;
 	if (status.argsz < size)
 		return -EINVAL;
 	if (group->is_gone)
@@ -309,10 +310,10 @@ static long set_container(struct group *group, int group_fd, const void *arg)
 	const struct container *container;
 	struct object *object;
 	long flags;
-	int fd, ret;
+	int fd, ret = user_read(&fd, arg, sizeof(fd));
 
-	if (user_read(&fd, arg, sizeof(fd)))
-		return -EFAULT;
+	if (ret)
+		return ret;
 	object = fdtab_get(fd);
 	flags = sys_fcntl(fd, F_GETFL, 0);
 	if (flags < 0 || flags & O_PATH || (object && object->kind == FD_HIDDEN))

@@ -80,10 +80,11 @@ long hotreset_get_info(int fd, void *arg)
 	struct header header;
 	static struct affected affected;
 	struct cdev cdev;
-	int ret;
+	int copied = 0;
+	int ret = user_read(&header, arg, sizeof(header));
 
-	if (user_read(&header, arg, sizeof(header)))
-		return -EFAULT;
+	if (ret)
+		return ret;
 	if (header.argsz < sizeof(header))
 		return -EINVAL;
 	ret = ask(fd, &affected, (unsigned int)((header.argsz - sizeof(header)) / DEVICE_SIZE));
@@ -96,10 +97,12 @@ long hotreset_get_info(int fd, void *arg)
 			return -EPERM;
 		affected.devices[i].group_id = view_group_of(&cdev);
 	}
-	if (!ret &&
-	    user_write((char *)arg + sizeof(header), affected.devices, header.count * DEVICE_SIZE))
-		return -EFAULT;
-	return user_write(arg, &header, sizeof(header)) ? -EFAULT : ret;
+	if (!ret)
+		copied = user_write((char *)arg + sizeof(header), affected.devices,
+				    header.count * DEVICE_SIZE);
+	if (!copied)
+		copied = user_write(arg, &header, sizeof(header));
+	return copied ? copied : ret;
 }
 
 /* The group among fds that has the device, or NULL. */
@@ -165,10 +168,10 @@ long hotreset_reset(int fd, void *arg)
 	struct header header;
 	static struct affected affected;
 	static int32_t fds[MAX_DEVICES];
-	int ret;
+	int ret = user_read(&header, arg, sizeof(header));
 
-	if (user_read(&header, arg, sizeof(header)))
-		return -EFAULT;
+	if (ret)
+		return ret;
 	if (header.argsz < sizeof(header) || header.flags || !header.count)
 		return -EINVAL;
 	ret = ask(fd, &affected, MAX_DEVICES);
@@ -176,8 +179,8 @@ long hotreset_reset(int fd, void *arg)
 		return ret;
 	if (header.count > affected.info.count)
 		return -EINVAL;
-	if (user_read(fds, (char *)arg + sizeof(header), header.count * sizeof(*fds)))
-		return -EFAULT;
-	ret = check_groups(fds, header.count);
+	ret = user_read(fds, (char *)arg + sizeof(header), header.count * sizeof(*fds));
+	if (!ret)
+		ret = check_groups(fds, header.count);
 	return ret ? ret : reset_bound(fd, &affected, fds, header.count);
 }

@@ -779,6 +779,11 @@ static size_t accessible_part(const void *from, size_t len)
 }
 
 /* Of a pipe both ends are one open file here, and one write is in it at most. */
+static long refused(int error)
+{
+	return error == FAKE_NO_ERROR ? 0 : -error;
+}
+
 static long do_pipe2(int ends[2], int flags)
 {
 	struct fake_node *node = fake_node_add(FAKE_PIPE, "/pipe");
@@ -914,10 +919,12 @@ long fake_sys_call(long nr, long a, long b, long c, long d, long e, long f)
 							 : fake.pin_limit * FAKE_4K;
 		return 0;
 	case SYS_pipe2:
+		if (fake.pipe_error)
+			return refused(fake.pipe_error);
 		return do_pipe2((int *)a, (int)b);
 	case SYS_process_vm_readv:
 		if (fake.process_vm_error)
-			return -fake.process_vm_error;
+			return refused(fake.process_vm_error);
 		return do_process_vm_readv((const struct iovec *)b, (const struct iovec *)d);
 	case SYS_statx:
 		return -ENOSYS;

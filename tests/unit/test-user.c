@@ -6,6 +6,7 @@
 #include "fake.h"
 #include "program.h"
 #include "suites.h"
+#include "uapi/vfio.h"
 
 START_TEST(copies)
 {
@@ -84,7 +85,8 @@ START_TEST(string_over_a_page_border)
 }
 END_TEST
 
-static const int refusals[] = {EPERM, ENOSYS, EACCES};
+/* The last: a seccomp filter that returns with the errno 0. */
+static const int refusals[] = {EPERM, ENOSYS, EACCES, FAKE_NO_ERROR};
 
 /* A container engine's seccomp profile, a kernel without CONFIG_CROSS_MEMORY_ATTACH. */
 START_TEST(process_vm_refused)
@@ -122,6 +124,28 @@ START_TEST(process_vm_refused_and_no_descriptor)
 }
 END_TEST
 
+static const int pipe_refusals[] = {EPERM, ENOSYS, FAKE_NO_ERROR};
+
+/* The pointers are good: what refuses is said. */
+START_TEST(process_vm_refused_and_pipe)
+{
+	int error = pipe_refusals[_i] == FAKE_NO_ERROR ? EPERM : pipe_refusals[_i];
+	struct driver driver = driver_open(0);
+	uint32_t status[2] = {sizeof(status)};
+	char c = 0;
+	const char *at = fake_user(&c, 1);
+
+	fake.process_vm_error = EPERM;
+	fake.pipe_error = pipe_refusals[_i];
+	ck_assert_int_eq(user_read(&c, at, 1), -error);
+	ck_assert_int_eq(program_ioctl(driver.group, VFIO_GROUP_GET_STATUS,
+				       (unsigned long)fake_user(status, sizeof(status))),
+			 -error);
+	fake.process_vm_error = fake.pipe_error = 0;
+	driver_close(&driver);
+}
+END_TEST
+
 Suite *suite_user(void)
 {
 	Suite *suite = suite_create("user");
@@ -134,8 +158,9 @@ Suite *suite_user(void)
 	tcase_add_test(tc, string_before_the_end_of_memory);
 	tcase_add_test(tc, string_without_end);
 	tcase_add_test(tc, string_over_a_page_border);
-	tcase_add_loop_test(tc, process_vm_refused, 0, 3);
+	tcase_add_loop_test(tc, process_vm_refused, 0, 4);
 	tcase_add_loop_test(tc, process_vm_refused_and_no_descriptor, 0, 2);
+	tcase_add_loop_test(tc, process_vm_refused_and_pipe, 0, 3);
 	suite_add_tcase(suite, tc);
 	return suite;
 }
