@@ -36,7 +36,7 @@ struct identity {
 	uint32_t birth_nsec;
 };
 
-enum target_type { NOWHERE, TO_FILE, TO_PIPE, TO_SOCKET, TO_TERMINAL };
+enum target_type { NOWHERE, TO_NULL, TO_FILE, TO_PIPE, TO_SOCKET, TO_TERMINAL };
 
 struct target {
 	enum target_type type;
@@ -136,6 +136,11 @@ static bool is_still(const struct target *target, int fd)
 	       (now.birth_sec == then->birth_sec && now.birth_nsec == then->birth_nsec);
 }
 
+static bool is_null_device(const struct stat *st)
+{
+	return S_ISCHR(st->st_mode) && st->st_rdev == encode(1, 3);
+}
+
 int log_to_file(const char *path)
 {
 	struct target target;
@@ -145,6 +150,11 @@ int log_to_file(const char *path)
 	lock_assert_held();
 	/* What is no file is not even opened: that may wait, and may do something. */
 	ret = sys_fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW);
+	if (!ret && is_null_device(&st)) {
+		hidden_close(&named_fd);
+		named = (struct target){.type = TO_NULL};
+		return 0;
+	}
 	if (!ret && !S_ISREG(st.st_mode) && !S_ISLNK(st.st_mode))
 		return -EINVAL;
 	fd = (int)sys_call(SYS_openat, AT_FDCWD, (long)path,
@@ -226,6 +236,7 @@ static long put(enum target_type type, int fd, const char *text, size_t len)
 				0, 0);
 	case TO_TERMINAL:
 		return put_on_terminal(fd, text, len);
+	case TO_NULL:
 	case NOWHERE:
 		break;
 	}
@@ -326,6 +337,8 @@ static bool write_line(char *text, size_t len)
 	struct quiet quiet;
 	long ret;
 
+	if (named.type == TO_NULL)
+		return true;
 	/* A raw close() of the host may have closed the hidden descriptor. */
 	if (fd < 0 || !is_still(target, fd)) {
 		target = &standard_error;

@@ -8,7 +8,8 @@
  * puts under the number later is the host's own. The library keeps no duplicate
  * of it, for the reader of a pipe waits until every duplicate is closed. What
  * was neither a regular file, a pipe, a socket nor a terminal gets no log: a
- * write to a device may mean anything. NOIOMMU_SHIM_LOG_FILE takes its place.
+ * write to a device may mean anything. NOIOMMU_SHIM_LOG_FILE takes its place;
+ * the null device there switches the log off.
  *
  * A line harms nobody: it never waits for a reader, it raises no signal that
  * the host sees, and it is written without the lock and with the host's
@@ -37,8 +38,8 @@ void log_start(void);
 
 /*
  * It is appended to the regular file under path, which is made if it is not
- * there. 0, or a negative errno: -EINVAL when it is no regular file, -ELOOP for
- * a symbolic link. Needs the lock.
+ * there. The null device takes it and is not opened. 0, or a negative errno:
+ * -EINVAL when it is neither, -ELOOP for a symbolic link. Needs the lock.
  */
 int log_to_file(const char *path) __attribute__((warn_unused_result));
 

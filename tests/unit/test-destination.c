@@ -507,6 +507,30 @@ START_TEST(neither_file_nor_terminal)
 }
 END_TEST
 
+/* Nothing is opened and written for it, and nothing counts as lost. */
+START_TEST(null_device_as_log_file)
+{
+	char path[] = "/tmp/noiommu-shim-test-XXXXXX";
+	struct lock_saved saved;
+
+	begin_with_pipe();
+	saved = lock_enter();
+	ck_assert_int_eq(log_to_file("/dev/null"), 0);
+	lock_leave(saved);
+	writes = 0;
+	sys_call = checks_writes;
+	log_error("not told");
+	ck_assert_uint_eq(writes, 0);
+	close(mkstemp(path));
+	saved = lock_enter();
+	ck_assert_int_eq(log_to_file(path), 0);
+	lock_leave(saved);
+	log_error("told");
+	ck_assert_uint_eq(writes, 1);
+	unlink(path);
+}
+END_TEST
+
 /* By a call that runs no handlers of pthread_atfork(). */
 START_TEST(child_says_nothing_twice)
 {
@@ -554,6 +578,7 @@ Suite *suite_destination(void)
 	tcase_add_test(tc, closed_pipe_is_closed);
 	tcase_add_test(tc, none_at_the_start);
 	tcase_add_loop_test(tc, neither_file_nor_terminal, 0, 2);
+	tcase_add_test(tc, null_device_as_log_file);
 	tcase_add_test(tc, number_of_a_file_that_is_gone);
 	tcase_add_test(tc, log_file_that_was_closed);
 	tcase_add_test(tc, waits_for_the_lock);
