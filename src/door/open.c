@@ -33,6 +33,9 @@ static int open_group_again(int dirfd, const char *path, int flags, int ret)
 	standin_find(dirfd, path, true, &view);
 	if (view.kind != VIEW_GROUP || path_choose())
 		return ret;
+	/* No guard holds it after a fork(), and the kernel takes it for free. */
+	if (ret == -EINVAL)
+		return group_refuse(&view.cdev);
 	if (ret == -EBUSY) {
 		fdtab_drop_stale(0, ~0U);
 		cdev_wait_lending(view.cdev.index);
@@ -67,7 +70,8 @@ static int opened_vfio(int dirfd, const char *path, int flags, int ret)
 	bool noiommu = false;
 	int choice, fd = -1;
 
-	if (ret == -EBUSY || ret == -EPERM || ret == -EACCES)
+	if (ret == -EBUSY || ret == -EPERM || ret == -EACCES ||
+	    (ret == -EINVAL && flags & O_DIRECT))
 		ret = open_group_again(dirfd, path, flags, ret);
 	if (ret >= 0)
 		noiommu = view_identify(fd = ret, &view);

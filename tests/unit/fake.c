@@ -360,6 +360,8 @@ static int lowest_free(int from)
 	return -EMFILE;
 }
 
+static int close_fd(int fd);
+
 static void put_at(int fd, struct fake_open *open, bool cloexec)
 {
 	descriptors[fd] = (struct descriptor){open, cloexec};
@@ -389,6 +391,11 @@ int fake_open_node(struct fake_node *node, int flags)
 	if (node->type == FAKE_IOMMU)
 		open->iommufd = fake_iommufd_new();
 	put_at(fd, open, flags & O_CLOEXEC);
+	/* The file is opened before it is asked whether it takes the flag. */
+	if (flags & O_DIRECT) {
+		close_fd(fd);
+		return -EINVAL;
+	}
 	return fd;
 }
 

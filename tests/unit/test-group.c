@@ -731,6 +731,19 @@ START_TEST(fork_opens_no_device)
 }
 END_TEST
 
+/* It is open, whatever the kernel says once no guard keeps its own group from others. */
+START_TEST(direct_after_a_fork)
+{
+	struct lock_saved saved = lock_enter();
+	char path[64];
+
+	snprintf(path, sizeof(path), "/dev/vfio/noiommu-%u", FAKE_FIRST_GROUP);
+	group_before_fork();
+	lock_leave(saved);
+	ck_assert_int_eq(program_open(path, O_RDWR | O_DIRECT), -EBUSY);
+}
+END_TEST
+
 START_TEST(flags_of_each_open)
 {
 	int second;
@@ -1015,6 +1028,7 @@ Suite *suite_group(void)
 	tcase_add_test(without, opened_by_a_stream);
 	tcase_add_test(with, container_opened_by_a_stream);
 	tcase_add_test(with, guarded);
+	tcase_add_test(with, direct_after_a_fork);
 	suite_add_tcase(suite, without);
 	suite_add_tcase(suite, with);
 	return suite;
