@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#include "base/helgrind.h"
+#include "base/checker.h"
 #include "base/process.h"
 #include "base/sys.h"
 
@@ -34,9 +34,7 @@ struct lock {
 	_Atomic(unsigned int) word;
 	bool known; /* the process is not a new one */
 	/* The number of the last fork whose hold was broken; the child sees it change. */
-	struct {
-		_Atomic(unsigned int) fork;
-	} * broken;
+	_Atomic(unsigned int) *_Atomic broken;
 };
 
 static struct lock unwiped; /* for kernels that cannot wipe */
@@ -92,7 +90,7 @@ static bool is_dead(unsigned int thread)
 static void break_hold(struct lock *l)
 {
 	if (l->broken)
-		atomic_store(&l->broken->fork, forking.number);
+		atomic_store(l->broken, forking.number);
 }
 
 static bool may_take(struct lock *l, unsigned int seen, unsigned int self, unsigned int ticks)
@@ -160,7 +158,7 @@ struct lock_saved lock_enter(void)
 	if (!atomic_compare_exchange_strong_explicit(&l->word, &seen, self, memory_order_acquire,
 						     memory_order_relaxed))
 		wait_and_take(l, self);
-	helgrind_acquired(&l->word);
+	checker_acquired(&l->word);
 	if (!l->known)
 		begin(l);
 	return saved;
@@ -179,7 +177,7 @@ void lock_leave(struct lock_saved saved)
 {
 	struct lock *l = get();
 
-	helgrind_released(&l->word);
+	checker_released(&l->word);
 	if (atomic_exchange(&l->word, 0) & WORD_WAITERS)
 		futex(l, FUTEX_WAKE, 1, NULL);
 	sys_sigprocmask(SIG_SETMASK, &saved.sigmask, NULL);
@@ -224,8 +222,8 @@ void lock_leave_to_fork(struct lock_saved saved)
 	}
 	forking.thread = (uintptr_t)pthread_self();
 	forking.number = ++number ? number : ++number;
-	forking.broken = l->broken ? &l->broken->fork : NULL;
-	helgrind_released(&l->word);
+	forking.broken = l->broken;
+	checker_released(&l->word);
 	atomic_fetch_or(&l->word, WORD_FORKS);
 	sys_sigprocmask(SIG_SETMASK, &saved.sigmask, NULL);
 	if (errand)

@@ -3,7 +3,7 @@
 
 #include <sys/mman.h>
 
-#include "base/helgrind.h"
+#include "base/checker.h"
 #include "base/sys.h"
 
 /* Missing in the headers of glibc before 2.27. */
@@ -38,7 +38,7 @@ static void settle(void)
 	if (!owner)
 		owner = process_memory(4096);
 	if (owner && !owner->pid) {
-		helgrind_forget(owner, sizeof(*owner));
+		checker_forget(owner, sizeof(*owner));
 		owner->pid = sys_getpid();
 		previous = current;
 		current = owner->pid;

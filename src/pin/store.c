@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-#include "base/helgrind.h"
+#include "base/checker.h"
 #include "base/process.h"
 #include "base/state.h"
 
@@ -79,7 +79,7 @@ static void *page_alloc(struct store *s, void **list)
 			s->arena_end = NULL;
 			return NULL;
 		}
-		helgrind_atomic(s->arena, ARENA_SIZE);
+		checker_atomic(s->arena, ARENA_SIZE);
 		s->arena_end = s->arena + ARENA_SIZE;
 		s->size += ARENA_SIZE;
 	}
@@ -160,7 +160,7 @@ struct store *store_get(void)
 	if (!s) {
 		s = process_memory((sizeof(*s) + PIN_PAGE_SIZE - 1) & ~(PIN_PAGE_SIZE - 1));
 		if (s) {
-			helgrind_atomic(s, offsetof(struct store, window));
+			checker_atomic(s, offsetof(struct store, window));
 			s->strays_end = STORE_STRAYS;
 		}
 		store_own = s;
