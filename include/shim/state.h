@@ -32,6 +32,11 @@ enum state_path {
 	STATE_PATH_REFUSED,
 };
 
+enum state_backend {
+	STATE_BACKEND_IOMMUFD, /* or nothing pins */
+	STATE_BACKEND_URING,
+};
+
 enum state_page { STATE_PAGE_4K, STATE_PAGE_2M, STATE_PAGE_1G, STATE_PAGE_SIZES };
 
 /* All zero, magic too, until the library's constructor has run. */
@@ -42,7 +47,7 @@ struct shim_state {
 	_Atomic(uint32_t) mode;
 	_Atomic(uint32_t) path;
 	_Atomic(uint32_t) containers; /* open files; duplicates are not counted */
-	uint32_t reserved;
+	_Atomic(uint32_t) backend;
 	uint64_t counts; /* where its struct shim_counts is */
 };
 

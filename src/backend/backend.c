@@ -1,12 +1,48 @@
 /* SPDX-License-Identifier: MIT */
 #include "backend/backend.h"
 
+#include <errno.h>
+
+#include "base/log.h"
+#include "base/settings.h"
+#include "base/state.h"
+#include "base/sys.h"
 #include "iommufd/ioas.h"
 #include "iommufd/lend.h"
 #include "iommufd/window.h"
+#include "uring/ring.h"
+#include "uring/uring.h"
+
+/* It was asked for and is not to be had. */
+static void say_missing(int error)
+{
+	static bool said;
+
+	if (!said)
+		log_error("NOIOMMU_SHIM_BACKEND=uring: io_uring does not pin memory: %s",
+			  backend_obstacle(error));
+	said = true;
+}
+
+/* Where no device lends a page table io_uring pins, if it may. */
+static int lend_or_take_uring(void)
+{
+	bool is_forced = settings.backend == BACKEND_URING;
+	int ret = is_forced ? -EBUSY : lend_page_table();
+	int error = ret == -EBUSY ? backend_take_uring() : 0;
+
+	if (ret != -EBUSY)
+		return ret;
+	if (error && is_forced)
+		say_missing(error);
+	else if (error)
+		lend_say_busy();
+	return error ? ret : 0;
+}
 
 static const struct backend iommufd = {
-	.ready = lend_page_table,
+	.refuses = "no device can be given memory of this kind, or at addresses from 2^48 on",
+	.ready = lend_or_take_uring,
 	.is_ready = ioas_has_table,
 	.check = ioas_check,
 	.generation = ioas_generation,
@@ -19,4 +55,69 @@ static const struct backend iommufd = {
 	.physical = ioas_physical,
 };
 
+static const struct backend uring = {
+	.refuses = "io_uring pins no memory that is read-only, nor a file's on older kernels",
+	.parts_hold_all = true,
+	.ready = uring_ready,
+	.is_ready = uring_is_ready,
+	.check = uring_check,
+	.generation = uring_generation,
+	.claim = uring_claim,
+	.release_gone = uring_release_gone,
+	.map = uring_map,
+	.copy = uring_copy,
+	.copy_anywhere = uring_copy_anywhere,
+	.unmap = uring_unmap,
+	.physical = uring_physical,
+	.flush = ring_flush,
+};
+
 const struct backend *backend = &iommufd;
+
+int backend_take_uring(void)
+{
+	int ret;
+
+	if (backend == &uring)
+		return 0;
+	if (settings.backend == BACKEND_IOMMUFD)
+		return -ECANCELED;
+	ret = uring_ready();
+	if (!ret) {
+		backend = &uring;
+		state_set(backend, STATE_BACKEND_URING);
+	}
+	return ret;
+}
+
+static bool is_disabled(void)
+{
+	int fd = sys_open("/proc/sys/kernel/io_uring_disabled", O_RDONLY | O_CLOEXEC);
+	char value = '0';
+
+	if (fd < 0)
+		return false;
+	sys_read(fd, &value, 1);
+	sys_close(fd);
+	return value != '0';
+}
+
+const char *backend_obstacle(int error)
+{
+	switch (error) {
+	case -ECANCELED:
+		return "NOIOMMU_SHIM_BACKEND=iommufd asks for that";
+	case -ENOSYS:
+		return "this kernel has none, or a seccomp profile hides it";
+	case -EPERM:
+		return is_disabled()
+			       ? "kernel.io_uring_disabled forbids it"
+			       : "a seccomp profile forbids it, as container engines have one";
+	case -EACCES:
+		return "the program may not see page frames (CAP_SYS_ADMIN)";
+	case -ENOMEM:
+		return "no memory, or RLIMIT_MEMLOCK is used up";
+	default:
+		return "no ring can be had";
+	}
+}

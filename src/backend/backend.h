@@ -13,6 +13,11 @@
 #include <stdint.h>
 
 struct backend {
+	const char *refuses; /* the memory that it cannot pin, for a line in the log */
+
+	/* A copy of a part of a map keeps all of the map pinned. */
+	bool parts_hold_all;
+
 	/*
 	 * Makes sure that memory can be pinned. -EAGAIN: to be called again after
 	 * idle_survey(); -EBUSY: not now, for all devices are in use.
@@ -51,8 +56,18 @@ struct backend {
 
 	/* The physical address of iova; *len is cut to what is contiguous there. */
 	int (*physical)(uint64_t iova, uint64_t *len, uint64_t *pa);
+
+	/* What was unmapped is unpinned when this returns. */
+	void (*flush)(void);
 };
 
 extern const struct backend *backend __attribute__((visibility("hidden")));
+
+/*
+ * Takes io_uring for the rest of the process's life, in which nothing is pinned yet.
+ * 0, or why it is not to be had, of which backend_obstacle() says more.
+ */
+int backend_take_uring(void);
+const char *backend_obstacle(int error);
 
 #endif

@@ -40,6 +40,15 @@ static void set_unpinned(const char *variable, const char *value)
 		settings.unpinned = (enum settings_unpinned)unpinned;
 }
 
+static void set_backend(const char *variable, const char *value)
+{
+	static const char *const names[] = {"auto", "iommufd", "uring", NULL};
+	int chosen = choose(variable, value, names);
+
+	if (chosen >= 0)
+		settings.backend = (enum settings_backend)chosen;
+}
+
 static void set_log(const char *variable, const char *value)
 {
 	static const char *const names[] = {"error", "warn", "info", "debug", NULL};
@@ -73,7 +82,7 @@ static const struct {
 } variables[] = {
 	{PREFIX "MODE", set_mode},   {PREFIX "UNPINNED", set_unpinned},
 	{PREFIX "LOG", set_log},     {PREFIX "LOG_FILE", set_log_file},
-	{PREFIX "TRACE", set_trace},
+	{PREFIX "TRACE", set_trace}, {PREFIX "BACKEND", set_backend},
 };
 
 static void set(const char *entry)

@@ -19,9 +19,17 @@ enum settings_unpinned {
 	UNPINNED_FALLBACK, /* the kernel's own entry, as without the library */
 };
 
+/* What pins memory. */
+enum settings_backend {
+	BACKEND_AUTO,	 /* iommufd on the cdev path, where a device lends; else io_uring */
+	BACKEND_IOMMUFD, /* never io_uring */
+	BACKEND_URING,	 /* always io_uring */
+};
+
 struct settings {
 	enum settings_mode mode;
 	enum settings_unpinned unpinned;
+	enum settings_backend backend;
 };
 
 extern struct settings settings;

@@ -194,6 +194,23 @@ static void check_get_pa(struct check *c)
 	}
 }
 
+static void check_uring(struct check *c)
+{
+	static const char name[] = "io_uring";
+	int error = trial_uring();
+
+	if (!error) {
+		OK(c, name, "memory can be pinned (io_uring), groups as they are");
+		return;
+	}
+	NOTE(c, name, "%s: %s",
+	     error == ENOSYS ? "the kernel has none"
+			     : "not allowed, by kernel.io_uring_disabled or a seccomp profile",
+	     strerror(error));
+	if (read_number("/proc/sys", "kernel", "io_uring_disabled"))
+		MEND(c, "sysctl kernel.io_uring_disabled=0");
+}
+
 static void check_pagemap(struct check *c)
 {
 	if (!access("/proc/self/pagemap", F_OK)) {
@@ -571,6 +588,7 @@ int check_main(int argc, char **argv)
 	check_pagemap(&c);
 	check_iommufd(&c);
 	check_get_pa(&c);
+	check_uring(&c);
 	check_mode(&c);
 	check_devices(&c);
 	check_reset(&c);

@@ -42,6 +42,11 @@ static const char *const paths[] = {
 	[STATE_PATH_REFUSED] = "refused",
 };
 
+static const char *const backends[] = {
+	[STATE_BACKEND_IOMMUFD] = "iommufd",
+	[STATE_BACKEND_URING] = "io_uring",
+};
+
 /* The process may be of a library that knows more values. */
 #define NAME_OF(names, value)                                                                      \
 	((value) < sizeof(names) / sizeof((names)[0]) ? (names)[value] : "unknown")
@@ -161,6 +166,8 @@ static void print_process(const struct process *process, const struct devices *d
 	       NAME_OF(paths, process->state.path), process->state.containers, counts->lookups,
 	       counts->failures, counts->pins, pinned);
 	free(pinned);
+	if (process->state.backend != STATE_BACKEND_IOMMUFD)
+		printf("%8spinned by %s\n", "", NAME_OF(backends, process->state.backend));
 	for (int i = 0; i < STATE_PAGE_SIZES; i++)
 		if (counts->pages[i])
 			printf("%8s%" PRIu64 " page%s of %s\n", "", counts->pages[i],
@@ -193,13 +200,15 @@ static json_t *process_json(const struct process *process, const struct devices 
 	for (int i = 0; i < STATE_PAGE_SIZES; i++)
 		json_object_set_new(pages, page_sizes[i].name,
 				    json_integer((json_int_t)counts->pages[i]));
-	return json_pack(
-		"{s:i, s:s, s:s, s:s, s:i, s:o, s:I, s:I, s:{s:I, s:I, s:o}}", "pid", process->pid,
-		"comm", process->comm, "mode", NAME_OF(modes, process->state.mode), "path",
-		NAME_OF(paths, process->state.path), "containers", (int)process->state.containers,
-		"devices", addresses, "lookups", (json_int_t)counts->lookups, "failures",
-		(json_int_t)counts->failures, "pins", "count", (json_int_t)counts->pins, "bytes",
-		(json_int_t)pinned_bytes(counts), "pages", pages);
+	return json_pack("{s:i, s:s, s:s, s:s, s:s, s:i, s:o, s:I, s:I, s:{s:I, s:I, s:o}}", "pid",
+			 process->pid, "comm", process->comm, "mode",
+			 NAME_OF(modes, process->state.mode), "path",
+			 NAME_OF(paths, process->state.path), "backend",
+			 NAME_OF(backends, process->state.backend), "containers",
+			 (int)process->state.containers, "devices", addresses, "lookups",
+			 (json_int_t)counts->lookups, "failures", (json_int_t)counts->failures,
+			 "pins", "count", (json_int_t)counts->pins, "bytes",
+			 (json_int_t)pinned_bytes(counts), "pages", pages);
 }
 
 static void print_json(const struct ps *ps, const struct devices *devices)

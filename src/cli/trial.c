@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "iommufd/cdev.h" /* for the lock that the library and we take, no more */
+#include "uapi/io_uring.h"
 #include "uapi/iommufd.h"
 #include "uapi/vfio.h"
 
@@ -32,6 +33,17 @@ struct trial_answer trial_ask(void)
 		answer.error = errno;
 	close(fd);
 	return answer;
+}
+
+int trial_uring(void)
+{
+	struct uapi_io_uring_params params = {{0}};
+	long fd = syscall(SYS_io_uring_setup, 1, &params);
+
+	if (fd < 0)
+		return errno;
+	close((int)fd);
+	return 0;
 }
 
 static int lock(int fd)

@@ -14,6 +14,9 @@ struct trial_answer {
 };
 struct trial_answer trial_ask(void);
 
+/* 0: memory can be pinned by io_uring. Else the errno of asking for a ring. */
+int trial_uring(void);
+
 /*
  * What the shim does, once: binds the device, which resets it, pins a page,
  * asks for its physical address and gives all back.

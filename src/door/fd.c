@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 #include <sys/sysmacros.h>
 
+#include "backend/path.h"
 #include "base/event.h"
 #include "base/hidden.h"
 #include "base/lock.h"
@@ -25,7 +26,6 @@
 #include "vfio/group.h"
 #include "vfio/hotreset.h"
 #include "vfio/inherited.h"
-#include "iommufd/path.h"
 
 /* A descriptor that we did not see coming. NULL: it is none of ours. */
 static struct object *adopt(int fd)

@@ -13,6 +13,7 @@
 #include "iommufd/ioas.h"
 #include "pin/deferred.h"
 #include "pin/withhold.h"
+#include "uring/uring.h"
 #include "vfio/container.h"
 #include "vfio/group.h"
 #include "vfio/inherited.h"
@@ -39,6 +40,7 @@ static void rebuild(void)
 	group_abandon();
 	container_abandon();
 	ioas_abandon();
+	uring_abandon();
 	deferred_abandon();
 	fdtab_rebuild(arrive_again);
 }
@@ -52,7 +54,9 @@ static void begin(bool torn)
 		rebuild();
 	proc_forked();
 	ioas_in_child();
+	uring_in_child();
 	daemon_in_child();
+	uring_close_inherited();
 	inherited_in_child();
 	group_after_fork_in_child();
 }

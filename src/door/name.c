@@ -7,6 +7,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "backend/path.h"
 #include "base/lock.h"
 #include "base/proc.h"
 #include "base/log.h"
@@ -17,7 +18,6 @@
 #include "door/native.h"
 #include "tree/standin.h"
 #include "vfio/group.h"
-#include "iommufd/path.h"
 
 static struct slab paths = {.size = sizeof(struct name_paths)};
 

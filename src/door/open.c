@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/path.h"
 #include "base/lock.h"
 #include "base/proc.h"
 #include "base/settings.h"
@@ -19,7 +20,6 @@
 #include "tree/view.h"
 #include "vfio/container.h"
 #include "vfio/group.h"
-#include "iommufd/path.h"
 
 /*
  * The kernel refuses. A group may be shut only because a device lends its page

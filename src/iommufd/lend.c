@@ -86,34 +86,34 @@ static int search_all(struct search *search)
 	return ret ? 0 : search->error;
 }
 
-static void say_busy(const struct search *search)
+static struct search search; /* the last one */
+
+void lend_say_busy(void)
 {
 	static bool said;
 
-	if (said || !search->why)
+	if (said || !search.why)
 		return;
 	said = true;
 	log_warn("memory is not pinned before a device is opened: no device is idle that could "
 		 "lend its page table (%s: %s)",
-		 search->busy.name, search->why);
+		 search.busy.name, search.why);
 }
 
 int lend_page_table(void)
 {
-	struct search search = {.error = -ENODEV};
 	int ret = ioas_has_table() ? 0 : ioas_open();
 
 	if (ret || ioas_has_table())
 		return ret;
+	search = (struct search){.error = -ENODEV};
 	ret = search_all(&search);
 	if (ret == -EBUSY && guard_stand_aside()) {
 		search = (struct search){.error = -ENODEV};
 		ret = search_all(&search);
 		guard_stand_again();
 	}
-	if (ret == -EBUSY)
-		say_busy(&search);
-	else if (ret && ret != -EAGAIN)
+	if (ret && ret != -EBUSY && ret != -EAGAIN)
 		idle_forget();
 	return ret;
 }

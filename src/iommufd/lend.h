@@ -10,9 +10,12 @@
 
 /*
  * Makes sure that the IOAS has a page table. 0 or a negative errno. -ENODEV: there
- * is no no-IOMMU device; -EBUSY: none is idle, which is said in the log; -EAGAIN:
+ * is no no-IOMMU device; -EBUSY: none is idle; -EAGAIN:
  * to be called again after idle_survey(); -EPERM: no CAP_SYS_RAWIO. Needs the lock.
  */
 int lend_page_table(void);
+
+/* After -EBUSY: says so in the log, once. */
+void lend_say_busy(void);
 
 #endif

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "backend/backend.h"
 #include "base/event.h"
 #include "base/lines.h"
 #include "base/log.h"
@@ -121,9 +122,8 @@ void complain(uint64_t va, uint64_t pfn, int error)
 			  "CAP_SYS_ADMIN the page cannot be kept for later");
 		break;
 	case -EFAULT:
-		log_error("cannot pin the page at 0x%lx (EFAULT): no device can be given memory "
-			  "of this kind, or at addresses from 2^48 on; use other memory",
-			  va);
+		log_error("cannot pin the page at 0x%lx (EFAULT): %s; use other memory", va,
+			  backend->refuses);
 		break;
 	default:
 		log_error("cannot pin the page at 0x%lx (%e)", va, error);

@@ -7,6 +7,8 @@
 #include <sys/random.h>
 #include <sys/vfs.h>
 
+#include "backend/backend.h"
+#include "backend/path.h"
 #include "base/event.h"
 #include "base/log.h"
 #include "base/proc.h"
@@ -14,7 +16,6 @@
 #include "base/settings.h"
 #include "base/slab.h"
 #include "base/sys.h"
-#include "iommufd/path.h"
 #include "pin/deferred.h"
 #include "uapi/pagemap.h"
 #include "pin/store.h"
@@ -205,6 +206,8 @@ static int take(int fd, bool arrived)
 	if (!own)
 		return 0;
 	choice = path_choose();
+	if (choice > 0 && settings.mode != MODE_GROUP && !backend_take_uring())
+		choice = 0;
 	if (choice > 0 && (own < 0 || (settings.mode != MODE_GROUP && !event_wanted())))
 		return 0;
 	if (choice <= 0)

@@ -216,6 +216,30 @@ static int save(struct store *s, uint64_t va, uint64_t len, uint64_t *iova)
 	return len ? backend->copy_anywhere(s->window + va, len, iova) : 0;
 }
 
+/*
+ * Where a part that was copied keeps the rest of its map pinned it gets a map of its own,
+ * if the same pages are there still.
+ */
+static void renew(struct store *s, uint64_t va, uint64_t len)
+{
+	uint64_t at = 0, run, pa, iova = s->window + STORE_PROBED;
+	bool same = true;
+
+	if (!backend->parts_hold_all || va >= STORE_STRAYS || backend->map(va, len, iova))
+		return;
+	for (; same && at < len; at += run) {
+		run = len - at;
+		same = !backend->physical(iova + at, &run, &pa);
+		for (uint64_t i = 0; same && i < run; i += PIN_PAGE_SIZE)
+			same = (store_page(va + at + i) & PAGEMAP_PFN) ==
+			       (pa + i) >> PIN_PAGE_SHIFT;
+	}
+	/* What the unmap gives back is memory enough for the copy. */
+	if (same && !backend->unmap(s->window + va, len))
+		backend->copy(iova, len, s->window + va);
+	backend->unmap(iova, len);
+}
+
 static void restore(struct store *s, uint64_t va, uint64_t len, uint64_t iova)
 {
 	unsigned int level;
@@ -233,6 +257,7 @@ static void restore(struct store *s, uint64_t va, uint64_t len, uint64_t iova)
 	slot = store_find(s, va, &level);
 	slot_put(slot, slot_load(slot) | SLOT_HEAD);
 	store_tally(s, 1);
+	renew(s, va, len);
 }
 
 /*
@@ -299,10 +324,16 @@ void pin_release(uint64_t va, uint64_t len, pin_stands *stands)
 	uint64_t end = va + len;
 	struct pin pin;
 
+	bool any_huge = false;
+
 	while (va < end && store_next(va, &pin) && pin.va < end) {
+		any_huge |= pin.shift != PIN_PAGE_SHIFT;
 		release(store_own, &pin, va, end, stands);
 		va = pin.va + pin.len;
 	}
+	/* They are back in their pool when the program's call returns. */
+	if (any_huge && backend->flush)
+		backend->flush();
 }
 
 bool pin_release_ahead(void)
@@ -362,8 +393,11 @@ static int copy_part(struct store *s, uint64_t va, uint64_t len, unsigned int le
 			backend->unmap(s->window + to, len);
 		}
 	}
-	if (!ret)
+	if (!ret) {
 		store_tally(s, 1);
+		if (!level)
+			renew(s, to, len);
+	}
 	return ret;
 }
 

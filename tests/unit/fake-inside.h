@@ -27,6 +27,7 @@ enum fake_type {
 	FAKE_PIPE,
 	FAKE_ENABLE, /* of a device in sysfs */
 	FAKE_CONFIG,
+	FAKE_URING,
 	FAKE_LINES, /* what fake_add_lines() was given */
 };
 
@@ -49,6 +50,7 @@ struct fake_open {
 	int flags;	   /* of F_SETFL */
 	const char *piped; /* what was written into a pipe */
 	size_t piped_len;
+	struct fake_uring *uring;
 	struct fake_iommufd *iommufd; /* /dev/iommu: this one; a cdev: bound to that one */
 };
 
@@ -83,5 +85,11 @@ int fake_group_open(unsigned int device);
 void fake_group_release(unsigned int device);
 void fake_device_release(struct fake_open *cdev);
 void fake_iommufd_put(struct fake_iommufd *iommufd);
+
+/* ---- fake-uring.c: registered buffers ---- */
+
+int fake_uring_setup(void);
+long fake_uring_register(int fd, unsigned int what, const void *arg, unsigned int nr);
+void fake_uring_release(struct fake_open *open);
 
 #endif

@@ -389,7 +389,8 @@ static uint64_t real_entry(const struct fake_node *node, uint64_t va)
 	if (pread(real, &entry, sizeof(entry), (off_t)(va / FAKE_4K * sizeof(entry))) !=
 	    sizeof(entry))
 		return 0;
-	return entry & (PAGEMAP_PRESENT | PAGEMAP_SWAPPED);
+	return (entry & (PAGEMAP_PRESENT | PAGEMAP_SWAPPED)) |
+	       (fake.frames_shown && entry & PAGEMAP_PRESENT ? OWN_FRAME : 0);
 }
 
 ssize_t fake_pagemap_read(const struct fake_node *node, uint64_t *entries, size_t len, off_t pos)

@@ -192,6 +192,8 @@ void fake_boot(unsigned int devices, bool groups)
 	fake_iommufd_boot();
 	fake.rawio = fake.frames_shown = fake.noiommu_enabled = true;
 	fake.has_get_pa = fake.has_procmap = fake.has_pagemap_scan = true;
+	fake.uring_error = ENOSYS;
+	fake.has_uring_tables = true;
 	fake.pin_limit = SIZE_MAX;
 	fake.descriptor_limit = 1024;
 
@@ -413,7 +415,9 @@ void fake_put(struct fake_open *open)
 	if (--open->refs)
 		return;
 	unlock(open, 0, true);
-	if (open->node->type == FAKE_IOMMU)
+	if (open->node->type == FAKE_URING)
+		fake_uring_release(open);
+	else if (open->node->type == FAKE_IOMMU)
 		fake_iommufd_put(open->iommufd);
 	else if (open->node->type == FAKE_CDEV)
 		fake_device_release(open);
@@ -938,6 +942,11 @@ long fake_sys_call(long nr, long a, long b, long c, long d, long e, long f)
 	case SYS_sched_yield:
 		fake.moving -= fake.moving > 0;
 		return 0;
+	case SYS_io_uring_setup:
+		return fake_uring_setup();
+	case SYS_io_uring_register:
+		return fake_uring_register((int)a, (unsigned int)b, (const void *)c,
+					   (unsigned int)d);
 	case SYS_pidfd_open:
 		return -ENOSYS;
 	case SYS_kcmp:

@@ -295,11 +295,11 @@ const char *program_log(void)
 	return rest;
 }
 
-static void setup(bool groups)
+static void setup(unsigned int devices, bool groups)
 {
 	struct lock_saved saved;
 
-	fake_boot(2, groups);
+	fake_boot(devices, groups);
 	/* Without groups of the kernel's own they have the numbers of the cdevs. */
 	first_group = groups ? FAKE_FIRST_GROUP : 0;
 	sys_call = fake_sys_call;
@@ -310,12 +310,17 @@ static void setup(bool groups)
 
 void program_setup(void)
 {
-	setup(false);
+	setup(2, false);
+}
+
+void program_setup_without_vfio(void)
+{
+	setup(0, false);
 }
 
 void program_setup_with_groups(void)
 {
-	setup(true);
+	setup(2, true);
 }
 
 void program_teardown(void)

@@ -73,6 +73,7 @@ void other_close(const struct other *other);
  */
 void program_setup(void);
 void program_setup_with_groups(void); /* a kernel that has groups too */
+void program_setup_without_vfio(void);
 void program_teardown(void);
 
 /* For suites of what needs the lock: each test has it. */

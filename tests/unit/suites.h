@@ -22,5 +22,6 @@ Suite *suite_follow(void);
 Suite *suite_memory(void);
 Suite *suite_lend(void);
 Suite *suite_inject(void);
+Suite *suite_uring(void);
 
 #endif

@@ -46,6 +46,7 @@ static void assert_none_lends(const char *why)
 {
 	ck_assert_int_eq(borrow(), -EBUSY);
 	ck_assert_uint_eq(fake.device_opens, 0);
+	lend_say_busy();
 	ck_assert_ptr_nonnull(strstr(fake.log, why));
 }
 

@@ -83,11 +83,12 @@ room() {
 }
 room base base shim uapi
 room iommufd iommufd base uapi
-room backend backend iommufd base
+room uring uring base uapi
+room backend backend iommufd uring base
 room pin pin backend iommufd base shim uapi
 room tree tree iommufd base
 room vfio vfio tree pin backend iommufd base uapi
-room door door vfio tree pin backend iommufd base shim uapi
+room door door vfio tree pin backend iommufd uring base shim uapi
 room preload preload door base uapi
 
 # Whoever issues an iommufd ioctl needs its number from there.

@@ -68,6 +68,8 @@ says_nothing_untrue() {
     local translated=("$real" container group status join type1 device identity map)
     local unpinned="warning: memory is not pinned, the group path is used as it is: no device"
 
+    export NOIOMMU_SHIM_BACKEND=iommufd
+
     cat >/tmp/forks <<'END'
 import os
 for parent in range(2):

@@ -76,7 +76,8 @@ busy() { # KERNEL
         "${shim[@]}" "${driver[@]}" locks while "${driver[@]}"
     says "(EBUSY)"
     comes_to "memory can be looked up even so" "lookup 64 pages" \
-        "${shim[@]}" "${driver[@]}" while steps "$VM_DEVICES" lookup
+        "${shim[@]}" "${driver[@]}" while \
+        env NOIOMMU_SHIM_BACKEND=iommufd steps "$VM_DEVICES" lookup
     says "memory is not pinned before a device is opened: no device is idle"
 
     if [[ $1 == cdev ]]; then
@@ -106,6 +107,8 @@ looked_up_too_early() {
     # shellcheck source=SCRIPTDIR/../guest/shim.sh
     . "$vm_dir/guest/shim.sh"
     local open=(container group join noiommu device)
+
+    export NOIOMMU_SHIM_BACKEND=iommufd
 
     early() { # COMMAND, to be run before the device is free; %: the process
         local holder pid
@@ -154,7 +157,8 @@ settings() { # KERNEL
     says "NOIOMMU_SHIM_MODE: 'cdve' is not one of its values"
 
     rm /dev/iommu
-    comes_to "no /dev/iommu" "lookup 64 pages" "${shim[@]}" "${driver[@]}"
+    comes_to "no /dev/iommu" "lookup 64 pages" \
+        "${shim[@]}" NOIOMMU_SHIM_BACKEND=iommufd "${driver[@]}"
     says "warning: memory is not pinned, the group path is used as it is: there is no /dev/iommu"
     comes_to "no /dev/iommu, mode cdev" "container ENODEV" \
         "${shim[@]}" NOIOMMU_SHIM_MODE=cdev "${driver[@]}"

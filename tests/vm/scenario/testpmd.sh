@@ -47,6 +47,8 @@ ok "without pins, pages move" test "$(value moved)" -gt 0
 testpmd --kernel compat "${nics[@]}" -- shim 10
 forwards "shim, compat"
 
+# Where nothing pins.
+export NOIOMMU_SHIM_BACKEND=iommufd
 testpmd --kernel group "${nics[@]}" -- auto 10
 forwards "auto, group"
 warns_once "auto, group"

@@ -3,8 +3,8 @@
  * Which path serves this process: the cdev path of iommufd, or the kernel's
  * own group path, untouched. Needs the lock.
  */
-#ifndef IOMMUFD_PATH_H
-#define IOMMUFD_PATH_H
+#ifndef BACKEND_PATH_H
+#define BACKEND_PATH_H
 
 /*
  * 0: the cdev path. 1: the group path, pass everything on. A negative errno:
@@ -14,7 +14,7 @@ int path_choose(void);
 
 /*
  * On the group path a program with a no-IOMMU group is told once, by a line in
- * the log, that its memory is not pinned. Where the machine also has groups
+ * the log, whether its memory is pinned. Where the machine also has groups
  * with an IOMMU the choice alone does not tell which the program wants: then it
  * is left untold until a no-IOMMU group is opened.
  */

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include "iommufd/path.h"
+#include "backend/path.h"
 
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
 
+#include "backend/backend.h"
 #include "base/dir.h"
 #include "base/event.h"
 #include "base/log.h"
@@ -70,13 +71,23 @@ static bool has_iommu(void)
 	return ret > 0 || dir_each("/dev/vfio", is_real_group, NULL) > 0;
 }
 
-/* Why the group path is taken, until the program was told that its memory is not pinned. */
+/* Why the group path is taken, until the program was told what that means for its memory. */
 static const char *untold;
 
 void path_tell_unpinned(void)
 {
-	if (untold)
-		log_warn("memory is not pinned, the group path is used as it is: %s", untold);
+	int error;
+
+	if (!untold)
+		return;
+	error = backend_take_uring();
+	if (error)
+		log_warn("memory is not pinned, the group path is used as it is: %s; io_uring does "
+			 "not pin it either: %s",
+			 untold, backend_obstacle(error));
+	else
+		log_info("memory is pinned by io_uring, the group path is used as it is: %s",
+			 untold);
 	untold = NULL;
 }
 

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: MIT */
+#include "uring/uring.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/proc.h"
+#include "base/slab.h"
+#include "base/sys.h"
+#include "uring/ring.h"
+
+#define PAGE	   UINT64_C(4096)
+#define TOGETHER   512 /* pages of the largest map, but for those of 1 GiB */
+#define PRESENT	   (UINT64_C(1) << 63)
+#define PROTECTED  (UINT64_C(1) << 57) /* by userfaultfd */
+#define PFN	   ((UINT64_C(1) << 55) - 1)
+#define ITS_WINDOW (UINT64_C(1) << 49)
+
+struct buffer {
+	uint32_t place;
+	uint32_t users;
+};
+
+/* IOVAs, and the memory that was mapped there. */
+struct extent {
+	struct extent *next;
+	uint64_t iova, len, va;
+	struct buffer *buffer;
+};
+
+static struct slab buffers = {.size = sizeof(struct buffer)};
+static struct slab extents = {.size = sizeof(struct extent)};
+
+/* By 2 MiB of IOVAs, which no map crosses that is not larger. */
+#define SHIFT	21
+#define BUCKETS 16384
+static struct extent *buckets[BUCKETS];
+
+static bool is_ready;
+
+/* Another backend's generations are smaller. */
+static unsigned int generation = 1 << 16;
+
+/* Entries that were read for the IOVAs from told.iova on. */
+static struct {
+	uint64_t iova;
+	size_t n;
+	uint64_t entries[TOGETHER];
+} told;
+
+static struct extent **bucket_of(uint64_t iova)
+{
+	return &buckets[iova >> SHIFT & (BUCKETS - 1)];
+}
+
+/* ---- what is ready ---- */
+
+/* What was pinned is pinned no longer, or not by this process. */
+static void forget_all(void)
+{
+	for (size_t i = 0; i < BUCKETS; i++)
+		while (buckets[i]) {
+			struct extent *extent = buckets[i];
+
+			buckets[i] = extent->next;
+			if (!--extent->buffer->users)
+				slab_free(&buffers, extent->buffer);
+			slab_free(&extents, extent);
+		}
+	is_ready = false;
+	told.n = 0;
+	generation++;
+}
+
+static int read_entries(uint64_t va, uint64_t *entries, size_t n)
+{
+	ssize_t len = sys_pread(proc_pagemap(), entries, n * sizeof(*entries),
+				(off_t)(va / PAGE * sizeof(*entries)));
+
+	if (len < 0)
+		return (int)len;
+	return len == (ssize_t)(n * sizeof(*entries)) ? 0 : -EFAULT;
+}
+
+static bool sees_frames(void)
+{
+	static volatile char page = 1; /* written to: it is there */
+	uint64_t entry;
+
+	page = 2;
+	return !read_entries((uintptr_t)&page, &entry, 1) && entry & PFN;
+}
+
+int uring_ready(void)
+{
+	int ret = 0;
+
+	if (is_ready)
+		return 0;
+	if (!sees_frames())
+		return -EACCES;
+	ret = ring_open();
+	is_ready = !ret;
+	return ret;
+}
+
+bool uring_is_ready(void)
+{
+	return is_ready;
+}
+
+bool uring_check(void)
+{
+	if (is_ready && !ring_check())
+		forget_all();
+	return is_ready;
+}
+
+unsigned int uring_generation(void)
+{
+	return generation;
+}
+
+/* No other process has this one's rings. */
+int uring_claim(uint64_t page, uint64_t *window)
+{
+	(void)page;
+	*window = ITS_WINDOW;
+	return 0;
+}
+
+bool uring_release_gone(void)
+{
+	return false;
+}
+
+/* ---- extents ---- */
+
+static struct extent *find(uint64_t iova)
+{
+	struct extent *extent = *bucket_of(iova);
+
+	while (extent && (iova < extent->iova || iova - extent->iova >= extent->len))
+		extent = extent->next;
+	return extent;
+}
+
+static int add_extent(uint64_t iova, uint64_t len, uint64_t va, struct buffer *buffer)
+{
+	struct extent *extent = slab_alloc(&extents);
+
+	if (!extent)
+		return -ENOMEM;
+	*extent = (struct extent){*bucket_of(iova), iova, len, va, buffer};
+	*bucket_of(iova) = extent;
+	buffer->users++;
+	return 0;
+}
+
+static void drop(struct buffer *buffer)
+{
+	if (buffer->users)
+		return;
+	ring_remove(buffer->place);
+	slab_free(&buffers, buffer);
+}
+
+/* Those of one bucket that lie within [iova, iova + len). */
+static void unmap_in(struct extent **at, uint64_t iova, uint64_t len)
+{
+	while (*at) {
+		struct extent *extent = *at;
+
+		if (extent->iova < iova || extent->iova - iova >= len ||
+		    extent->len > len - (extent->iova - iova)) {
+			at = &extent->next;
+			continue;
+		}
+		*at = extent->next;
+		extent->buffer->users--;
+		drop(extent->buffer);
+		slab_free(&extents, extent);
+	}
+}
+
+int uring_unmap(uint64_t iova, uint64_t len)
+{
+	uint64_t first = iova >> SHIFT, last = (iova + len - 1) >> SHIFT;
+
+	for (uint64_t i = first; i <= last && i < first + BUCKETS; i++)
+		unmap_in(&buckets[i & (BUCKETS - 1)], iova, len);
+	told.n = 0;
+	return 0;
+}
+
+int uring_copy(uint64_t from, uint64_t len, uint64_t to)
+{
+	struct extent *extent = find(from);
+
+	if (find(to))
+		return -EEXIST;
+	if (!extent || from - extent->iova + len > extent->len)
+		return -ENOENT;
+	return add_extent(to, len, extent->va + (from - extent->iova), extent->buffer);
+}
+
+int uring_copy_anywhere(uint64_t from, uint64_t len, uint64_t *to)
+{
+	static uint64_t last;
+
+	last = (last + (UINT64_C(1) << SHIFT)) & (ITS_WINDOW - 1);
+	*to = last;
+	return uring_copy(from, len, last);
+}
+
+/* ---- pinning ---- */
+
+static bool are_alike(const uint64_t *before, const uint64_t *after, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if ((before[i] ^ after[i]) & (PRESENT | PFN))
+			return false;
+	return true;
+}
+
+/* A write to it would wait for the program. */
+static bool is_protected(const uint64_t *entries, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (entries[i] & PROTECTED)
+			return true;
+	return false;
+}
+
+/* Pages can move until they are pinned, and a pin can be of a copy that is made for it. */
+#define TRIES 8
+
+/*
+ * Registers memory, and reads its entries into told. They are true of what was
+ * pinned where they were the same before.
+ */
+static int pin(uint64_t va, uint64_t len, size_t n, uint32_t *place)
+{
+	static uint64_t before[TOGETHER];
+	int ret = read_entries(va, before, n);
+
+	for (int tries = 0; !ret && tries < TRIES; tries++) {
+		if (is_protected(before, n))
+			return -EFAULT;
+		ret = ring_add(va, len, place);
+		if (ret)
+			return ret;
+		ret = read_entries(va, told.entries, n);
+		if (!ret && are_alike(before, told.entries, n))
+			return 0;
+		ring_remove(*place);
+		memcpy(before, told.entries, n * sizeof(*before));
+	}
+	return ret ? ret : -EFAULT;
+}
+
+/* A page of 1 GiB is held by its first 4 KiB. */
+int uring_map(uint64_t va, uint64_t len, uint64_t iova)
+{
+	size_t n = len / PAGE > TOGETHER ? 1 : len / PAGE;
+	struct buffer *buffer;
+	int ret;
+
+	told.n = 0;
+	if (find(iova))
+		return -EEXIST;
+	buffer = slab_alloc(&buffers);
+	if (!buffer)
+		return -ENOMEM;
+	ret = pin(va, n > 1 ? len : PAGE, n, &buffer->place);
+	if (ret) {
+		slab_free(&buffers, buffer);
+		return ret;
+	}
+	ret = add_extent(iova, len, va, buffer);
+	if (ret)
+		drop(buffer);
+	else
+		told.iova = iova;
+	told.n = ret ? 0 : n;
+	return ret;
+}
+
+/* Right after the map only: later the memory can be elsewhere. */
+int uring_physical(uint64_t iova, uint64_t *len, uint64_t *pa)
+{
+	size_t at = (iova - told.iova) / PAGE, n = 1;
+	uint64_t *entry = &told.entries[at];
+
+	if (iova < told.iova || at >= told.n)
+		return -ENOENT;
+	if (!(*entry & PRESENT) || !(*entry & PFN))
+		return -EFAULT;
+	while (at + n < told.n && n * PAGE < *len &&
+	       (entry[n] & (PRESENT | PFN)) == (*entry & (PRESENT | PFN)) + n)
+		n++;
+	if (*len > n * PAGE)
+		*len = n * PAGE;
+	*pa = (*entry & PFN) * PAGE;
+	return 0;
+}
+
+/* ---- processes ---- */
+
+void uring_in_child(void)
+{
+	forget_all();
+	ring_in_child();
+}
+
+void uring_close_inherited(void)
+{
+	ring_close_inherited();
+}
+
+void uring_abandon(void)
+{
+	memset(buckets, 0, sizeof(buckets));
+	is_ready = false;
+	told.n = 0;
+	generation++;
+	ring_abandon();
+}

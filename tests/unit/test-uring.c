@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: MIT */
+/* What holds of pins by iommufd has to hold of those by io_uring. */
+#include <errno.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/hidden.h"
+#include "base/lock.h"
+#include "base/settings.h"
+#include "fake.h"
+#include "pin/pin.h"
+#include "program.h"
+#include "suites.h"
+#include "uapi/io_uring.h"
+#include "uring/ring.h"
+#include "uring/uring.h"
+
+#define BASE  (UINT64_C(16) << 30)
+#define OTHER (UINT64_C(24) << 30)
+
+static int pagemap;
+
+/* A kernel with no VFIO at all, as appliances have it. */
+static void begin(bool has_tables)
+{
+	program_setup_without_vfio();
+	fake.uring_error = 0;
+	fake.has_uring_tables = has_tables;
+}
+
+static void setup(void)
+{
+	begin(true);
+	pagemap = program_open("/proc/self/pagemap", O_RDONLY);
+	ck_assert_int_ge(pagemap, 0);
+}
+
+static void setup_old(void)
+{
+	begin(false);
+	pagemap = program_open("/proc/self/pagemap", O_RDONLY);
+	ck_assert_int_ge(pagemap, 0);
+}
+
+static void teardown(void)
+{
+	program_unmap(0, FAKE_OWN);
+	program_close(pagemap);
+	program_sweep();
+	ck_assert_uint_eq(store_count(), 0);
+	ck_assert_uint_eq(fake.pinned, 0);
+	program_teardown();
+}
+
+/* So many pages are pinned, whose addresses are told and stay. */
+static void look_up(uint64_t va, size_t pages, uint64_t step)
+{
+	for (size_t i = 0; i < pages; i++)
+		ck_assert(fake_is_pinned(program_frame(pagemap, va + i * step)));
+}
+
+static void assert_stays(uint64_t va, uint64_t len)
+{
+	for (uint64_t at = va; at < va + len; at += FAKE_4K) {
+		uint64_t frame = fake_pfn(at);
+
+		ck_assert(fake_is_pinned(frame));
+		fake_migrate();
+		ck_assert_uint_eq(fake_pfn(at), frame);
+	}
+}
+
+START_TEST(pages_stay)
+{
+	fake_map(BASE, FAKE_2M, NULL, 0, 0);
+	look_up(BASE, 16, FAKE_4K);
+	assert_stays(BASE, 16 * FAKE_4K);
+	ck_assert_str_eq(program_log(), "");
+}
+END_TEST
+
+/* The address is that of the copy that is pinned. */
+START_TEST(copies_are_told)
+{
+	fake_map(BASE, 16 * FAKE_4K, NULL, 0, FAKE_COPIED);
+	look_up(BASE, 16, FAKE_4K);
+	assert_stays(BASE, 16 * FAKE_4K);
+}
+END_TEST
+
+START_TEST(huge_pages)
+{
+	struct fake_file *file = fake_file(4 * FAKE_2M, FAKE_2M);
+
+	fake_map(BASE, 4 * FAKE_2M, file, 0, 0);
+	look_up(BASE, 4, FAKE_2M);
+	program_unmap(BASE + FAKE_2M, FAKE_2M);
+	assert_stays(BASE, FAKE_4K);
+	assert_stays(BASE + 3 * FAKE_2M - FAKE_4K, FAKE_4K);
+	ck_assert_uint_eq(store_count(), 3);
+	program_unmap(BASE, 4 * FAKE_2M);
+	ck_assert_uint_eq(fake.pinned, 0);
+}
+END_TEST
+
+/* What is left of a buffer is pinned by buffers of its own, the rest is not any more. */
+START_TEST(part_is_given_back)
+{
+	uint64_t entries[16];
+
+	fake_map(BASE, 16 * FAKE_4K, NULL, 0, 0);
+	ck_assert_int_eq(program_pread(pagemap, entries, sizeof(entries),
+				       (off_t)(BASE / FAKE_4K * sizeof(*entries))),
+			 sizeof(entries));
+	ck_assert_uint_eq(store_count(), 1);
+	program_unmap(BASE + 4 * FAKE_4K, 8 * FAKE_4K);
+	assert_stays(BASE, 4 * FAKE_4K);
+	assert_stays(BASE + 12 * FAKE_4K, 4 * FAKE_4K);
+	ck_assert_uint_eq(fake.pinned, 8);
+	program_unmap(BASE, 4 * FAKE_4K);
+	ck_assert_uint_eq(fake.pinned, 4);
+}
+END_TEST
+
+START_TEST(moved_memory_stays)
+{
+	fake_map(BASE, 16 * FAKE_4K, NULL, 0, 0);
+	look_up(BASE, 16, FAKE_4K);
+	program_move(BASE, 16 * FAKE_4K, OTHER);
+	assert_stays(OTHER, 16 * FAKE_4K);
+	look_up(OTHER, 16, FAKE_4K);
+	program_unmap(OTHER, 8 * FAKE_4K);
+	assert_stays(OTHER + 8 * FAKE_4K, 8 * FAKE_4K);
+	ck_assert_uint_eq(fake.pinned, 8);
+}
+END_TEST
+
+/* A ring's table has an end; places that were given back are used again. */
+START_TEST(more_than_one_ring)
+{
+	const size_t pages = RING_SLOTS + 8;
+	const uint64_t step = 2 * FAKE_4K;
+	unsigned int before = fake_hidden_descriptors();
+
+	for (int i = 0; i < 3; i++) {
+		fake_map(BASE, pages * step, NULL, 0, 0);
+		look_up(BASE, pages, step);
+		ck_assert_uint_eq(fake_hidden_descriptors(), before + 1);
+		program_unmap(BASE, pages * step);
+		program_sweep();
+		ck_assert_uint_eq(fake.pinned, 0);
+	}
+}
+END_TEST
+
+START_TEST(limit_is_reached)
+{
+	uint64_t entry;
+
+	fake.pin_limit = 4;
+	fake_map(BASE, 16 * FAKE_4K, NULL, 0, 0);
+	look_up(BASE, 4, 2 * FAKE_4K);
+	ck_assert_int_eq(program_lookup(pagemap, BASE + 8 * FAKE_4K, &entry), -ENOMEM);
+	ck_assert_ptr_nonnull(strstr(program_log(), "RLIMIT_MEMLOCK"));
+	fake.log[0] = '\0';
+}
+END_TEST
+
+START_TEST(memory_that_cannot_be_pinned)
+{
+	uint64_t entry;
+
+	fake_map(BASE, FAKE_4K, NULL, 0, FAKE_SECRET);
+	ck_assert_int_eq(program_lookup(pagemap, BASE, &entry), -EFAULT);
+	ck_assert_ptr_nonnull(strstr(program_log(), "io_uring pins no memory"));
+	fake.log[0] = '\0';
+	settings.unpinned = UNPINNED_FALLBACK;
+	ck_assert_int_eq(program_lookup(pagemap, BASE, &entry), sizeof(entry));
+	settings.unpinned = UNPINNED_REFUSE;
+	fake.log[0] = '\0';
+}
+END_TEST
+
+/* All rings are closed by a call that nobody saw: that is said, and lookups go on. */
+START_TEST(rings_are_closed)
+{
+	fake_map(BASE, 16 * FAKE_4K, NULL, 0, 0);
+	look_up(BASE, 2, FAKE_4K);
+	for (int fd = 3; fd < 1024; fd++)
+		if (fdtab_kind(fd) == FD_HIDDEN)
+			sys_close(fd);
+	look_up(BASE + 8 * FAKE_4K, 4, FAKE_4K);
+	ck_assert_ptr_nonnull(strstr(program_log(), "pins are lost"));
+	fake.log[0] = '\0';
+	look_up(BASE, 2, FAKE_4K);
+	assert_stays(BASE, 2 * FAKE_4K);
+}
+END_TEST
+
+/* A child has rings of its own, and lets go of its parent's. */
+START_TEST(child_has_its_own)
+{
+	struct lock_saved saved;
+	int status;
+	pid_t child;
+	bool ok;
+
+	fake_map(BASE, 16 * FAKE_4K, NULL, 0, 0);
+	look_up(BASE, 4, FAKE_4K);
+	child = fork();
+	if (!child) {
+		saved = lock_enter();
+		uring_in_child();
+		uring_close_inherited();
+		/* The fake kernel was copied, too. */
+		ok = !fake.pinned && !store_count() &&
+		     !pin_add(BASE, 2 * FAKE_4K, PIN_PAGE_SHIFT, false);
+		ok &= fake.pinned == 2 && store_pfn(BASE) == fake_pfn(BASE);
+		pin_release(BASE, FAKE_4K, NULL);
+		ok &= fake.pinned == 1;
+		lock_leave(saved);
+		_exit(!ok);
+	}
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert_int_eq(status, 0);
+	assert_stays(BASE, 4 * FAKE_4K);
+}
+END_TEST
+
+/* ---- calls that fail ---- */
+
+static const struct {
+	long nr;
+	unsigned int what;
+	int errors[4];
+} calls[] = {
+	{SYS_io_uring_setup, 0, {ENOMEM, EMFILE, EPERM}},
+	{SYS_io_uring_register, UAPI_REGISTER_BUFFERS2, {ENOMEM, EINVAL, EFAULT}},
+	{SYS_io_uring_register, UAPI_REGISTER_BUFFERS_UPDATE, {ENOMEM, EFAULT, EOPNOTSUPP}},
+	{SYS_io_uring_register, UAPI_REGISTER_FILES, {ENOMEM, EMFILE}},
+	{SYS_pread64, 0, {EIO, ENOMEM}},
+	{SYS_mmap, 0, {ENOMEM}},
+	{SYS_fcntl, F_DUPFD_CLOEXEC, {EMFILE, ENOMEM}},
+};
+
+/* Whatever fails: an address that is told is that of a pinned page, and stays. */
+static void drive(struct fake_file *file)
+{
+	uint64_t told[8] = {0}, entry;
+
+	fake_map(BASE, 16 * FAKE_4K, NULL, 0, 0);
+	fake_map(OTHER, FAKE_2M, file, 0, 0);
+	program_lookup(pagemap, OTHER, &entry);
+	for (uint64_t i = 0; i < 8; i++)
+		if (program_lookup(pagemap, BASE + i * FAKE_4K, &entry) > 0)
+			told[i] = entry & PAGEMAP_PFN;
+	fake_migrate();
+	for (uint64_t i = 0; i < 8; i++)
+		ck_assert(!told[i] || told[i] == fake_pfn(BASE + i * FAKE_4K));
+	program_unmap(BASE + 2 * FAKE_4K, 2 * FAKE_4K);
+	program_unmap(0, FAKE_OWN);
+	program_sweep();
+}
+
+START_TEST(call_fails)
+{
+	struct fake_file *file = fake_file(FAKE_2M, FAKE_2M);
+	const int *error = calls[_i].errors;
+
+	for (unsigned int n = 1; *error; n++) {
+		fake_fail(calls[_i].nr, calls[_i].what, n, *error);
+		drive(file);
+		if (!fake_failed()) {
+			n = 0;
+			error++;
+		}
+		/* What cannot be taken out of a table stays there. */
+		if (calls[_i].what != UAPI_REGISTER_BUFFERS_UPDATE)
+			ck_assert_uint_eq(fake.pinned, 0);
+		ck_assert_uint_eq(store_count(), 0);
+		fake.log[0] = '\0';
+		drive(file);
+	}
+	fake.pinned = 0;
+}
+END_TEST
+
+/* ---- the choice ---- */
+
+static const struct {
+	int error;
+	const char *disabled, *cause;
+} causes[] = {
+	{ENOSYS, NULL, "this kernel has none"},
+	{EPERM, NULL, "a seccomp profile forbids it"},
+	{EPERM, "2\n", "kernel.io_uring_disabled forbids it"},
+	{ENOMEM, NULL, "RLIMIT_MEMLOCK"},
+};
+
+START_TEST(refused)
+{
+	uint64_t entry;
+
+	begin(true);
+	fake.uring_error = causes[_i].error;
+	if (causes[_i].disabled)
+		fake_add_lines("/proc/sys/kernel/io_uring_disabled", causes[_i].disabled);
+	fake_map(BASE, FAKE_4K, NULL, 0, 0);
+	pagemap = program_open("/proc/self/pagemap", O_RDONLY);
+	ck_assert_int_ge(pagemap, 0);
+	ck_assert_int_eq(
+		sys_pread(pagemap, &entry, sizeof(entry), (off_t)(BASE / FAKE_4K * sizeof(entry))),
+		sizeof(entry));
+	ck_assert_ptr_nonnull(strstr(program_log(), "warning: memory is not pinned"));
+	ck_assert_ptr_nonnull(strstr(program_log(), causes[_i].cause));
+	fake.log[0] = '\0';
+	teardown();
+}
+END_TEST
+
+/* Every device is in use: what was deferred once is pinned. */
+START_TEST(no_device_lends)
+{
+	struct other others[2];
+
+	program_setup();
+	fake.uring_error = 0;
+	others[0] = other_open(0);
+	others[1] = other_open(1);
+	fake_map(BASE, 4 * FAKE_4K, NULL, 0, 0);
+	pagemap = program_open("/proc/self/pagemap", O_RDONLY);
+	look_up(BASE, 4, FAKE_4K);
+	other_close(&others[0]);
+	other_close(&others[1]);
+	assert_stays(BASE, 4 * FAKE_4K);
+	teardown();
+}
+END_TEST
+
+START_TEST(forced)
+{
+	program_setup();
+	settings.backend = BACKEND_URING;
+	fake.uring_error = 0;
+	fake_map(BASE, 4 * FAKE_4K, NULL, 0, 0);
+	pagemap = program_open("/proc/self/pagemap", O_RDONLY);
+	look_up(BASE, 4, FAKE_4K);
+	ck_assert_uint_eq(fake.device_opens, 0);
+	settings.backend = BACKEND_AUTO;
+	teardown();
+}
+END_TEST
+
+Suite *suite_uring(void)
+{
+	Suite *suite = suite_create("uring");
+	TCase *tc = tcase_create("uring");
+
+	tcase_set_timeout(tc, 60);
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, pages_stay);
+	tcase_add_test(tc, copies_are_told);
+	tcase_add_test(tc, huge_pages);
+	tcase_add_test(tc, part_is_given_back);
+	tcase_add_test(tc, moved_memory_stays);
+	tcase_add_test(tc, more_than_one_ring);
+	tcase_add_test(tc, limit_is_reached);
+	tcase_add_test(tc, memory_that_cannot_be_pinned);
+	tcase_add_test(tc, rings_are_closed);
+	tcase_add_test(tc, child_has_its_own);
+	tcase_add_loop_test(tc, call_fails, 0, sizeof(calls) / sizeof(calls[0]));
+	suite_add_tcase(suite, tc);
+	tc = tcase_create("before 5.13");
+	tcase_add_checked_fixture(tc, setup_old, teardown);
+	tcase_add_test(tc, pages_stay);
+	tcase_add_test(tc, copies_are_told);
+	tcase_add_test(tc, huge_pages);
+	tcase_add_test(tc, part_is_given_back);
+	tcase_add_test(tc, moved_memory_stays);
+	tcase_add_test(tc, child_has_its_own);
+	suite_add_tcase(suite, tc);
+	tc = tcase_create("choice");
+	tcase_add_loop_test(tc, refused, 0, sizeof(causes) / sizeof(causes[0]));
+	tcase_add_test(tc, no_device_lends);
+	tcase_add_test(tc, forced);
+	suite_add_tcase(suite, tc);
+	return suite;
+}
