@@ -15,6 +15,32 @@ debian_mirror() {
     echo "$mirror"
 }
 
+# Gives apt directories in the current one, and those suites of that mirror, for the
+# rest of the script: the system's stay untouched.
+private_apt() { # SUITE...
+    local mirror suite
+
+    mirror=$(debian_mirror)
+    mkdir -p apt/lists/partial apt/cache/archives/partial
+    for suite; do
+        echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main"
+    done >apt/sources.list
+    # As root, apt would change to a user who may not enter a home directory.
+    # A frozen mirror's suites are out of date, but still signed.
+    cat >apt/apt.conf <<EOF
+Dir::State::Lists "$PWD/apt/lists";
+Dir::Cache "$PWD/apt/cache";
+Dir::Etc::SourceList "$PWD/apt/sources.list";
+Dir::Etc::SourceParts "-";
+Acquire::Languages "none";
+APT::Sandbox::User "root";
+Acquire::Check-Valid-Until "false";
+EOF
+    export APT_CONFIG=$PWD/apt/apt.conf
+    # A suite that the mirror lacks is no harm if another has the package.
+    apt-get -q update || echo "what another suite has will do" >&2
+}
+
 # Runs a long step with a line before it, and its time after it.
 step() { # TEXT COMMAND...
     local text=$1 begin=$SECONDS

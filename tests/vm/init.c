@@ -10,7 +10,7 @@
  *
  *	argv	the command
  *	env	its environment; PWD says where to run it, VM_DEVICES which PCI
- *		devices to bind
+ *		devices to bind, VM_DRIVER to which driver
  *	shares	directories to mount, each at its own path; the first is the
  *		root file system, the Nth has the 9p tag "shareN"
  *
@@ -38,6 +38,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -197,17 +198,17 @@ static void write_file(const char *path, const char *value)
 	close(fd);
 }
 
-static void bind_to_vfio(const char *bdf)
+static void bind_device(const char *bdf, const char *driver)
 {
 	char *device = text("/sys/bus/pci/devices/%s", bdf);
 	char *unbind = text("%s/driver/unbind", device);
 
 	if (access(unbind, F_OK) == 0)
 		write_file(unbind, bdf);
-	write_file(text("%s/driver_override", device), "vfio-pci");
+	write_file(text("%s/driver_override", device), driver);
 	write_file("/sys/bus/pci/drivers_probe", bdf);
-	if (access(text("/sys/bus/pci/drivers/vfio-pci/%s", bdf), F_OK) < 0)
-		die("%s does not bind to vfio-pci", bdf);
+	if (access(text("/sys/bus/pci/drivers/%s/%s", driver, bdf), F_OK) < 0)
+		die("%s does not bind to %s", bdf, driver);
 }
 
 static void bind_devices(void)
@@ -215,7 +216,24 @@ static void bind_devices(void)
 	char *list = text("%s", getenv("VM_DEVICES"));
 
 	for (char *bdf = strtok(list, " "); bdf; bdf = strtok(NULL, " "))
-		bind_to_vfio(bdf);
+		bind_device(bdf, getenv("VM_DRIVER"));
+}
+
+/* What a kernel has not built in, in the order of their names. */
+static void load_modules(void)
+{
+	glob_t found;
+
+	if (glob("/modules/*.ko", 0, NULL, &found) != 0)
+		return;
+	for (size_t i = 0; i < found.gl_pathc; i++) {
+		int fd = open(found.gl_pathv[i], O_RDONLY | O_CLOEXEC);
+
+		if (syscall(SYS_finit_module, fd, "", 0) < 0 && errno != EEXIST)
+			die("loading %s", found.gl_pathv[i]);
+		close(fd);
+	}
+	globfree(&found);
 }
 
 static void loopback_up(void)
@@ -359,6 +377,7 @@ int main(void)
 	char **argv, **env, **shares;
 	int status_port;
 
+	load_modules();
 	/* devtmpfs has the ports; the plan says all the rest. */
 	mount_at("/dev", "devtmpfs", "devtmpfs", 0, NULL);
 	status_port = open_port(PORT_STATUS);
