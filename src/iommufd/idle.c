@@ -172,17 +172,22 @@ static int look_at_links(struct survey *survey)
 			     look_at_link, survey);
 }
 
-/* Of another process: what this one may not see, or what has ended, is not looked at. */
+/*
+ * Of another process: what this one may not see, or what has ended, is not looked
+ * at. For lack of descriptors or memory nothing can be told.
+ */
 static int look_at_process(const char *name, void *arg)
 {
 	struct survey *survey = arg;
+	int ret;
 
 	if (*name < '0' || *name > '9')
 		return 0;
 	format(survey->dir, sizeof(survey->dir), "%s", name);
-	if (look_at_links(survey) != -EACCES)
-		look_at_maps(survey);
-	return 0;
+	ret = look_at_links(survey);
+	if (!ret)
+		ret = look_at_maps(survey);
+	return ret == -EMFILE || ret == -ENFILE || ret == -ENOMEM ? ret : 0;
 }
 
 static int look_at_self(struct survey *survey)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/lock.h"
+#include "base/sys.h"
 #include "fake.h"
 #include "iommufd/idle.h"
 #include "iommufd/lend.h"
@@ -187,6 +188,28 @@ START_TEST(what_cannot_be_told)
 }
 END_TEST
 
+static const char *refused_name; /* below /proc, for lack of a descriptor */
+
+static long has_no_descriptor(long nr, long a, long b, long c, long d, long e, long f)
+{
+	if (nr == SYS_openat && !strcmp((const char *)b, refused_name))
+		return -EMFILE;
+	return fake_sys_call(nr, a, b, c, d, e, f);
+}
+
+/* Another thread takes the last one while processes are looked at. */
+START_TEST(process_that_cannot_be_looked_at)
+{
+	static const char *const names[] = {"4711/fd", "4711/maps"};
+
+	add_process("../../.." DIRECTORY_1 "/resource0", NULL);
+	refused_name = names[_i];
+	sys_call = has_no_descriptor;
+	ck_assert_int_eq(borrow(), -EMFILE);
+	ck_assert_uint_eq(fake.device_opens, 0);
+}
+END_TEST
+
 Suite *suite_lend(void)
 {
 	Suite *suite = suite_create("lend");
@@ -205,6 +228,7 @@ Suite *suite_lend(void)
 	tcase_add_test(tc, last_the_one_that_is_read);
 	tcase_add_test(tc, gets_its_configuration_back);
 	tcase_add_loop_test(tc, what_cannot_be_told, 0, 4);
+	tcase_add_loop_test(tc, process_that_cannot_be_looked_at, 0, 2);
 	suite_add_tcase(suite, tc);
 	return suite;
 }
