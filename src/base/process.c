@@ -72,3 +72,15 @@ bool process_may_share_files(void)
 	settle();
 	return !previous || sys_call(SYS_kcmp, sys_getpid(), previous, files, 0, 0, 0) <= 0;
 }
+
+int process_take_fd(pid_t pid, int fd)
+{
+	int pidfd = (int)sys_call(SYS_pidfd_open, pid, 0, 0, 0, 0, 0);
+	int taken;
+
+	if (pidfd < 0)
+		return pidfd;
+	taken = (int)sys_call(SYS_pidfd_getfd, pidfd, fd, 0, 0, 0, 0);
+	sys_close(pidfd);
+	return taken;
+}

@@ -28,6 +28,12 @@ pid_t process_before_fork(void);
  */
 bool process_may_share_files(void);
 
+/*
+ * A duplicate of what stands under fd in another process, or a negative errno. The
+ * kernel asks for the right to trace it.
+ */
+int process_take_fd(pid_t pid, int fd);
+
 /* True in the child of a vfork(), which runs in its parent's memory. */
 bool process_is_guest(void);
 

@@ -9,6 +9,7 @@
 #include "base/dir.h"
 #include "base/log.h"
 #include "base/proc.h"
+#include "base/process.h"
 #include "base/slab.h"
 #include "base/sys.h"
 
@@ -309,14 +310,37 @@ void cdev_set_user(int fd, unsigned int index, bool uses)
 	lock(fd, index, FIRST_USER + (off_t)sys_getpid(), uses ? CDEV_SHARED : CDEV_FREE);
 }
 
+struct users {
+	int to;
+	unsigned int index;
+};
+
+static bool add_users(unsigned long first, unsigned long last, void *arg)
+{
+	const struct users *users = arg;
+
+	for (first = first < FIRST_USER ? FIRST_USER : first; first <= last; first++)
+		lock(users->to, users->index, (off_t)first, CDEV_SHARED);
+	return false;
+}
+
+void cdev_copy_users(int from, int to, unsigned int index)
+{
+	struct users users = {to, index};
+
+	each_lock(from, index, add_users, &users);
+}
+
 struct holder {
 	char name[32]; /* of the device's node */
 	char fds[32];  /* the directory of a process's descriptors, below /proc */
+	long pid;      /* of that process */
+	int taken;     /* a duplicate of one of them; negative: none */
 };
 
 static struct holder holder_of(unsigned int index)
 {
-	struct holder holder = {.fds = ""};
+	struct holder holder = {.fds = "", .taken = -ENOENT};
 
 	format(holder.name, sizeof(holder.name), "/" PREFIX "%u", index);
 	return holder;
@@ -365,6 +389,42 @@ bool cdev_is_used_elsewhere(int fd, unsigned int index)
 	struct holder holder = holder_of(index);
 
 	return each_lock(fd, index, has_user, &holder);
+}
+
+static int take_under(const char *fd, void *arg)
+{
+	struct holder *holder = arg;
+
+	if (is_held_under(fd, holder))
+		holder->taken = process_take_fd((pid_t)holder->pid, atoi(fd));
+	return holder->taken >= 0;
+}
+
+static bool take_from_user(unsigned long first, unsigned long last, void *arg)
+{
+	struct holder *holder = arg;
+
+	for (first = first < FIRST_USER ? FIRST_USER : first; first <= last; first++) {
+		holder->pid = (long)(first - FIRST_USER);
+		if (holder->pid == sys_getpid())
+			continue;
+		format(holder->fds, sizeof(holder->fds), "%ld/fd", holder->pid);
+		if (dir_each_in(proc_open(holder->fds, O_RDONLY | O_DIRECTORY), take_under,
+				holder) > 0)
+			return true;
+	}
+	return false;
+}
+
+int cdev_take(int fd, unsigned int index)
+{
+	struct holder holder = holder_of(index);
+
+	each_lock(fd, index, take_from_user, &holder);
+	if (holder.taken < 0 || cdev_locks_of(holder.taken, index) & CDEV_BIT(CDEV_LOCK_DEVICE))
+		return holder.taken;
+	sys_close(holder.taken);
+	return -ENOENT;
 }
 
 static int is_process_with(const char *name, void *arg)

@@ -93,6 +93,15 @@ unsigned int cdev_locks_of(int fd, unsigned int index);
 void cdev_set_user(int fd, unsigned int index, bool uses);
 bool cdev_is_used_elsewhere(int fd, unsigned int index);
 
+/* Notes the users that are noted under from under to, too. */
+void cdev_copy_users(int from, int to, unsigned int index);
+
+/*
+ * A duplicate of the open file in which such a process has the device, or a negative
+ * errno: the kernel asks for the right to trace that process.
+ */
+int cdev_take(int fd, unsigned int index);
+
 /*
  * True when another process has the device open, as far as this one may see that.
  * Looks through all of /proc.

@@ -177,16 +177,12 @@ static int of_parent = -1; /* the number that it has there */
 static int take_parents(void)
 {
 	pid_t parent = process_before_fork();
-	int pidfd, fd;
 	bool taken;
+	int fd;
 
 	if (of_parent < 0 || !parent || sys_call(SYS_getppid, 0, 0, 0, 0, 0, 0) != parent)
 		return -ENOENT;
-	pidfd = (int)sys_call(SYS_pidfd_open, parent, 0, 0, 0, 0, 0);
-	if (pidfd < 0)
-		return pidfd;
-	fd = (int)sys_call(SYS_pidfd_getfd, pidfd, of_parent, 0, 0, 0, 0);
-	sys_close(pidfd);
+	fd = process_take_fd(parent, of_parent);
 	if (fd < 0)
 		return fd;
 	taken = sys_call(SYS_getppid, 0, 0, 0, 0, 0, 0) == parent && ioas_adopt(fd);

@@ -223,16 +223,39 @@ static void close_device(struct group *group)
 	}
 }
 
+/*
+ * Another process has the device still. A group is not to keep it open when that
+ * one ends. False: what stood for the group did not come along with it.
+ */
+static bool part_from_device(struct group *group)
+{
+	if (!hidden_check(&group->placeholder))
+		return false;
+	/* Whoever received the device does not have the placeholder. */
+	cdev_copy_users(device_file(group), group->placeholder.fd, group->cdev.index);
+	return use_placeholder(group);
+}
+
+static bool is_used_elsewhere(const struct group *group)
+{
+	return cdev_is_used_elsewhere(device_file(group), group->cdev.index);
+}
+
 bool device_settle(struct group *group)
 {
+	bool is_used;
+
 	if (group->devices || group->received)
 		return false;
-	if (cdev_is_used_elsewhere(device_file(group), group->cdev.index))
-		return false;
+	is_used = is_used_elsewhere(group);
 	if (!group->is_open)
-		return true;
+		return !is_used;
 	if (maps_has_file(group->object.dev, group->object.ino))
 		return false;
+	if (is_used) {
+		group->is_open = !part_from_device(group);
+		return false;
+	}
 	group->is_open = false;
 	if (fdtab_has(&group->object))
 		close_device(group);
@@ -274,15 +297,46 @@ static int complain(const struct group *group, int error, bool token)
 }
 
 /*
- * Binds the device in a fresh cdev, which the group uses from then on. Returns its
+ * A related process has the device, bound in an open file that this one has not:
+ * the group uses that. -ENOENT: there is none.
+ */
+static int take_bound(struct group *group)
+{
+	unsigned int index = group->cdev.index;
+	int fd = cdev_take(device_file(group), index);
+	int low;
+
+	if (fd == -EPERM || fd == -ENOSYS) {
+		log_error("cannot open %s (%e): a related process has it open, and to have it from "
+			  "there takes Linux 5.6 and the right to trace that (CAP_SYS_PTRACE)",
+			  group->cdev.name, -EBUSY);
+		return -EBUSY;
+	}
+	if (fd < 0)
+		return -ENOENT;
+	cdev_lock(fd, index, CDEV_LOCK_PASSED, CDEV_SHARED);
+	use_cdev(group, fd);
+	/* What was open for a moment had the lowest number. */
+	low = (int)sys_fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (low < 0)
+		return fd;
+	sys_close(low < fd ? fd : low);
+	return low < fd ? low : fd;
+}
+
+/*
+ * Binds the device in a cdev, which the group uses from then on. Returns its
  * descriptor, of which the number is the lowest that is free.
  */
 static int bind_device(struct group *group, const unsigned char *token)
 {
 	unsigned int index = group->cdev.index;
-	int fd = cdev_open(index);
+	int fd = take_bound(group);
 	int ret;
 
+	if (fd != -ENOENT)
+		return fd;
+	fd = cdev_open(index);
 	if (fd < 0)
 		return complain(group, fd, false);
 	guard_let_go(&group->guard);
@@ -317,8 +371,12 @@ int device_bind(struct group *group)
 
 void device_unbind(struct group *group)
 {
-	if (device_is_bound(group))
+	if (!device_is_bound(group))
+		return;
+	if (!is_used_elsewhere(group))
 		close_device(group);
+	else
+		part_from_device(group);
 }
 
 int device_open(struct group *group, int fd, const unsigned char *token)

@@ -8,7 +8,9 @@
  * by fork() or SCM_RIGHTS too, can have the device, and no data passes through
  * here. While the device is closed it is the cdev's placeholder (iommufd/cdev.h),
  * with which the device can be taken from its driver. The placeholder is kept
- * until the device is closed: closing takes no right to open anything.
+ * until the device is closed: closing takes no right to open anything. A process
+ * that closes a device which another one uses goes back to the placeholder, too, so
+ * that its group does not keep the device open when the other one ends.
  * Functions need the lock and return a value or a negative errno.
  */
 #ifndef VFIO_GROUP_H

@@ -676,6 +676,8 @@ static void kept(void)
 		close(ends[0]);
 		dev = receive_all(ends[1], false);
 		use_all(&dev);
+		need(write(ends[1], "1", 1) == 1 && read(ends[1], &byte, 1) == 1,
+		     "the first process");
 		close(dev.fd);
 		need(write(ends[1], "1", 1) == 1, "saying so");
 		wait_for_end(ends[1]);
@@ -685,6 +687,12 @@ static void kept(void)
 	dev = open_all();
 	send_all(ends[0], &dev);
 	need(read(ends[0], &byte, 1) == 1, "waiting for the second process");
+	/* It has the device as it is while the second one does. */
+	close(dev.fd);
+	use_group(dev.group);
+	dev.fd = ioctl(dev.group, VFIO_GROUP_GET_DEVICE_FD, bdf);
+	need(dev.fd >= 0, "opening the device again");
+	need(write(ends[0], "1", 1) == 1 && read(ends[0], &byte, 1) == 1, "the second's close");
 	for (int i = 0; i < 2; i++) {
 		close(dev.fd);
 		dev.fd = ioctl(dev.group, VFIO_GROUP_GET_DEVICE_FD, bdf);
@@ -696,6 +704,68 @@ static void kept(void)
 	close(ends[0]);
 	need_success(pid);
 	legacy_close(&dev);
+	open_anew();
+}
+
+/* As sysfs tells it, where the device is not open. */
+static bool is_left_as_bus_master(void)
+{
+	char path[64];
+	uint16_t command = 0;
+	int config;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/config", bdf);
+	config = open(path, O_RDONLY);
+	need(config >= 0 &&
+		     pread(config, &command, sizeof(command), PCI_COMMAND) == sizeof(command),
+	     "reading the configuration in sysfs");
+	close(config);
+	return command & PCI_COMMAND_MASTER;
+}
+
+/* A child keeps the group, and opens the device while its parent has it and when it is dead. */
+static void keep_group(struct legacy_device *dev, int socket)
+{
+	char byte;
+
+	close(dev->fd);
+	close(dev->container);
+	use_group(dev->group);
+	need(write(socket, "1", 1) == 1 && read(socket, &byte, 1) == 1, "the parent's end");
+	dev->fd = ioctl(dev->group, VFIO_GROUP_GET_DEVICE_FD, bdf);
+	need(dev->fd >= 0, "opening a dead process's device");
+	need(!is_bus_master(dev->fd), "a device as it is at first");
+	need(write(socket, "1", 1) == 1, "saying so");
+	exit(0);
+}
+
+/* The device is closed when the process that has it open is killed, whoever has its group. */
+static void outlived(void)
+{
+	int ends[2];
+	char byte;
+	pid_t pid;
+
+	need(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends) == 0, "socketpair");
+	pid = start();
+	if (pid == 0) {
+		struct legacy_device dev = open_all();
+
+		close(ends[0]);
+		if (start() == 0)
+			keep_group(&dev, ends[1]);
+		close(ends[1]);
+		pause();
+	}
+	close(ends[1]);
+	need(read(ends[0], &byte, 1) == 1, "waiting for the child");
+	need(is_left_as_bus_master(), "the device as its driver has it");
+	kill(pid, SIGKILL);
+	need(waitpid(pid, NULL, 0) == pid, "the death of the driver");
+	need(!is_left_as_bus_master(), "a device that is closed");
+	need_busy();
+	need(write(ends[0], "1", 1) == 1 && read(ends[0], &byte, 1) == 1, "the child's success");
+	wait_for_end(ends[0]);
 	open_anew();
 }
 
@@ -950,6 +1020,7 @@ static const struct {
 	{"sent", sent},
 	{"left", left},
 	{"kept", kept},
+	{"outlived", outlived},
 	{"live", live},
 	{"daemonized", daemonized},
 	{"undaemonized", undaemonized},

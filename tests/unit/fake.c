@@ -948,7 +948,9 @@ long fake_sys_call(long nr, long a, long b, long c, long d, long e, long f)
 		return fake_uring_register((int)a, (unsigned int)b, (const void *)c,
 					   (unsigned int)d);
 	case SYS_pidfd_open:
-		return -ENOSYS;
+		return fake.may_trace ? fake_open_node(find("/proc", true), O_CLOEXEC) : -ENOSYS;
+	case SYS_pidfd_getfd: /* other processes' descriptors are in the one table */
+		return fake_open_of((int)b) ? sys_fcntl((int)b, F_DUPFD_CLOEXEC, 0) : -EBADF;
 	case SYS_kcmp:
 		return 1; /* other descriptors */
 	case SYS_getpid:

@@ -56,6 +56,7 @@ struct fake {
 	size_t pin_limit;	 /* RLIMIT_MEMLOCK in pages */
 	size_t descriptor_limit; /* RLIMIT_NOFILE */
 	pid_t pid;		 /* 0: the real one */
+	bool may_trace;		 /* CAP_SYS_PTRACE, and pidfd_getfd() is there */
 	bool needs_token;	 /* the devices are VFs whose token is fake.token */
 	unsigned char token[16];
 	bool guarded;		    /* where no page is there is a guard: MADV_GUARD_INSTALL */

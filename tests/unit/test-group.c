@@ -650,6 +650,97 @@ START_TEST(device_closed_while_passed_on)
 }
 END_TEST
 
+static char parents_name[32]; /* that its device has in /proc */
+
+/* fork() while the device is open: process 4711 is the parent. Returns its device. */
+static int enter_as_child(void)
+{
+	struct lock_saved saved;
+	int theirs;
+
+	fake.pid = 4711;
+	enter(WITH_DEVICE);
+	theirs = (int)sys_fcntl(device, F_DUPFD, 0);
+	snprintf(parents_name, sizeof(parents_name), "/proc/4711/fd/%d", theirs);
+	fake_add("/proc", NULL);
+	fake_add("/proc/4711", NULL);
+	fake_add("/proc/4711/fd", NULL);
+	fake_add(parents_name, "../../../dev/vfio/devices/noiommu-vfio0");
+	fake.pid = 0;
+	saved = lock_enter();
+	group_before_fork();
+	group_after_fork_in_child();
+	lock_leave(saved);
+	return theirs;
+}
+
+/* The group that a child keeps does not keep the device open when its parent ends. */
+START_TEST(device_closed_in_a_child)
+{
+	int theirs = enter_as_child();
+	unsigned int opens = fake.device_opens;
+
+	program_close(device);
+	device = -1;
+	ck_assert_uint_eq(fake_open_cdevs(0), 1);
+	ck_assert_int_eq(program_status(group),
+			 VFIO_GROUP_FLAGS_VIABLE | VFIO_GROUP_FLAGS_CONTAINER_SET);
+	ck_assert_int_eq(unset_container(), -EBUSY);
+	sys_close(theirs);
+	fake_remove(parents_name);
+	ck_assert_uint_eq(fake_open_cdevs(0), 0);
+	device = (int)program_get_device(group, DEVICE_0);
+	ck_assert_int_ge(device, 0);
+	ck_assert_uint_eq(fake.device_opens, opens + 1);
+	program_close(device);
+	device = -1;
+	ck_assert_int_eq(unset_container(), 0);
+}
+END_TEST
+
+/* Who received the device has nothing of what stands for its group otherwise. */
+START_TEST(device_closed_while_received)
+{
+	enter(WITH_DEVICE);
+	pass_on();
+	fake.pid = 4711;
+	cdev_set_user(group, 0, true);
+	fake.pid = 0;
+	program_close(device);
+	device = -1;
+	ck_assert_uint_eq(fake_open_cdevs(0), 0);
+	ck_assert_int_eq(unset_container(), -EBUSY);
+	fake_remove("/proc/4711/fd/3");
+	ck_assert_int_eq(unset_container(), 0);
+}
+END_TEST
+
+/* It is the parent's open file then, which the kernel gives to whoever may trace the parent. */
+START_TEST(device_opened_again_in_a_child)
+{
+	int theirs = enter_as_child();
+	unsigned int opens;
+	int lowest = device;
+
+	program_close(device);
+	device = -1;
+	ck_assert_int_eq(program_get_device(group, DEVICE_0), -EBUSY);
+	ck_assert_ptr_nonnull(strstr(program_log(), "CAP_SYS_PTRACE"));
+	opens = fake.device_opens;
+	fake.may_trace = true;
+	for (int i = 0; i < 2; i++) {
+		device = (int)program_get_device(group, DEVICE_0);
+		ck_assert_int_eq(device, lowest);
+		ck_assert_int_eq(device_info(device), 0);
+		program_close(device);
+		device = -1;
+		ck_assert_uint_eq(fake_open_cdevs(0), 1);
+	}
+	ck_assert_uint_eq(fake.device_opens, opens);
+	sys_close(theirs);
+}
+END_TEST
+
 /* An open cdev would hold the device's registration, for which unbinding waits. */
 START_TEST(closed_device_has_no_cdev)
 {
@@ -891,6 +982,9 @@ static TCase *matrix(const char *name, void (*before)(void))
 	tcase_add_test(tc, two_devices);
 	tcase_add_test(tc, waits_for_a_lending);
 	tcase_add_test(tc, device_open_elsewhere);
+	tcase_add_test(tc, device_closed_in_a_child);
+	tcase_add_test(tc, device_closed_while_received);
+	tcase_add_test(tc, device_opened_again_in_a_child);
 	tcase_add_test(tc, device_closed_while_passed_on);
 	tcase_add_loop_test(tc, closed_device_has_no_cdev, 0, STATES);
 	tcase_add_test(tc, device_closed_without_rights);
