@@ -94,7 +94,7 @@ appliance() { # KERNEL
     says "^ *$pid (python3|steps) +auto"
     run 0 ps --json "$pid"
     if [[ $kernel == group ]]; then
-        json "group 0 0 0" '*(j["processes"][0][m] for m in ("path", "containers", "lookups")), j["processes"][0]["pins"]["bytes"]'
+        json "group io_uring 0 1 262144" '*(j["processes"][0][m] for m in ("path", "backend", "containers", "lookups")), j["processes"][0]["pins"]["bytes"]'
     else
         json "cdev 1 1 0" '*(j["processes"][0][m] for m in ("path", "containers", "lookups", "failures"))'
         json "262144 64 0" '*(j["processes"][0]["pins"][m] for m in ("bytes",)), *(j["processes"][0]["pins"]["pages"][s] for s in ("4 KiB", "1 GiB"))'
