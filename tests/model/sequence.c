@@ -165,15 +165,28 @@ void check_answer(pid_t pid, struct area *area, size_t first, const uint64_t *en
 
 #define FRESH_PAGES 64
 
-/* A look-up of pages that were not there before makes the library look for what is stale. */
+static void *map_fresh(void *va, size_t pages, int prot, int flags)
+{
+	va = mmap(va, pages * PAGE_SIZE, prot, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
+	if (va == MAP_FAILED)
+		fail("no memory for fresh pages");
+	return va;
+}
+
+/*
+ * A look-up of pages that were not there before makes the library look for what is stale.
+ * Nothing else is ever mapped there or behind: no look-up of a later step goes on from it.
+ */
 static void look_up_fresh_pages(void)
 {
-	char *va = mmap(NULL, FRESH_PAGES * PAGE_SIZE, PROT_READ | PROT_WRITE,
-			MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	static void *va;
 	uint64_t entries[FRESH_PAGES];
 
+	if (!va)
+		va = map_fresh(NULL, FRESH_PAGES + 1, PROT_NONE, 0);
+	map_fresh(va, FRESH_PAGES, PROT_READ | PROT_WRITE, MAP_FIXED | MAP_POPULATE);
 	look_up(KEPT_PREAD, va, FRESH_PAGES, entries);
-	munmap(va, FRESH_PAGES * PAGE_SIZE);
+	map_fresh(va, FRESH_PAGES, PROT_NONE, MAP_FIXED);
 }
 
 static struct account take_account(void)
@@ -190,8 +203,10 @@ static void check_same(const char *what, uint64_t end, uint64_t start)
 
 static void check_end(void)
 {
-	struct account at_end = take_account();
+	struct account at_end;
 
+	look_up_fresh_pages();
+	at_end = take_account();
 	/*
 	 * What went quietly is found as pages are looked up, at the latest when
 	 * they are an eighth of those that the process has; what children had pinned
