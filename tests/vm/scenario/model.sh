@@ -2,13 +2,16 @@
 #
 # Random uses of memory: after each step another process tells where every page
 # is, and how much is pinned. Then a long life in little memory.
+#
+# MODEL=N performs N sequences in place of 5000.
 
 # shellcheck source=SCRIPTDIR/../lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
 build=$(cd "$vm_dir/../.." && pwd)/build
 model=(env "LD_PRELOAD=$build/.libs/libnoiommu-shim.so" "$build/tests/model/model")
-guest=(--device edu --numa 2 --hugepages 64 --timeout 1200)
+count=${MODEL:-5000}
+guest=(--device edu --numa 2 --hugepages 64 --timeout $((900 + count / 5)))
 
 agrees() { # KERNEL FIRST COUNT [OPTION...]
     local name="$1: $3 sequences without a difference${4:+, $4}"
@@ -21,9 +24,9 @@ agrees() { # KERNEL FIRST COUNT [OPTION...]
     fi
 }
 
-agrees cdev 1 10000
-agrees cdev 10001 1000 --unprivileged
-agrees both 11001 1000
+agrees cdev 1 "$count"
+agrees cdev 100001 1000 --unprivileged
+agrees both 101001 1000
 
 vm --kernel cdev "${guest[@]}" -- "${model[@]}" --long 500000
 is "a long life" "$status:$(complaints)" 0:
