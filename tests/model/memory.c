@@ -199,6 +199,11 @@ size_t memory_asked(void)
 	return asked;
 }
 
+void memory_ask(size_t pages)
+{
+	asked += pages;
+}
+
 void memory_forget_stale(void)
 {
 	stale = asked = 0;
@@ -207,7 +212,6 @@ void memory_forget_stale(void)
 void area_told(struct area *area, size_t page, uint64_t frame)
 {
 	area->told[page] = frame;
-	asked += small_pages(area);
 }
 
 static bool is_mapped_elsewhere(const struct area *but, size_t page)

@@ -171,6 +171,7 @@ void object_close(struct object *object);
 void memory_count(size_t *told, size_t *owed);
 size_t memory_stale(void);
 size_t memory_asked(void);
+void memory_ask(size_t pages);
 void memory_forget_stale(void);
 
 /* operations.c: what a step does */
