@@ -26,8 +26,17 @@
 #define WORD_THREAD  0x3fffffffU
 
 #define TICK_NS	   10000000 /* between two looks at the holder */
-#define FORK_TICKS 2	    /* so long a fork keeps others waiting */
 #define DEAD_TICKS 5	    /* so long a holder is not doubted */
+
+/*
+ * So long a fork keeps others waiting. helgrind takes the child's lock for its
+ * parent's, which another thread may not have while it looks.
+ */
+#ifdef ENABLE_HELGRIND
+#define FORK_TICKS 1000
+#else
+#define FORK_TICKS 2
+#endif
 
 /* In memory that reads as zeroes in the child of a fork: there nobody holds it. */
 struct lock {
