@@ -147,7 +147,7 @@ size_t store_size(void);
 #define SLOT_HEAD   (UINT64_C(1) << 62) /* first page of a map of the IOAS */
 #define SLOT_SHARED PAGEMAP_FILE
 
-/* The page is being given back by a call: see pin_stands. */
+/* The page is being given back by a call: see follow_stand(). */
 #define SLOT_LEAVING (UINT64_C(1) << 57)
 
 /*

@@ -147,8 +147,9 @@ void check_answer(pid_t pid, struct area *area, size_t first, const uint64_t *en
 		since = EXCLUSIVE;
 		observer_look(LOOK, pid, &range, 1, others);
 		true_entries = others;
-	} else
+	} else {
 		memory_ask(count); /* there or not */
+	}
 	for (size_t i = 0; i < count; i++) {
 		uint64_t entry = true_entry(area, true_entries, first + i);
 		size_t page = (first + i) >> shift;
