@@ -38,8 +38,9 @@ static int open_group_again(int dirfd, const char *path, int flags, int ret)
 		return group_refuse(&view.cdev);
 	if (ret == -EBUSY) {
 		fdtab_drop_stale(0, ~0U);
-		cdev_wait_lending(view.cdev.index);
+		cdev_keep_from_lending(view.cdev.index);
 		ret = sys_openat(dirfd, path, flags & ~O_CREAT);
+		cdev_let_lend();
 	}
 	if (ret < 0)
 		group_say_refused(&view.cdev, ret);

@@ -7,6 +7,7 @@
 #include <sys/sysmacros.h>
 
 #include "base/dir.h"
+#include "base/hidden.h"
 #include "base/log.h"
 #include "base/proc.h"
 #include "base/process.h"
@@ -439,7 +440,9 @@ bool cdev_is_elsewhere(unsigned int index)
 	return dir_each_in(proc_open(".", O_RDONLY | O_DIRECTORY), is_process_with, &holder) > 0;
 }
 
-void cdev_wait_lending(unsigned int index)
+static struct hidden not_to_lend = HIDDEN_NONE;
+
+void cdev_keep_from_lending(unsigned int index)
 {
 	struct flock range = range_at(CDEV_LOCKS + CDEV_LOCK_LENDING, CDEV_SHARED);
 	int fd = cdev_open(index);
@@ -447,5 +450,10 @@ void cdev_wait_lending(unsigned int index)
 	if (fd < 0)
 		return;
 	sys_fcntl(fd, F_OFD_SETLKW, (long)&range);
-	sys_close(fd);
+	hidden_take(&not_to_lend, fd);
+}
+
+void cdev_let_lend(void)
+{
+	hidden_close(&not_to_lend);
 }

@@ -108,7 +108,11 @@ int cdev_take(int fd, unsigned int index);
  */
 bool cdev_is_elsewhere(unsigned int index);
 
-/* Returns when nobody lends the device. */
-void cdev_wait_lending(unsigned int index);
+/*
+ * Waits until the device lends its page table to nobody, and keeps it from that
+ * until cdev_let_lend(). Of one device at a time.
+ */
+void cdev_keep_from_lending(unsigned int index);
+void cdev_let_lend(void);
 
 #endif

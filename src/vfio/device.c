@@ -340,10 +340,10 @@ static int bind_device(struct group *group, const unsigned char *token)
 	if (fd < 0)
 		return complain(group, fd, false);
 	guard_let_go(&group->guard);
-	/* The device may be lending its page table to somebody at this moment. */
-	cdev_wait_lending(index);
+	cdev_keep_from_lending(index);
 	ret = cdev_lock(fd, index, CDEV_LOCK_GROUP, CDEV_EXCLUSIVE) ? -EBUSY
 								    : ioas_attach(fd, token);
+	cdev_let_lend();
 	event_attach(group->cdev.name, false, ret);
 	if (ret) {
 		sys_close(fd);

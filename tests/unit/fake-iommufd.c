@@ -408,8 +408,11 @@ static int bind_iommufd(struct fake_open *cdev, struct shim_vfio_device_bind_iom
 
 long fake_device_ioctl(struct fake_open *cdev, unsigned int cmd, void *arg)
 {
-	if (cmd == VFIO_DEVICE_BIND_IOMMUFD)
+	if (cmd == VFIO_DEVICE_BIND_IOMMUFD) {
+		if (fake.binds)
+			fake.binds();
 		return bind_iommufd(cdev, arg);
+	}
 	if (!cdev->iommufd)
 		return -EINVAL;
 	switch (cmd) {

@@ -65,6 +65,7 @@ struct fake {
 	unsigned char config[FAKE_DEVICES][64];
 	bool reset_clears;	   /* opening a device clears what config has from 0x0c on */
 	void (*would_sleep)(void); /* called where a lock is waited for: lets it go */
+	void (*binds)(void);	   /* called where a device is about to be bound */
 
 	/* Counters. */
 	size_t pinned;		   /* frames */

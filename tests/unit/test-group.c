@@ -589,15 +589,26 @@ static void stop_lending(void)
 	fake.would_sleep = NULL;
 }
 
+static void try_to_lend(void)
+{
+	lender = cdev_open(0);
+	ck_assert_int_eq(cdev_lock(lender, 0, CDEV_LOCK_LENDING, CDEV_EXCLUSIVE), -EAGAIN);
+	fake.binds = NULL;
+}
+
 START_TEST(waits_for_a_lending)
 {
 	enter(WITH_IOMMU);
 	lender = cdev_open(0);
 	ck_assert_int_eq(cdev_lock(lender, 0, CDEV_LOCK_LENDING, CDEV_EXCLUSIVE), 0);
 	fake.would_sleep = stop_lending;
+	fake.binds = try_to_lend;
 	device = (int)program_get_device(group, DEVICE_0);
 	ck_assert_int_ge(device, 0);
-	ck_assert_int_eq(lender, -1);
+	ck_assert_ptr_null(fake.would_sleep);
+	/* Afterwards the lock is to be had. */
+	ck_assert_int_eq(cdev_lock(lender, 0, CDEV_LOCK_LENDING, CDEV_EXCLUSIVE), 0);
+	stop_lending();
 }
 END_TEST
 
