@@ -1,0 +1,209 @@
+/* Memory that goes: unmapped, thrown away, cut out of its file. */
+#define _GNU_SOURCE
+#include "operations.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/shm.h>
+#include <unistd.h>
+
+/* Missing in older headers. */
+#ifndef MADV_DONTNEED_LOCKED
+#define MADV_DONTNEED_LOCKED 24
+#endif
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102
+#define MADV_GUARD_REMOVE  103
+#endif
+/* libc gives the mapping back by itself. */
+static void release_malloc(struct area *area)
+{
+	free((void *)((uintptr_t)area->va + MALLOC_HEADER));
+	area_unmapped(area, true);
+}
+
+/* The end of the heap is all that can be given back of it. */
+static void shrink_heap(struct area *area, size_t keep, size_t odd, bool by_brk)
+{
+	char *end = area->va + keep * PAGE_SIZE - (keep ? odd : 0), *old = sbrk(0);
+	struct area *rest = area_carve(area, keep, area->pages - keep);
+
+	if (!rest)
+		return;
+	if ((size_t)(rest->va + area_size(rest) - old) >= PAGE_SIZE)
+		fail("somebody else has used the heap");
+	if (by_brk ? brk(end) : sbrk(end - old) == (void *)-1)
+		fail("shrinking the heap: %s", strerror(errno));
+	area_unmapped(rest, false);
+}
+
+void do_unmap(const struct step *step)
+{
+	struct area *area = pick(step->slot);
+	size_t size;
+
+	if (!area)
+		return;
+	if (area->kind == MALLOC) {
+		say_area(area);
+		release_malloc(area);
+	} else if (area->kind == HEAP) {
+		say_area(area);
+		shrink_heap(area, step->whole ? 0 : step->from % area->pages, odd(step, PAGE_SHIFT),
+			    step->write);
+	} else if ((area = pick_part(step))) {
+		size = area_size(area) - odd(step, area->shift);
+		say_area(area);
+		say(step->quiet ? " quietly" : "");
+		if ((step->quiet ? behind.munmap : munmap)(area->va, size) < 0)
+			fail("munmap: %s", strerror(errno));
+		area_unmapped(area, step->quiet);
+	}
+}
+
+void do_advise(const struct step *step)
+{
+	static const struct {
+		const char *name;
+		int advice;
+	} advices[] = {
+		{"DONTNEED", MADV_DONTNEED},
+		{"DONTNEED", MADV_DONTNEED},
+		{"FREE", MADV_FREE},
+		{"REMOVE", MADV_REMOVE},
+		{"DONTNEED_LOCKED", MADV_DONTNEED_LOCKED},
+		{"guard", MADV_GUARD_INSTALL},
+		{"PAGEOUT", MADV_PAGEOUT},
+		{"COLLAPSE", MADV_COLLAPSE},
+	};
+	struct area *area = pick(step->slot);
+	int advice = advices[step->how % ARRAY_SIZE(advices)].advice;
+	bool quiet = step->quiet && advice == MADV_DONTNEED;
+	size_t from, pages;
+
+	/* Beyond the end of a file there is nothing that could be removed. */
+	if (!area || area->kind == MALLOC || (advice == MADV_REMOVE && !area_backed(area)))
+		return;
+	pick_range(step, advice == MADV_REMOVE ? area_backed(area) : area->pages, &from, &pages);
+	say_area(area);
+	say(": %s %zu+%zu%s", advices[step->how % ARRAY_SIZE(advices)].name, from, pages,
+	    quiet ? " quietly" : "");
+	if ((quiet ? behind.madvise : madvise)(area->va + (from << area->shift),
+					       (pages << area->shift) - odd(step, area->shift),
+					       advice) < 0)
+		say(" refused");
+	else if (advice == MADV_REMOVE)
+		object_discarded(area->object, area->offset + from, pages, false);
+	else if (advice != MADV_PAGEOUT && advice != MADV_COLLAPSE)
+		area_discarded(area, from, pages, quiet || advice == MADV_FREE);
+	if (advice == MADV_GUARD_INSTALL)
+		madvise(area->va + (from << area->shift), pages << area->shift, MADV_GUARD_REMOVE);
+}
+
+void do_punch(const struct step *step)
+{
+	struct object *object = pick_object(step->slot, true);
+	unsigned int shift = object ? kind_shift(object->kind) : 0;
+	size_t from, pages;
+
+	if (!object || object->kind == CODE || !object->pages)
+		return;
+	pick_range(step, object->pages, &from, &pages);
+	say(" object %zu: %zu+%zu", (size_t)(object - objects), from, pages);
+	/* A bit more than these pages is still no other page. */
+	if (fallocate(object->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+		      (off_t)((from << shift) - (from ? odd(step, shift) : 0)),
+		      (off_t)((pages << shift) + 2 * odd(step, shift))) < 0)
+		fail("punching a hole: %s", strerror(errno));
+	object_discarded(object, from, pages, false);
+}
+
+static int truncate_by_open(int fd)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	fd = open(path, O_RDWR | O_TRUNC | O_CLOEXEC);
+	return fd < 0 ? fd : close(fd);
+}
+
+/* A file that is cut takes the private copies of its pages along. */
+void do_truncate(const struct step *step)
+{
+	struct object *object = pick_object(step->slot, true);
+	size_t pages, size;
+
+	if (!object || object->kind == CODE)
+		return;
+	pages = step->pages % (object->max_pages + 1);
+	say(" object %zu: %zu to %zu", (size_t)(object - objects), object->pages, pages);
+	size = (pages << kind_shift(object->kind)) -
+	       (pages ? odd(step, kind_shift(object->kind)) : 0);
+	if ((size || step->slot % 2 ? ftruncate(object->fd, (off_t)size)
+				    : truncate_by_open(object->fd)) < 0)
+		fail("truncating: %s", strerror(errno));
+	if (pages < object->pages)
+		object_discarded(object, pages, object->pages - pages, true);
+	object->pages = pages;
+}
+
+/* All that is left of an attachment, and no more of it has to be than a part. */
+void do_detach(const struct step *step)
+{
+	struct area *area = NULL;
+	struct object *object;
+	char *base;
+
+	for (size_t i = 0; i < MAX_AREAS && (!area || area->kind != SYSV); i++)
+		area = pick(step->slot + (uint32_t)i);
+	if (!area || area->kind != SYSV)
+		return;
+	object = area->object;
+	base = area->va - area->offset * PAGE_SIZE;
+	say(" %p of object %zu", (void *)base, (size_t)(object - objects));
+	if (shmdt(base) < 0)
+		fail("shmdt: %s", strerror(errno));
+	for (area = areas; area < areas + MAX_AREAS; area++)
+		if (area->pages && area->object == object &&
+		    area->va - area->offset * PAGE_SIZE == base)
+			area_unmapped(area, false);
+}
+
+void do_close(const struct step *step)
+{
+	struct object *object = pick_object(step->slot, true);
+
+	if (!object)
+		return;
+	say(" object %zu", (size_t)(object - objects));
+	object_close(object);
+}
+
+void release_all(void)
+{
+	for (struct area *area = areas; area < areas + MAX_AREAS; area++) {
+		if (!area->pages)
+			continue;
+		if (area->kind == MALLOC) {
+			release_malloc(area);
+		} else if (area->kind == HEAP) {
+			shrink_heap(area, 0, 0, false);
+		} else {
+			if (munmap(area->va, area_size(area)) < 0)
+				fail("munmap: %s", strerror(errno));
+			area_unmapped(area, false);
+		}
+	}
+	for (struct object *object = objects; object < objects + MAX_OBJECTS; object++)
+		if (object->live && object->fd >= 0)
+			object_close(object);
+}
