@@ -24,7 +24,6 @@ enum fake_type {
 	FAKE_CONTAINER,
 	FAKE_CDEV,
 	FAKE_GROUP,
-	FAKE_PIPE,
 	FAKE_ENABLE, /* of a device in sysfs */
 	FAKE_CONFIG,
 	FAKE_URING,
@@ -47,9 +46,7 @@ struct fake_open {
 	unsigned int refs;
 	struct fake_node *node;
 	off_t pos;
-	int flags;	   /* of F_SETFL */
-	const char *piped; /* what was written into a pipe */
-	size_t piped_len;
+	int flags; /* of F_SETFL */
 	struct fake_uring *uring;
 	struct fake_iommufd *iommufd; /* /dev/iommu: this one; a cdev: bound to that one */
 };
