@@ -265,13 +265,12 @@ void fdtab_rebuild(void (*what)(int fd, enum fd_kind kind))
 	bool known = !sys_is_error(kinds);
 
 	for (int fd = 0; fd < FDTAB_LOW; fd++) {
-		unsigned char kind =
-			fdtab_is_expected(fd) ? FD_NOT_OURS : (unsigned char)fdtab_kind(fd);
-
+		/* It may be this process's already, and what it is has to be proved anyway. */
+		if (fdtab_is_expected(fd) || !fdtab_kinds[fd])
+			continue;
 		if (known)
-			kinds[fd] = kind;
-		if (fdtab_kinds[fd])
-			atomic_store(&fdtab_kinds[fd], 0);
+			kinds[fd] = (unsigned char)fdtab_kind(fd);
+		atomic_store(&fdtab_kinds[fd], 0);
 	}
 	memset(buckets, 0, sizeof(buckets));
 	slab_abandon();

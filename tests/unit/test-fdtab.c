@@ -213,6 +213,26 @@ START_TEST(entered_is_not_expected)
 }
 END_TEST
 
+static void arrives(int fd, enum fd_kind kind)
+{
+	(void)kind;
+	ck_abort_msg("descriptor %d has no object", fd);
+}
+
+/* A child without a handler of fork() begins in its first lookup, after the open(). */
+START_TEST(what_is_expected_outlives_a_fork)
+{
+	int fd = sys_open("/proc/self/pagemap", O_RDONLY);
+
+	ck_assert(fdtab_expect(fd, FD_PAGEMAP));
+	fdtab_rebuild(arrives);
+	ck_assert(fdtab_is_expected(fd));
+	ck_assert_int_eq(fdtab_kind(fd), FD_PAGEMAP);
+	fdtab_drop(fd);
+	sys_close(fd);
+}
+END_TEST
+
 START_TEST(no_memory_gives_the_reference_back)
 {
 	static struct object objects[512];
@@ -253,6 +273,7 @@ Suite *suite_fdtab(void)
 	tcase_add_test(tc, high_numbers);
 	tcase_add_test(tc, expected_anew_meanwhile);
 	tcase_add_test(tc, entered_is_not_expected);
+	tcase_add_test(tc, what_is_expected_outlives_a_fork);
 	tcase_add_test(tc, no_memory_gives_the_reference_back);
 	suite_add_tcase(suite, tc);
 	return suite;
