@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/proc.h"
 #include "base/sys.h"
+#include "base/user.h"
 #include "pin/answer.h"
 #include "pin/maps.h"
 #include "pin/pin.h"
@@ -74,10 +75,26 @@ static size_t run_from(const struct page *page, size_t left)
 	return run;
 }
 
+/*
+ * fork() copies no page tables of shared memory (vma_needs_copy() in mm/memory.c), and
+ * what is not in them is not pinned.
+ */
+static void map_missing(const struct page *page, const uint64_t *entries, size_t run)
+{
+	char byte;
+
+	for (size_t i = 0; i < run; i++)
+		if (!(entries[i] & PAGEMAP_PRESENT))
+			user_read(&byte, (const void *)page[i].va, 1);
+}
+
 static void pin_run(const struct page *page, size_t run)
 {
 	static uint64_t entries[TOGETHER];
 
+	if (!maps_entries(proc_pagemap(), page->va, entries, run))
+		return;
+	map_missing(page, entries, run);
 	if (maps_entries(proc_pagemap(), page->va, entries, run))
 		answer_entries(page->va, entries, run);
 }
