@@ -30,11 +30,15 @@ static size_t count_private(unsigned int shift)
 	return n;
 }
 
-/* A number of the pool's, or -1. */
+/*
+ * A number of the pool's, or -1. One below 0 is none: it can be what is reserved, while a
+ * page that was unmapped is still pinned (free_huge_folio() in mm/hugetlb.c).
+ */
 static long of_pool(unsigned int shift, const char *what)
 {
 	char path[96], text[32];
 	ssize_t len;
+	long number;
 	int fd;
 
 	format(path, sizeof(path), "/sys/kernel/mm/hugepages/hugepages-%lukB/%s",
@@ -45,7 +49,10 @@ static long of_pool(unsigned int shift, const char *what)
 	len = sys_read(fd, text, sizeof(text) - 1);
 	sys_close(fd);
 	text[len > 0 ? len : 0] = '\0';
-	return len > 0 ? strtol(text, NULL, 10) : -1;
+	number = (long)strtoul(text, NULL, 10);
+	if (len <= 0)
+		return -1;
+	return number < 0 ? 0 : number;
 }
 
 /*
