@@ -26,6 +26,7 @@
 #include "vfio/group.h"
 #include "vfio/hotreset.h"
 #include "vfio/inherited.h"
+#include "vfio/opened.h"
 
 /* A descriptor that we did not see coming. NULL: it is none of ours. */
 static struct object *adopt(int fd)
@@ -146,7 +147,7 @@ bool fd_ioctl(int fd, unsigned int cmd, unsigned long arg, long *ret)
 	if (!object)
 		object = adopt(fd);
 	if (object && object->kind == FD_RECEIVED)
-		object = group_resolve(fd, object, cmd);
+		object = opened_resolve(fd, object, cmd);
 	if (object && object->kind != FD_NATIVE)
 		*ret = dispatch(fd, object, cmd, arg, &ours);
 	else if (cmd == VFIO_GROUP_SET_CONTAINER)

@@ -6,15 +6,12 @@
 
 #include "base/event.h"
 #include "base/log.h"
-#include "base/slab.h"
 #include "base/sys.h"
 #include "iommufd/ioas.h"
 #include "pin/answer.h"
 #include "pin/maps.h"
 #include "tree/view.h"
 #include "uapi/vfio.h"
-
-static struct slab devices = {.size = sizeof(struct device)};
 
 static void take_fd(int fd, void *arg)
 {
@@ -33,52 +30,12 @@ int device_file(const struct group *group)
 	return fd;
 }
 
-static void release_device(struct object *object);
-
-static struct device *new_device(struct group *group)
-{
-	struct device *device = slab_alloc(&devices);
-
-	if (!device)
-		return NULL;
-	device->object = group->object;
-	device->object.kind = FD_DEVICE;
-	device->object.refs = 0;
-	device->object.flags = O_RDWR;
-	device->object.release = release_device;
-	device->group = group;
-	return device;
-}
-
 /* True when the device is bound: an unbound cdev refuses every device ioctl. */
 static bool is_bound(int fd)
 {
 	struct vfio_device_info info = {.argsz = sizeof(info)};
 
 	return !sys_ioctl(fd, VFIO_DEVICE_GET_INFO, &info);
-}
-
-static void release_received(struct object *object)
-{
-	struct group *group = ((struct device *)object)->group;
-
-	group->received = NULL;
-	slab_free(&devices, object);
-	device_settle(group);
-	object_release(&group->object);
-}
-
-struct object *device_received(struct group *group)
-{
-	if (group->received)
-		return &group->received->object;
-	group->received = new_device(group);
-	if (!group->received)
-		return NULL;
-	group->received->object.kind = FD_RECEIVED;
-	group->received->object.release = release_received;
-	object_hold(&group->object);
-	return &group->received->object;
 }
 
 struct replacement {
@@ -123,23 +80,6 @@ void device_set_user(struct group *group, bool uses)
 	cdev_set_user(device_file(group), group->cdev.index, uses);
 	if (hidden_check(&group->placeholder))
 		cdev_set_user(group->placeholder.fd, group->cdev.index, uses);
-}
-
-struct device *device_install(struct group *group, int fd)
-{
-	struct device *device = new_device(group);
-	int ret;
-
-	if (!device)
-		return NULL;
-	device->next = group->devices;
-	group->devices = device;
-	object_hold(&group->object);
-	object_hold(&device->object);
-	device_set_user(group, true);
-	ret = fdtab_install(fd, &device->object);
-	object_release(&device->object);
-	return ret ? NULL : device;
 }
 
 void device_settle_file(struct group *group, int fd)
@@ -260,24 +200,6 @@ bool device_settle(struct group *group)
 	if (fdtab_has(&group->object))
 		close_device(group);
 	return true;
-}
-
-static void release_device(struct object *object)
-{
-	struct device *device = (struct device *)object;
-	struct group *group = device->group;
-	struct device **at = &group->devices;
-
-	while (*at != device)
-		at = &(*at)->next;
-	*at = device->next;
-	slab_free(&devices, device);
-	if (!group->devices) {
-		device_set_user(group, false);
-		device_settle(group);
-	}
-	/* It held its group, as in the kernel. */
-	object_release(&group->object);
 }
 
 static int complain(const struct group *group, int error, bool token)

@@ -20,12 +20,6 @@ void device_settle_file(struct group *group, int fd);
  */
 void device_set_user(struct group *group, bool uses);
 
-/* Enters fd as an open file of the device's, which holds its group. NULL: no memory. */
-struct device *device_install(struct group *group, int fd);
-
-/* What passes for the device and may be the group. NULL: no memory. */
-struct object *device_received(struct group *group);
-
 /*
  * Opens the device through its group under fd; token as for ioas_attach(). Returns a
  * descriptor, which is not entered yet, or a negative errno.

@@ -12,8 +12,9 @@
 #include "uapi/vfio.h"
 #include "vfio/container.h"
 #include "vfio/device.h"
-#include "vfio/match.h"
 #include "vfio/inherited.h"
+#include "vfio/match.h"
+#include "vfio/opened.h"
 
 static struct slab groups = {.size = sizeof(struct group)};
 static struct group *all_groups;
@@ -206,28 +207,10 @@ struct object *group_adopt(int fd)
 	object_hold(&group->object);
 	device_settle_file(group, fd);
 	object_identify(&group->object, fd);
-	object = locks & CDEV_BIT(CDEV_LOCK_DEVICE) ? device_received(group) : &group->object;
+	object = locks & CDEV_BIT(CDEV_LOCK_DEVICE) ? opened_received(group) : &group->object;
 	ret = object ? fdtab_install(fd, object) : -ENOMEM;
 	object_release(&group->object);
 	return ret ? NULL : object;
-}
-
-static bool is_group_ioctl(unsigned int cmd)
-{
-	return cmd >= VFIO_GROUP_GET_STATUS && cmd <= VFIO_GROUP_GET_DEVICE_FD;
-}
-
-struct object *group_resolve(int fd, struct object *received, unsigned int cmd)
-{
-	struct group *group = ((struct device *)received)->group;
-	struct device *newest = group->devices;
-
-	if (is_group_ioctl(cmd))
-		return fdtab_install(fd, &group->object) ? NULL : &group->object;
-	if (newest)
-		return fdtab_install(fd, &newest->object) ? NULL : &newest->object;
-	group->is_open = true;
-	return (struct object *)device_install(group, fd);
 }
 
 static int get_device_fd(struct group *group, int fd, const char *arg)
@@ -257,7 +240,7 @@ static int get_device_fd(struct group *group, int fd, const char *arg)
 	new = device_open(group, fd, has_token ? uuid : NULL);
 	if (new < 0)
 		return new;
-	if (device_install(group, new))
+	if (opened_install(group, new))
 		return new;
 	sys_close(new);
 	device_settle(group);
@@ -361,7 +344,7 @@ void group_arrived_as(int fd, enum fd_kind kind)
 	struct object *object = group_adopt(fd);
 
 	if (object && object->kind == FD_RECEIVED && kind != FD_RECEIVED)
-		group_resolve(fd, object, kind == FD_GROUP ? VFIO_GROUP_GET_STATUS : 0);
+		opened_resolve(fd, object, kind == FD_GROUP ? VFIO_GROUP_GET_STATUS : 0);
 }
 
 void group_before_fork(void)

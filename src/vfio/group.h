@@ -67,9 +67,6 @@ void group_say_refused(const struct cdev *cdev, int error);
  */
 struct object *group_adopt(int fd);
 
-/* fd, which was entered so, is asked cmd: enters it as what it is. NULL: no memory. */
-struct object *group_resolve(int fd, struct object *received, unsigned int cmd);
-
 long group_ioctl(struct group *group, int fd, unsigned int cmd, unsigned long arg);
 
 /* All groups are forgotten, for they may be damaged. */
