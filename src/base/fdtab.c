@@ -44,6 +44,18 @@ int object_file_flags(int flags)
 	return (flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC)) | KERNEL_O_LARGEFILE;
 }
 
+size_t object_name(const struct object *object, char *to, size_t size)
+{
+	return object->ops->name ? object->ops->name(object, to, size) : 0;
+}
+
+bool object_is_nameless(const struct object *object)
+{
+	char first[2];
+
+	return object_name(object, first, sizeof(first)) && *first != '/';
+}
+
 void object_hold(struct object *object)
 {
 	if (object)
@@ -53,7 +65,7 @@ void object_hold(struct object *object)
 void object_release(struct object *object)
 {
 	if (object && !--object->refs)
-		object->release(object);
+		object->ops->release(object);
 }
 
 static struct entry **find(int fd)
@@ -73,7 +85,7 @@ static void update_kind(int fd)
 
 	for (struct entry *entry = buckets[place % BUCKETS]; entry; entry = entry->next)
 		if ((unsigned int)entry->fd == place)
-			kind |= (unsigned char)entry->object->kind;
+			kind |= (unsigned char)entry->object->ops->kind;
 		else if ((unsigned int)entry->fd % FDTAB_LOW == place)
 			kind |= FDTAB_SHARED;
 	if ((unsigned int)fd == place)
@@ -247,15 +259,20 @@ int fdtab_next(enum fd_kind kind, int after)
 	lock_assert_held();
 	for (int i = 0; i < BUCKETS; i++)
 		for (struct entry *entry = buckets[i]; entry; entry = entry->next)
-			if (entry->object->kind == kind && entry->fd > after &&
+			if (entry->object->ops->kind == kind && entry->fd > after &&
 			    (next < 0 || entry->fd < next))
 				next = entry->fd;
 	return next;
 }
 
-bool fdtab_has_kind(enum fd_kind kind)
+bool fdtab_has_vfio(void)
 {
-	return fdtab_next(kind, -1) >= 0;
+	lock_assert_held();
+	for (int i = 0; i < BUCKETS; i++)
+		for (struct entry *entry = buckets[i]; entry; entry = entry->next)
+			if (entry->object->ops->is_vfio)
+				return true;
+	return false;
 }
 
 /* A byte for each number is never damaged, unlike what is linked. */

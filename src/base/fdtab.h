@@ -14,7 +14,10 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
+
+#include "shim/trace.h"
 
 enum fd_kind {
 	FD_NOT_OURS,
@@ -30,13 +33,61 @@ enum fd_kind {
 
 /* What descriptors refer to. The owner embeds it first in a larger struct. */
 struct object {
-	enum fd_kind kind;
+	const struct object_operations *ops;
 	unsigned int refs; /* descriptors, and objects that point to this one */
 	dev_t dev;	   /* identity of the open file, as fstat() tells it */
 	ino_t ino;
-	int flags;				/* what F_GETFL tells of it */
-	void (*release)(struct object *object); /* refs fell to 0 */
+	int flags; /* of F_GETFL, those in own_flags */
 };
+
+/*
+ * What objects of one kind have in common. The table stands in the file that makes
+ * them, and the functions need the lock.
+ */
+struct object_operations {
+	enum fd_kind kind;
+	enum trace_object traced; /* what it is in a trace */
+	/* A container, group or device: it keeps the iommufd, and has locks of ours on its file. */
+	bool is_vfio;
+	/* The flags of F_GETFL that are the object's, whose file others share; the rest are the
+	 * file's. */
+	int own_flags;
+
+	/* refs fell to 0. */
+	void (*release)(struct object *object);
+
+	/* The others may be NULL: there is nothing that differs from other files. */
+
+	/*
+	 * True when it is answered, with a value or a negative errno in *ret; else the
+	 * kernel is asked.
+	 */
+	bool (*ioctl)(struct object *object, int fd, unsigned int cmd, unsigned long arg,
+		      long *ret);
+
+	/* The object that stands under fd, now that cmd shows what it is. NULL: no memory. */
+	struct object *(*resolve)(struct object *object, int fd, unsigned int cmd);
+
+	/*
+	 * What its link in /proc/self/fd reads natively: the name that it was opened
+	 * under, or what does not begin with '/' where no name leads there. Returns the
+	 * length.
+	 */
+	size_t (*name)(const struct object *object, char *to, size_t size);
+
+	/*
+	 * That link was opened, by which the kernel opened the file behind the object,
+	 * as fd, or failed with that errno. Returns the descriptor or a negative errno;
+	 * the caller closes fd when it is not that. NULL: by its name again.
+	 */
+	int (*open_again)(const struct object *object, int fd, int flags);
+};
+
+/* FD_NOT_OURS for NULL. */
+static inline enum fd_kind object_kind(const struct object *object)
+{
+	return object ? object->ops->kind : FD_NOT_OURS;
+}
 
 #define FDTAB_LOW 65536
 
@@ -97,11 +148,23 @@ int object_identify(struct object *object, int fd);
 /* What F_GETFL tells of a file that was opened with these flags. */
 int object_file_flags(int flags);
 
+/* What F_SETFL can change: SETFL_MASK in fs/fcntl.c. */
+#define OBJECT_SETTABLE (O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME | O_ASYNC)
+
+/* The name of object->ops; 0: it has none. */
+size_t object_name(const struct object *object, char *to, size_t size);
+
+/* True where no name leads to the object, natively: for a device. */
+bool object_is_nameless(const struct object *object);
+
 /* A reference more, a reference less. object may be NULL. */
 void object_hold(struct object *object);
 void object_release(struct object *object);
 
-/* Enters fd, which takes a reference. 0 or -ENOMEM. Replaces what stood there. */
+/*
+ * Enters fd, which takes a reference. Replaces what stood there. 0 or -ENOMEM: then
+ * an object to which nothing refers is released.
+ */
 int fdtab_install(int fd, struct object *object);
 
 /*
@@ -126,8 +189,8 @@ void fdtab_each(const struct object *object, void (*what)(int fd, void *arg), vo
 /* The lowest number above after that is entered with an object of the kind, or -1. */
 int fdtab_next(enum fd_kind kind, int after);
 
-/* True while a descriptor of that kind is entered. */
-bool fdtab_has_kind(enum fd_kind kind);
+/* True while a container, group or device is entered. */
+bool fdtab_has_vfio(void);
 
 /*
  * The objects may be damaged: none is entered any more, nor released. Then calls

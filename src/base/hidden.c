@@ -34,6 +34,8 @@ static void forget(struct object *object)
 	((struct hidden *)object)->fd = -1;
 }
 
+static const struct object_operations own = {.kind = FD_HIDDEN, .release = forget};
+
 int hidden_take(struct hidden *hidden, int fd)
 {
 	int up = move_up(fd);
@@ -42,9 +44,8 @@ int hidden_take(struct hidden *hidden, int fd)
 	lock_assert_held();
 	if (up != fd)
 		sys_close(fd);
-	hidden->object.kind = FD_HIDDEN;
+	hidden->object.ops = &own;
 	hidden->object.refs = 0;
-	hidden->object.release = forget;
 	hidden->fd = up;
 	ret = object_identify(&hidden->object, up);
 	if (!ret)
@@ -76,18 +77,17 @@ static void release_other(struct object *object)
 	slab_free(&others, object);
 }
 
+static const struct object_operations of_others = {.kind = FD_HIDDEN, .release = release_other};
+
 static void enter_other(int fd)
 {
 	struct object *object = slab_alloc(&others);
 
 	if (!object)
 		return;
-	object->kind = FD_HIDDEN;
-	object->release = release_other;
+	object->ops = &of_others;
 	object_identify(object, fd);
-	object_hold(object);
 	fdtab_install(fd, object);
-	object_release(object);
 }
 
 void hidden_inherited(int fd, bool is_shared)
@@ -128,7 +128,7 @@ void hidden_make_way(int fd)
 	int away;
 
 	lock_assert_held();
-	if (!hidden || hidden->object.kind != FD_HIDDEN || hidden->object.release != forget)
+	if (!hidden || hidden->object.ops != &own)
 		return;
 	away = (int)sys_fcntl(fd, F_DUPFD_CLOEXEC, fd + 1);
 	if (away < 0)

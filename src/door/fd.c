@@ -17,16 +17,12 @@
 #include "base/settings.h"
 #include "base/sys.h"
 #include "base/user.h"
-#include "door/native.h"
 #include "door/observe.h"
 #include "pin/pagemap.h"
 #include "tree/view.h"
 #include "uapi/vfio.h"
 #include "vfio/container.h"
 #include "vfio/group.h"
-#include "vfio/hotreset.h"
-#include "vfio/inherited.h"
-#include "vfio/opened.h"
 
 /* A descriptor that we did not see coming. NULL: it is none of ours. */
 static struct object *adopt(int fd)
@@ -71,35 +67,19 @@ static long set_nonblock(struct object *object, const void *arg)
 	return 0;
 }
 
-static long dispatch(int fd, struct object *object, unsigned int cmd, unsigned long arg, bool *ours)
+static bool answer(int fd, struct object *object, unsigned int cmd, unsigned long arg, long *ret)
 {
-	*ours = true;
-	if (object->kind == FD_HIDDEN)
-		return -EBADF;
-	if (native_keeps_flags(object) && cmd == FIONBIO)
-		return set_nonblock(object, (const void *)arg);
-	if (is_of_every_file(cmd)) {
-		*ours = false;
-		return 0;
+	const struct object_operations *ops = object->ops;
+
+	if (ops->kind == FD_HIDDEN) {
+		*ret = -EBADF;
+		return true;
 	}
-	if (object->kind == FD_CONTAINER)
-		return container_ioctl((struct container *)object, cmd, arg);
-	if (object->kind == FD_GROUP || object->kind == FD_DEVICE)
-		inherited_used();
-	if (object->kind == FD_GROUP)
-		return group_ioctl((struct group *)object, fd, cmd, arg);
-	if (object->kind == FD_DEVICE && cmd == VFIO_DEVICE_GET_PCI_HOT_RESET_INFO)
-		return hotreset_get_info(fd, (void *)arg);
-	if (object->kind == FD_DEVICE && cmd == VFIO_DEVICE_PCI_HOT_RESET)
-		return hotreset_reset(fd, (void *)arg);
-	/* These are for a device that was opened by its cdev: vfio_device_fops_unl_ioctl() */
-	if (object->kind == FD_DEVICE && cmd == VFIO_DEVICE_BIND_IOMMUFD)
-		return -EINVAL;
-	if (object->kind == FD_DEVICE &&
-	    (cmd == VFIO_DEVICE_ATTACH_IOMMUFD_PT || cmd == VFIO_DEVICE_DETACH_IOMMUFD_PT))
-		return -ENOTTY;
-	*ours = false;
-	return 0;
+	if (ops->own_flags & O_NONBLOCK && cmd == FIONBIO) {
+		*ret = set_nonblock(object, (const void *)arg);
+		return true;
+	}
+	return ops->ioctl && !is_of_every_file(cmd) && ops->ioctl(object, fd, cmd, arg, ret);
 }
 
 /*
@@ -114,7 +94,7 @@ static bool set_container_of_real_group(int group, unsigned long arg, long *ret)
 	if (!view_is_real_group(group) || user_read(&fd, (const void *)arg, sizeof(fd)))
 		return false;
 	object = fdtab_get(fd);
-	if (!object || object->kind != FD_CONTAINER)
+	if (object_kind(object) != FD_CONTAINER)
 		return false;
 	*ret = container_make_real((struct container *)object);
 	return *ret;
@@ -146,11 +126,11 @@ bool fd_ioctl(int fd, unsigned int cmd, unsigned long arg, long *ret)
 
 	if (!object)
 		object = adopt(fd);
-	if (object && object->kind == FD_RECEIVED)
-		object = opened_resolve(fd, object, cmd);
-	if (object && object->kind != FD_NATIVE)
-		*ret = dispatch(fd, object, cmd, arg, &ours);
-	else if (cmd == VFIO_GROUP_SET_CONTAINER)
+	if (object && object->ops->resolve)
+		object = object->ops->resolve(object, fd, cmd);
+	if (object)
+		ours = answer(fd, object, cmd, arg, ret);
+	if (!ours && cmd == VFIO_GROUP_SET_CONTAINER)
 		ours = set_container_of_real_group(fd, arg, ret);
 	lock_leave(saved);
 	return ours;
@@ -169,7 +149,7 @@ bool fd_close(int fd, int *ret)
 	saved = lock_enter();
 	object = fdtab_get(fd);
 	what = observe_what(object);
-	if (object && object->kind == FD_HIDDEN) {
+	if (object_kind(object) == FD_HIDDEN) {
 		*ret = -EBADF;
 	} else if (object) {
 		object_hold(object);
@@ -240,7 +220,7 @@ void fd_duplicated(int oldfd, int newfd)
 	object = fdtab_get(oldfd);
 	if (oldfd == newfd)
 		;
-	else if (object && object->kind != FD_HIDDEN)
+	else if (object && object->ops->kind != FD_HIDDEN)
 		fdtab_install(newfd, object);
 	else
 		fdtab_drop(newfd);
@@ -251,7 +231,7 @@ enum fd_kind fd_proved_kind(int fd)
 {
 	struct lock_saved saved = lock_enter();
 	const struct object *object = fdtab_get(fd);
-	enum fd_kind kind = object ? object->kind : FD_NOT_OURS;
+	enum fd_kind kind = object_kind(object);
 
 	lock_leave(saved);
 	return kind;
@@ -259,10 +239,13 @@ enum fd_kind fd_proved_kind(int fd)
 
 static bool has_our_locks(int fd)
 {
-	enum fd_kind kind = fd_proved_kind(fd);
-
+	struct lock_saved saved = lock_enter();
+	const struct object *object = fdtab_get(fd);
 	/* A container is the same file as what stands for a group. */
-	return kind == FD_CONTAINER || kind == FD_GROUP || kind == FD_DEVICE || kind == FD_RECEIVED;
+	bool ours = object && object->ops->is_vfio;
+
+	lock_leave(saved);
+	return ours;
 }
 
 /* A lock of len bytes from start on, or of all there are, up to where ours begin. */
@@ -323,11 +306,11 @@ int fd_stat(int fd, struct stat *st)
 	static char name[VIEW_PATH];
 	int ret = 0;
 
-	if (object && object->kind == FD_HIDDEN) {
+	if (object_kind(object) == FD_HIDDEN) {
 		ret = -EBADF;
-	} else if (object && native_is_nameless(object)) {
+	} else if (object && object_is_nameless(object)) {
 		ret = stat_nameless(st);
-	} else if (object && native_name(object, name, sizeof(name))) {
+	} else if (object && object_name(object, name, sizeof(name))) {
 		ret = sys_fstatat(AT_FDCWD, name, st, AT_SYMLINK_NOFOLLOW);
 		if (ret == -ENOENT)
 			ret = view_stat(name, st);
@@ -336,18 +319,14 @@ int fd_stat(int fd, struct stat *st)
 	return ret;
 }
 
-/* What F_SETFL can change: SETFL_MASK in fs/fcntl.c. */
-#define SETTABLE (O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME | O_ASYNC)
-
 int fd_file_flags(int fd, int flags)
 {
 	struct lock_saved saved = lock_enter();
-	struct object *object = fdtab_get(fd);
+	const struct object *object = fdtab_get(fd);
+	int own = object ? object->ops->own_flags : 0;
 
-	if (object && native_keeps_flags(object))
-		flags = object->flags;
-	else if (object && object->kind == FD_GROUP)
-		flags = (flags & SETTABLE) | (object->flags & ~SETTABLE);
+	if (own)
+		flags = (flags & ~own) | (object->flags & own);
 	lock_leave(saved);
 	return flags;
 }
@@ -358,10 +337,11 @@ int fd_set_file_flags(int fd, int flags)
 	struct object *object = fdtab_get(fd);
 	int ret = 1;
 
-	if (object && native_keeps_flags(object)) {
+	if (object && object->ops->own_flags & OBJECT_SETTABLE) {
 		ret = flags & O_DIRECT ? -EINVAL : 0;
 		if (!ret)
-			object->flags = (object->flags & ~SETTABLE) | (flags & SETTABLE);
+			object->flags =
+				(object->flags & ~OBJECT_SETTABLE) | (flags & OBJECT_SETTABLE);
 	}
 	lock_leave(saved);
 	return ret;

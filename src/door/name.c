@@ -15,7 +15,6 @@
 #include "base/slab.h"
 #include "base/sys.h"
 #include "base/user.h"
-#include "door/native.h"
 #include "tree/standin.h"
 #include "vfio/group.h"
 
@@ -105,7 +104,7 @@ ssize_t name_link_was_read(int dirfd, const char *path, char *buf, size_t size, 
 	saved = lock_enter();
 	object = fdtab_get(fd);
 	if (object && proc_is_own_entry(dirfd, path) > 0)
-		name_len = native_name(object, name, sizeof(name));
+		name_len = object_name(object, name, sizeof(name));
 	if (name_len) {
 		name_len = name_len < size ? name_len : size;
 		len = user_write(buf, name, name_len);
@@ -135,8 +134,8 @@ static size_t of_fd(int fd, char to[NAME_PATH])
 {
 	const struct object *object = fdtab_get(fd);
 
-	if (object && object->kind == FD_STANDIN)
-		return native_name(object, to, NAME_PATH);
+	if (object_kind(object) == FD_STANDIN)
+		return object_name(object, to, NAME_PATH);
 	return view_path_of(fd, to, NAME_PATH) ? strlen(to) : 0;
 }
 

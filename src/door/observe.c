@@ -13,36 +13,25 @@
 #include "tree/view.h"
 #include "uapi/vfio.h"
 
-/* A descriptor of the kernel's own group path. */
-struct native {
-	struct object object;
-	enum trace_object what;
-};
-
-static struct slab natives = {.size = sizeof(struct native)};
+/* Descriptors of the kernel's own group path. */
+static struct slab natives = {.size = sizeof(struct object)};
 
 static void release(struct object *object)
 {
 	slab_free(&natives, object);
 }
 
+#define NATIVE(what) [what] = {.kind = FD_NATIVE, .traced = (what), .release = release}
+
+static const struct object_operations operations[] = {
+	NATIVE(TRACE_CONTAINER),
+	NATIVE(TRACE_GROUP),
+	NATIVE(TRACE_DEVICE),
+};
+
 enum trace_object observe_what(const struct object *object)
 {
-	switch (object ? object->kind : FD_NOT_OURS) {
-	case FD_CONTAINER:
-		return TRACE_CONTAINER;
-	case FD_GROUP:
-		return TRACE_GROUP;
-	case FD_DEVICE:
-	case FD_RECEIVED:
-		return TRACE_DEVICE;
-	case FD_PAGEMAP:
-		return TRACE_PAGEMAP;
-	case FD_NATIVE:
-		return ((const struct native *)object)->what;
-	default:
-		return TRACE_OTHER;
-	}
+	return object ? object->ops->traced : TRACE_OTHER;
 }
 
 static bool begins(const char *text, const char *with)
@@ -59,7 +48,7 @@ static enum trace_object identify(int fd)
 		return TRACE_OTHER;
 	if (!strcmp(path, "/dev/vfio/vfio"))
 		return TRACE_CONTAINER;
-	if (begins(path, "anon_inode:[vfio-device]"))
+	if (begins(path, VIEW_DEVICE))
 		return TRACE_DEVICE;
 	return begins(path, "/dev/vfio/") && !begins(path, "/dev/vfio/devices/") ? TRACE_GROUP
 										 : TRACE_OTHER;
@@ -69,17 +58,13 @@ static enum trace_object identify(int fd)
 static enum trace_object enter(int fd)
 {
 	enum trace_object what = identify(fd);
-	struct native *native = what == TRACE_OTHER ? NULL : slab_alloc(&natives);
+	struct object *native = what == TRACE_OTHER ? NULL : slab_alloc(&natives);
 
 	if (!native)
 		return what;
-	native->object.kind = FD_NATIVE;
-	native->object.release = release;
-	native->what = what;
-	object_identify(&native->object, fd);
-	object_hold(&native->object);
-	fdtab_install(fd, &native->object);
-	object_release(&native->object);
+	native->ops = &operations[what];
+	object_identify(native, fd);
+	fdtab_install(fd, native);
 	return what;
 }
 

@@ -13,7 +13,6 @@
 #include "base/sys.h"
 #include "base/user.h"
 #include "door/name.h"
-#include "door/native.h"
 #include "door/observe.h"
 #include "pin/pagemap.h"
 #include "tree/standin.h"
@@ -103,7 +102,7 @@ static const struct object *link_target(int dirfd, const char *path, int *error)
 	const struct object *object = fd < 0 ? NULL : fdtab_get(fd);
 	int own;
 
-	if (!object || object->kind == FD_HIDDEN || object->kind == FD_NATIVE)
+	if (!object || !(object->ops->name || object->ops->open_again))
 		return NULL;
 	own = proc_is_own_entry(dirfd, path);
 	if (own < 0)
@@ -127,7 +126,7 @@ static int open_name_again(const struct object *object, int flags)
 	static char name[VIEW_PATH];
 	static struct view view;
 
-	native_name(object, name, sizeof(name));
+	object_name(object, name, sizeof(name));
 	view_find(AT_FDCWD, name, false, &view);
 	return open_view(&view, -1, flags);
 }
@@ -135,7 +134,7 @@ static int open_name_again(const struct object *object, int flags)
 /* A device's link can be looked at, and not opened: it leads to no node. */
 static int open_nameless_again(int fd, int flags)
 {
-	static const struct view view = {.kind = VIEW_NAMELESS, .path = NATIVE_DEVICE};
+	static const struct view view = {.kind = VIEW_NAMELESS, .path = VIEW_DEVICE};
 	int ret;
 
 	if (!(flags & O_PATH))
@@ -150,18 +149,15 @@ static int open_nameless_again(int fd, int flags)
  */
 static int opened_again(const struct object *object, int ret, int flags)
 {
+	const struct object_operations *ops = object->ops;
 	int fd = ret;
 
-	if (object->kind == FD_PAGEMAP)
-		return fd < 0 ? fd : opened_pagemap(fd);
-	if (native_is_nameless(object))
+	if (object_is_nameless(object))
 		ret = open_nameless_again(fd, flags);
-	else if (object->kind == FD_STANDIN || flags & O_PATH)
+	else if (!ops->open_again || (flags & O_PATH && ops->name))
 		ret = open_name_again(object, flags);
-	else if (object->kind == FD_GROUP)
-		ret = group_open_again((const struct group *)object);
-	else if (fd >= 0)
-		ret = container_open(fd, flags);
+	else
+		ret = ops->open_again(object, fd, flags);
 	if (fd >= 0 && ret != fd)
 		sys_close(fd);
 	return ret;

@@ -33,6 +33,21 @@ static void release(struct object *object)
 	slab_free(&pagemaps, object);
 }
 
+static int open_again(const struct object *object, int fd, int flags)
+{
+	int ret = fd < 0 ? fd : pagemap_opened(fd);
+
+	(void)object, (void)flags;
+	return ret ? ret : fd;
+}
+
+static const struct object_operations operations = {
+	.kind = FD_PAGEMAP,
+	.traced = TRACE_PAGEMAP,
+	.release = release,
+	.open_again = open_again,
+};
+
 /* ---- whose pages it shows ---- */
 
 #define PROC_SUPER_MAGIC 0x9fa0
@@ -161,22 +176,17 @@ static int say_refused(int error)
 static int enter(int fd, const struct stat *st, bool native)
 {
 	struct pagemap *pagemap = slab_alloc(&pagemaps);
-	int ret;
 
 	if (!pagemap)
 		return -ENOMEM;
-	pagemap->object.kind = FD_PAGEMAP;
-	pagemap->object.release = release;
+	pagemap->object.ops = &operations;
 	pagemap->object.dev = st->st_dev;
 	pagemap->object.ino = st->st_ino;
 	pagemap->generation = process_generation();
 	pagemap->native = native;
 	if (native && event_wanted())
 		deferred_told_natively();
-	object_hold(&pagemap->object);
-	ret = fdtab_install(fd, &pagemap->object);
-	object_release(&pagemap->object);
-	return ret;
+	return fdtab_install(fd, &pagemap->object);
 }
 
 /* As fdtab_prove. */
@@ -246,5 +256,5 @@ bool pagemap_is_served(struct object *object)
 {
 	struct pagemap *pagemap = (struct pagemap *)object;
 
-	return object && object->kind == FD_PAGEMAP && shows_us(pagemap) && !pagemap->native;
+	return object_kind(object) == FD_PAGEMAP && shows_us(pagemap) && !pagemap->native;
 }

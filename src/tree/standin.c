@@ -23,6 +23,17 @@ static void release(struct object *object)
 	slab_free(&standins, object);
 }
 
+static size_t name(const struct object *object, char *to, size_t size)
+{
+	return format(to, size, "%s", ((const struct standin *)object)->view.path);
+}
+
+static const struct object_operations operations = {
+	.kind = FD_STANDIN,
+	.release = release,
+	.name = name,
+};
+
 /* Puts a file with the text under fd. 0 or a negative errno. */
 static int put_text(const char *text, int fd, int flags)
 {
@@ -53,18 +64,13 @@ static int put_text(const char *text, int fd, int flags)
 int standin_enter(const struct view *view, int fd)
 {
 	struct standin *standin = slab_alloc(&standins);
-	int ret;
 
 	if (!standin)
 		return -ENOMEM;
-	standin->object.kind = FD_STANDIN;
-	standin->object.release = release;
+	standin->object.ops = &operations;
 	standin->view = *view;
 	object_identify(&standin->object, fd);
-	object_hold(&standin->object);
-	ret = fdtab_install(fd, &standin->object);
-	object_release(&standin->object);
-	return ret;
+	return fdtab_install(fd, &standin->object);
 }
 
 int standin_open(const struct view *view, int flags)
@@ -123,7 +129,7 @@ const struct view *standin_base(int dirfd)
 	if (dirfd == AT_FDCWD)
 		return standin_current();
 	object = fdtab_get(dirfd);
-	return object && object->kind == FD_STANDIN ? &((struct standin *)object)->view : NULL;
+	return object_kind(object) == FD_STANDIN ? &((struct standin *)object)->view : NULL;
 }
 
 void standin_find(int dirfd, const char *path, bool follow, struct view *view)

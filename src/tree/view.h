@@ -15,7 +15,8 @@
 
 #include "iommufd/cdev.h"
 
-#define VIEW_PATH 512
+#define VIEW_PATH   512
+#define VIEW_DEVICE "anon_inode:[vfio-device]" /* in place of a path */
 
 enum view_kind {
 	VIEW_NONE,
@@ -27,7 +28,7 @@ enum view_kind {
 	VIEW_DEVICE_LINK, /* /sys/kernel/iommu_groups/N/devices/DEVICE, the link itself */
 	VIEW_TEXT,	  /* a file of /sys/kernel/iommu_groups/N */
 	VIEW_NOT_DIR,	  /* something below one of the files */
-	VIEW_NAMELESS,	  /* a device, which is reached by descriptors alone */
+	VIEW_NAMELESS,	  /* a device, which is reached by descriptors alone: VIEW_DEVICE */
 	VIEW_REAL,	  /* a path through one of the links to what the kernel has */
 };
 

@@ -15,6 +15,7 @@
 
 static struct slab containers = {.size = sizeof(struct container)};
 static struct container *newest;
+static const struct object_operations operations;
 
 static void release(struct object *object)
 {
@@ -31,8 +32,7 @@ static struct container *new_container(int fd, unsigned int number)
 
 	if (!container)
 		return NULL;
-	container->object.kind = FD_CONTAINER;
-	container->object.release = release;
+	container->object.ops = &operations;
 	container->object.flags = object_file_flags(O_RDWR);
 	container->number = number;
 	object_identify(&container->object, fd);
@@ -134,21 +134,6 @@ static long set_iommu(unsigned int number, unsigned long type)
 	return 0;
 }
 
-long container_ioctl(struct container *container, unsigned int cmd, unsigned long arg)
-{
-	membership_note_all();
-	switch (cmd) {
-	case VFIO_GET_API_VERSION:
-		return VFIO_API_VERSION;
-	case VFIO_CHECK_EXTENSION:
-		return check_extension(container->number, arg);
-	case VFIO_SET_IOMMU:
-		return set_iommu(container->number, arg);
-	default:
-		return membership_has_iommu(container->number) ? -ENOTTY : -EINVAL;
-	}
-}
-
 static void replace(int fd, void *arg)
 {
 	long flags = sys_fcntl(fd, F_GETFD, 0);
@@ -181,3 +166,49 @@ int container_make_real(struct container *container)
 	object_release(&container->object);
 	return 0;
 }
+
+static long answer(unsigned int number, unsigned int cmd, unsigned long arg)
+{
+	switch (cmd) {
+	case VFIO_GET_API_VERSION:
+		return VFIO_API_VERSION;
+	case VFIO_CHECK_EXTENSION:
+		return check_extension(number, arg);
+	case VFIO_SET_IOMMU:
+		return set_iommu(number, arg);
+	default:
+		return membership_has_iommu(number) ? -ENOTTY : -EINVAL;
+	}
+}
+
+static bool container_ioctl(struct object *object, int fd, unsigned int cmd, unsigned long arg,
+			    long *ret)
+{
+	(void)fd;
+	membership_note_all();
+	*ret = answer(((struct container *)object)->number, cmd, arg);
+	return true;
+}
+
+static size_t container_name(const struct object *object, char *to, size_t size)
+{
+	(void)object;
+	return format(to, size, "/dev/vfio/vfio");
+}
+
+static int container_open_again(const struct object *object, int fd, int flags)
+{
+	(void)object;
+	return fd < 0 ? fd : container_open(fd, flags);
+}
+
+static const struct object_operations operations = {
+	.kind = FD_CONTAINER,
+	.traced = TRACE_CONTAINER,
+	.is_vfio = true,
+	.own_flags = ~0,
+	.release = release,
+	.ioctl = container_ioctl,
+	.name = container_name,
+	.open_again = container_open_again,
+};

@@ -26,8 +26,6 @@ void container_abandon(void);
 /* Enters fd, a container's that came by exec() or SCM_RIGHTS. NULL: it is none. */
 struct container *container_adopt(int fd);
 
-long container_ioctl(struct container *container, unsigned int cmd, unsigned long arg);
-
 /*
  * A group with a real IOMMU behind it is about to be given to the container:
  * puts the kernel's own container under all its numbers. -EPERM, as the

@@ -18,6 +18,7 @@
 
 static struct slab groups = {.size = sizeof(struct group)};
 static struct group *all_groups;
+static const struct object_operations operations;
 
 static struct group *find_group(unsigned int index)
 {
@@ -61,8 +62,7 @@ static struct group *new_group(const struct cdev *cdev)
 		slab_free(&groups, group);
 		return NULL;
 	}
-	group->object.kind = FD_GROUP;
-	group->object.release = release_group;
+	group->object.ops = &operations;
 	group->object.flags = object_file_flags(O_RDWR);
 	group->cdev = *cdev;
 	group->identity = cdev_identity(cdev->index);
@@ -108,17 +108,6 @@ int group_refuse(const struct cdev *cdev)
 		return fd;
 	sys_close(fd);
 	return -EINVAL;
-}
-
-int group_open_again(const struct group *group)
-{
-	int fd = cdev_open(group->cdev.index);
-
-	if (fd >= 0)
-		sys_close(fd);
-	if (fd == -ENOENT)
-		return -ENXIO;
-	return fd >= 0 || fd == -EINVAL ? -EBUSY : fd;
 }
 
 void group_say_refused(const struct cdev *cdev, int error)
@@ -299,7 +288,7 @@ static long set_container(struct group *group, int group_fd, const void *arg)
 		return ret;
 	object = fdtab_get(fd);
 	flags = sys_fcntl(fd, F_GETFL, 0);
-	if (flags < 0 || flags & O_PATH || (object && object->kind == FD_HIDDEN))
+	if (flags < 0 || flags & O_PATH || object_kind(object) == FD_HIDDEN)
 		return -EBADF;
 	if (group->member.state->container)
 		return -EINVAL;
@@ -313,7 +302,7 @@ static long set_container(struct group *group, int group_fd, const void *arg)
 			return ret;
 		object = fdtab_get(fd);
 	}
-	if (object->kind != FD_CONTAINER)
+	if (object_kind(object) != FD_CONTAINER)
 		return -EBADFD;
 	if (!rights_sys_rawio())
 		return -EPERM;
@@ -343,8 +332,8 @@ void group_arrived_as(int fd, enum fd_kind kind)
 {
 	struct object *object = group_adopt(fd);
 
-	if (object && object->kind == FD_RECEIVED && kind != FD_RECEIVED)
-		opened_resolve(fd, object, kind == FD_GROUP ? VFIO_GROUP_GET_STATUS : 0);
+	if (object && object->ops->resolve && kind != FD_RECEIVED)
+		object->ops->resolve(object, fd, kind == FD_GROUP ? VFIO_GROUP_GET_STATUS : 0);
 }
 
 void group_before_fork(void)
@@ -362,10 +351,8 @@ void group_after_fork_in_child(void)
 			device_set_user(group, true);
 }
 
-long group_ioctl(struct group *group, int fd, unsigned int cmd, unsigned long arg)
+static long answer(struct group *group, int fd, unsigned int cmd, unsigned long arg)
 {
-	if (!is_gone(group))
-		membership_note(fd, group->cdev.index);
 	switch (cmd) {
 	case VFIO_GROUP_GET_STATUS:
 		return get_status(group, (void *)arg);
@@ -379,3 +366,45 @@ long group_ioctl(struct group *group, int fd, unsigned int cmd, unsigned long ar
 		return -ENOTTY;
 	}
 }
+
+static bool group_ioctl(struct object *object, int fd, unsigned int cmd, unsigned long arg,
+			long *ret)
+{
+	struct group *group = (struct group *)object;
+
+	inherited_used();
+	if (!is_gone(group))
+		membership_note(fd, group->cdev.index);
+	*ret = answer(group, fd, cmd, arg);
+	return true;
+}
+
+static size_t group_name(const struct object *object, char *to, size_t size)
+{
+	return format(to, size, "/dev/vfio/noiommu-%u",
+		      view_group_of(&((const struct group *)object)->cdev));
+}
+
+/* -EBUSY, as it is open, where nothing else is in the way: vfio_group_fops_open() */
+static int group_open_again(const struct object *object, int fd, int flags)
+{
+	int cdev = cdev_open(((const struct group *)object)->cdev.index);
+
+	(void)fd, (void)flags;
+	if (cdev >= 0)
+		sys_close(cdev);
+	if (cdev == -ENOENT)
+		return -ENXIO;
+	return cdev >= 0 || cdev == -EINVAL ? -EBUSY : cdev;
+}
+
+static const struct object_operations operations = {
+	.kind = FD_GROUP,
+	.traced = TRACE_GROUP,
+	.is_vfio = true,
+	.own_flags = ~OBJECT_SETTABLE,
+	.release = release_group,
+	.ioctl = group_ioctl,
+	.name = group_name,
+	.open_again = group_open_again,
+};

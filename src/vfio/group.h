@@ -51,12 +51,6 @@ int group_open(const struct view *view, int fd, int flags);
 /* Opening it with flags that it does not take: -EINVAL, where nothing else is in the way. */
 int group_refuse(const struct cdev *cdev);
 
-/*
- * Opening its node by its entry in /proc: -EBUSY, as it is open, where nothing else is
- * in the way. vfio_group_fops_open() in drivers/vfio/group.c.
- */
-int group_open_again(const struct group *group);
-
 /* Tells the user why a group cannot be opened, be it the kernel's reason or ours. */
 void group_say_refused(const struct cdev *cdev, int error);
 
@@ -66,8 +60,6 @@ void group_say_refused(const struct cdev *cdev, int error);
  * meant shows only in the first ioctl: until then it passes for the device.
  */
 struct object *group_adopt(int fd);
-
-long group_ioctl(struct group *group, int fd, unsigned int cmd, unsigned long arg);
 
 /* All groups are forgotten, for they may be damaged. */
 void group_abandon(void);

@@ -127,9 +127,9 @@ static int check_groups(const int32_t *fds, unsigned int count)
 	for (unsigned int i = 0; i < count; i++) {
 		const struct object *object = fdtab_get(fds[i]);
 
-		if (sys_fcntl(fds[i], F_GETFD, 0) < 0 || (object && object->kind == FD_HIDDEN))
+		if (sys_fcntl(fds[i], F_GETFD, 0) < 0 || object_kind(object) == FD_HIDDEN)
 			return -EBADF;
-		if (!object || object->kind != FD_GROUP)
+		if (object_kind(object) != FD_GROUP)
 			return -EINVAL;
 	}
 	return 0;

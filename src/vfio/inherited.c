@@ -12,15 +12,9 @@
 /* One of the addresses that were looked up before the fork, and to be told of; 0: none. */
 static uint64_t noted, owed;
 
-static bool has_object(void)
-{
-	return fdtab_has_kind(FD_CONTAINER) || fdtab_has_kind(FD_GROUP) ||
-	       fdtab_has_kind(FD_DEVICE) || fdtab_has_kind(FD_RECEIVED);
-}
-
 void inherited_settle(void)
 {
-	if (has_object())
+	if (fdtab_has_vfio())
 		return;
 	owed = 0;
 	if (ioas_is_inherited() && !store_count())

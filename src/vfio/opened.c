@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 #include "vfio/opened.h"
 
+#include <errno.h>
 #include <fcntl.h>
 
+#include "base/log.h"
 #include "base/slab.h"
 #include "uapi/vfio.h"
 #include "vfio/device.h"
+#include "vfio/hotreset.h"
+#include "vfio/inherited.h"
 
 static struct slab devices = {.size = sizeof(struct device)};
+static const struct object_operations device_operations, received_operations;
 
 static void release_device(struct object *object)
 {
@@ -34,10 +39,9 @@ static struct device *new_device(struct group *group)
 	if (!device)
 		return NULL;
 	device->object = group->object;
-	device->object.kind = FD_DEVICE;
+	device->object.ops = &device_operations;
 	device->object.refs = 0;
 	device->object.flags = O_RDWR;
-	device->object.release = release_device;
 	device->group = group;
 	return device;
 }
@@ -59,8 +63,7 @@ struct object *opened_received(struct group *group)
 	group->received = new_device(group);
 	if (!group->received)
 		return NULL;
-	group->received->object.kind = FD_RECEIVED;
-	group->received->object.release = release_received;
+	group->received->object.ops = &received_operations;
 	object_hold(&group->object);
 	return &group->received->object;
 }
@@ -68,18 +71,14 @@ struct object *opened_received(struct group *group)
 struct device *opened_install(struct group *group, int fd)
 {
 	struct device *device = new_device(group);
-	int ret;
 
 	if (!device)
 		return NULL;
 	device->next = group->devices;
 	group->devices = device;
 	object_hold(&group->object);
-	object_hold(&device->object);
 	device_set_user(group, true);
-	ret = fdtab_install(fd, &device->object);
-	object_release(&device->object);
-	return ret ? NULL : device;
+	return fdtab_install(fd, &device->object) ? NULL : device;
 }
 
 static bool is_group_ioctl(unsigned int cmd)
@@ -87,7 +86,7 @@ static bool is_group_ioctl(unsigned int cmd)
 	return cmd >= VFIO_GROUP_GET_STATUS && cmd <= VFIO_GROUP_GET_DEVICE_FD;
 }
 
-struct object *opened_resolve(int fd, struct object *received, unsigned int cmd)
+static struct object *resolve(struct object *received, int fd, unsigned int cmd)
 {
 	struct group *group = ((struct device *)received)->group;
 	struct device *newest = group->devices;
@@ -99,3 +98,55 @@ struct object *opened_resolve(int fd, struct object *received, unsigned int cmd)
 	group->is_open = true;
 	return (struct object *)opened_install(group, fd);
 }
+
+static bool device_ioctl(struct object *object, int fd, unsigned int cmd, unsigned long arg,
+			 long *ret)
+{
+	(void)object;
+	inherited_used();
+	switch (cmd) {
+	case VFIO_DEVICE_GET_PCI_HOT_RESET_INFO:
+		*ret = hotreset_get_info(fd, (void *)arg);
+		return true;
+	case VFIO_DEVICE_PCI_HOT_RESET:
+		*ret = hotreset_reset(fd, (void *)arg);
+		return true;
+	/* These are for a device that was opened by its cdev: vfio_device_fops_unl_ioctl() */
+	case VFIO_DEVICE_BIND_IOMMUFD:
+		*ret = -EINVAL;
+		return true;
+	case VFIO_DEVICE_ATTACH_IOMMUFD_PT:
+	case VFIO_DEVICE_DETACH_IOMMUFD_PT:
+		*ret = -ENOTTY;
+		return true;
+	default:
+		return false;
+	}
+}
+
+static size_t device_name(const struct object *object, char *to, size_t size)
+{
+	(void)object;
+	return format(to, size, VIEW_DEVICE);
+}
+
+static const struct object_operations device_operations = {
+	.kind = FD_DEVICE,
+	.traced = TRACE_DEVICE,
+	.is_vfio = true,
+	.own_flags = ~0,
+	.release = release_device,
+	.ioctl = device_ioctl,
+	.name = device_name,
+};
+
+/* Until its first ioctl. */
+static const struct object_operations received_operations = {
+	.kind = FD_RECEIVED,
+	.traced = TRACE_DEVICE,
+	.is_vfio = true,
+	.own_flags = ~0,
+	.release = release_received,
+	.resolve = resolve,
+	.name = device_name,
+};

@@ -13,7 +13,4 @@ struct device *opened_install(struct group *group, int fd);
 /* What passes for the device and may be the group. NULL: no memory. */
 struct object *opened_received(struct group *group);
 
-/* fd, which passes for the device, is asked cmd: enters it as what it is. NULL: no memory. */
-struct object *opened_resolve(int fd, struct object *received, unsigned int cmd);
-
 #endif
