@@ -9,7 +9,8 @@
 #include "base/probe.h"
 #include "base/sys.h"
 
-struct trace_ring *_Atomic event_ring;
+_Atomic(unsigned int) attention;
+static struct trace_ring *_Atomic event_ring;
 
 uint64_t event_now(void)
 {
@@ -194,6 +195,7 @@ int event_open(const char *path)
 	}
 	unwatched = sys_call;
 	event_ring = ring;
+	attention_set(ATTENTION_TRACE, true);
 	sys_call = watched;
 	tell_start();
 	return 0;

@@ -13,16 +13,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/attention.h"
 #include "base/probe.h"
 #include "base/state.h"
 #include "shim/trace.h"
 
-extern struct trace_ring *_Atomic event_ring __attribute__((visibility("hidden")));
-
 /* True while a trace is written. */
 static inline bool event_wanted(void)
 {
-	return __builtin_expect(atomic_load_explicit(&event_ring, memory_order_relaxed) != NULL, 0);
+	return __builtin_expect(attention_get() & ATTENTION_TRACE, 0);
 }
 
 /* When something that is to be told begins; 0 while nobody looks. */

@@ -18,6 +18,17 @@
 #include "tree/standin.h"
 #include "vfio/group.h"
 
+const unsigned char name_letters[256] = {
+	['d'] = NAME_SYSTEM,		 /* /dev */
+	['e'] = NAME_SYSTEM,		 /* /etc */
+	['l'] = NAME_SYSTEM,		 /* /lib */
+	['s'] = NAME_SYSTEM,		 /* /sys */
+	['u'] = NAME_SYSTEM,		 /* /usr */
+	['p'] = NAME_SYSTEM | NAME_ENDS, /* /proc, and pagemap */
+	['o'] = NAME_ENDS,		 /* vfio */
+	['0' ... '9'] = NAME_ENDS,	 /* groups */
+};
+
 static struct slab paths = {.size = sizeof(struct name_paths)};
 
 static enum name_is find_names(int dirfd, const char *path, bool follow, struct name_paths **found)

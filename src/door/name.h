@@ -13,8 +13,13 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
+#include "base/attention.h"
 #include "base/fdtab.h"
-#include "tree/standin.h"
+
+/* What a letter tells, by where it stands in a path. */
+#define NAME_SYSTEM 1 /* behind the first '/': the path is one of the system's own */
+#define NAME_ENDS   2 /* at the end: names of ours end so */
+extern const unsigned char name_letters[256] __attribute__((visibility("hidden")));
 
 /*
  * Cheap tests whether a path may name something of ours; to be asked only of
@@ -25,11 +30,9 @@ static inline bool name_may_be_ours(const char *path)
 {
 	size_t len = strlen(path);
 	const char *base;
-	char last;
 
 	/* Mostly it ends in another letter than they do. */
-	last = path[len - 1];
-	if (last != 'o' && last != 'p' && (last < '0' || last > '9'))
+	if (!(name_letters[(unsigned char)path[len - 1]] & NAME_ENDS))
 		return false;
 	base = strrchr(path, '/');
 	base = base ? base + 1 : path;
@@ -52,10 +55,7 @@ static inline bool name_may_be_ours(const char *path)
  */
 static inline bool name_may_lead_to_ours(const char *path)
 {
-	const unsigned int system = 1U << ('d' & 31) | 1U << ('e' & 31) | 1U << ('l' & 31) |
-				    1U << ('p' & 31) | 1U << ('s' & 31) | 1U << ('u' & 31);
-
-	return *path != '/' || !(system >> (path[1] & 31) & 1);
+	return *path != '/' || !(name_letters[(unsigned char)path[1]] & NAME_SYSTEM);
 }
 
 static inline bool name_may_be_added(const char *path)
@@ -91,7 +91,7 @@ bool name_begins_in_ours(int dirfd, const char *path);
 /* The current directory may be of ours. */
 static inline bool name_is_in_ours(void)
 {
-	return standin_is_entered;
+	return attention_get() & ATTENTION_INSIDE;
 }
 
 static inline bool name_begins_below(int dirfd, const char *path)

@@ -13,7 +13,7 @@
 /* Something is to be done before the kernel is asked, or with whatever it opens. */
 static inline bool looks_first(int dirfd, int flags)
 {
-	return flags & (O_CREAT | O_TRUNC) || name_is_in_ours() || event_wanted() ||
+	return ((unsigned int)flags & (O_CREAT | O_TRUNC)) | attention_get() ||
 	       (dirfd != AT_FDCWD && is_ours(dirfd));
 }
 

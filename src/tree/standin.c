@@ -6,6 +6,7 @@
 
 #include <linux/memfd.h>
 
+#include "base/attention.h"
 #include "base/fdtab.h"
 #include "base/lock.h"
 #include "base/log.h"
@@ -93,16 +94,14 @@ int standin_open(const struct view *view, int flags)
 
 /* ---- the current directory ---- */
 
-_Atomic(bool) standin_is_entered;
-
-/* Where standin_is_entered was set: it is true as long as we are in the same directory still. */
+/* Where ATTENTION_INSIDE was set: it is true as long as we are in the same directory still. */
 static struct standin current;
 
 const struct view *standin_current(void)
 {
 	struct stat st;
 
-	if (!standin_is_entered || sys_fstatat(AT_FDCWD, ".", &st, 0) ||
+	if (!(attention_get() & ATTENTION_INSIDE) || sys_fstatat(AT_FDCWD, ".", &st, 0) ||
 	    st.st_dev != current.object.dev || st.st_ino != current.object.ino)
 		return NULL;
 	return &current.view;
@@ -111,9 +110,10 @@ const struct view *standin_current(void)
 void standin_set_current(const char *name)
 {
 	struct stat st;
+	bool inside = name && !sys_fstatat(AT_FDCWD, ".", &st, 0);
 
-	standin_is_entered = name && !sys_fstatat(AT_FDCWD, ".", &st, 0);
-	if (!standin_is_entered)
+	attention_set(ATTENTION_INSIDE, inside);
+	if (!inside)
 		return;
 	current.object.dev = st.st_dev;
 	current.object.ino = st.st_ino;

@@ -27,10 +27,10 @@ int standin_enter(const struct view *view, int fd);
 /* As view_find(), also where dirfd or the current directory is of ours. */
 void standin_find(int dirfd, const char *path, bool follow, struct view *view);
 
-/* The current directory may be of ours. Needs no lock. */
-extern _Atomic(bool) standin_is_entered __attribute__((visibility("hidden")));
-
-/* The current directory is what stands for name, or a directory that is none of ours (NULL). */
+/*
+ * The current directory is what stands for name, or a directory that is none of ours
+ * (NULL). ATTENTION_INSIDE is set accordingly.
+ */
 void standin_set_current(const char *name);
 
 /* What the current directory, and what dirfd, stands for; NULL: for nothing of ours. */

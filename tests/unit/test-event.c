@@ -35,7 +35,7 @@ static void setup(void)
 
 static void teardown(void)
 {
-	event_ring = NULL;
+	attention_set(ATTENTION_TRACE, false);
 	sys_call = sys_call_kernel;
 }
 

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Why calls that mostly have nothing to do with the library have to be looked at.
+ * One word has all reasons, so that a call tests them at once. Needs no lock.
+ */
+#ifndef BASE_ATTENTION_H
+#define BASE_ATTENTION_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#define ATTENTION_TRACE	 1U /* a trace is written */
+#define ATTENTION_INSIDE 2U /* the current directory may be one of ours */
+
+extern _Atomic(unsigned int) attention __attribute__((visibility("hidden")));
+
+static inline unsigned int attention_get(void)
+{
+	return atomic_load_explicit(&attention, memory_order_relaxed);
+}
+
+static inline void attention_set(unsigned int reason, bool on)
+{
+	if (on)
+		atomic_fetch_or(&attention, reason);
+	else
+		atomic_fetch_and(&attention, ~reason);
+}
+
+#endif
