@@ -2,8 +2,11 @@
 #include "backend/backend.h"
 
 #include <errno.h>
+#include <string.h>
 
+#include "base/lines.h"
 #include "base/log.h"
+#include "base/proc.h"
 #include "base/settings.h"
 #include "base/state.h"
 #include "base/sys.h"
@@ -24,18 +27,39 @@ static void say_missing(int error)
 	said = true;
 }
 
+/*
+ * After chroot(), a change of the user or a mount over /dev no device can be reached
+ * any more, where the kernel still shows frames in a pagemap that was opened before.
+ */
+static bool is_out_of_reach(int error)
+{
+	return error == -EACCES || error == -EPERM || error == -ENOENT || error == -ENODEV;
+}
+
+static int take_instead(int reason)
+{
+	int error = backend_take_uring();
+
+	if (!error && is_out_of_reach(reason))
+		log_info("memory is pinned by io_uring: no device can be opened that could lend "
+			 "its page table (%e)",
+			 reason);
+	return error;
+}
+
 /* Where no device lends a page table io_uring pins, if it may. */
 static int lend_or_take_uring(void)
 {
 	bool is_forced = settings.backend == BACKEND_URING;
 	int ret = is_forced ? -EBUSY : lend_page_table();
-	int error = ret == -EBUSY ? backend_take_uring() : 0;
+	int error;
 
-	if (ret != -EBUSY)
+	if (ret != -EBUSY && !is_out_of_reach(ret))
 		return ret;
+	error = take_instead(ret);
 	if (error && is_forced)
 		say_missing(error);
-	else if (error)
+	else if (error && ret == -EBUSY)
 		lend_say_busy();
 	return error ? ret : 0;
 }
@@ -74,6 +98,28 @@ static const struct backend uring = {
 
 const struct backend *backend = &iommufd;
 
+static bool take_filter(const char *line, void *arg)
+{
+	bool *is_filtered = arg;
+
+	if (strncmp(line, "Seccomp:", 8))
+		return false;
+	*is_filtered = line[strlen(line) - 1] != '0';
+	return true;
+}
+
+/*
+ * A seccomp filter can end the process for a call, and nothing tells whether it does
+ * but the call. Where that cannot be told there may be one.
+ */
+static bool is_filtered(void)
+{
+	bool is_filtered;
+
+	return !lines_each(proc_open("thread-self/status", O_RDONLY), take_filter, &is_filtered) ||
+	       is_filtered;
+}
+
 int backend_take_uring(void)
 {
 	int ret;
@@ -82,6 +128,8 @@ int backend_take_uring(void)
 		return 0;
 	if (settings.backend == BACKEND_IOMMUFD)
 		return -ECANCELED;
+	if (settings.backend != BACKEND_URING && is_filtered())
+		return -EOPNOTSUPP;
 	ret = uring_ready();
 	if (!ret) {
 		backend = &uring;
@@ -107,6 +155,9 @@ const char *backend_obstacle(int error)
 	switch (error) {
 	case -ECANCELED:
 		return "NOIOMMU_SHIM_BACKEND=iommufd asks for that";
+	case -EOPNOTSUPP:
+		return "a seccomp filter is in force, as in a container, and could end the program "
+		       "for asking; if it allows io_uring set NOIOMMU_SHIM_BACKEND=uring";
 	case -ENOSYS:
 		return "this kernel has none, or a seccomp profile hides it";
 	case -EPERM:

@@ -114,7 +114,20 @@ void complain(uint64_t va, uint64_t pfn, int error)
 	case -EPERM:
 	case -EACCES:
 		log_error("cannot pin a page (%e): looking up physical addresses needs "
-			  "CAP_SYS_RAWIO and access to /dev/iommu",
+			  "CAP_SYS_RAWIO and access to /dev/iommu and /dev/vfio/devices; look an "
+			  "address up, or open the device, before giving these up",
+			  error);
+		break;
+	case -ENOENT:
+		log_error("cannot pin a page (ENOENT): no device can be reached any more below "
+			  "/sys and /dev/vfio, as after chroot() or a mount over /dev; look an "
+			  "address up, or open the device, before that");
+		break;
+	case -EMFILE:
+	case -ENFILE:
+		log_error("cannot pin a page (%e): no descriptor is left for the device that lends "
+			  "its page table; raise RLIMIT_NOFILE (ulimit -n, LimitNOFILE=), for "
+			  "ENFILE fs.file-max, or open the device before they are used up",
 			  error);
 		break;
 	case -EBUSY:

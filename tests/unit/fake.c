@@ -202,6 +202,7 @@ void fake_boot(unsigned int devices, bool groups)
 
 	for (size_t i = 0; i < sizeof(directories) / sizeof(directories[0]); i++)
 		fake_add(directories[i], NULL);
+	fake_add_lines("/proc/thread-self/status", "Seccomp:\t0\n");
 	fake_node_add(FAKE_TEXT, "/sys/module/vfio/parameters/enable_unsafe_noiommu_mode");
 	fake_add("/proc/self", "4711");
 	fake_node_add(FAKE_PAGEMAP, "/proc/self/pagemap");

@@ -338,6 +338,58 @@ START_TEST(no_device_lends)
 }
 END_TEST
 
+/*
+ * A process gives up its rights, or has something mounted over /dev or no /sys any
+ * more, before its first lookup: the kernel shows frames then as before.
+ */
+START_TEST(no_device_is_in_reach)
+{
+	program_setup();
+	fake.uring_error = 0;
+	fake_map(BASE, 4 * FAKE_4K, NULL, 0, 0);
+	pagemap = program_open("/proc/self/pagemap", O_RDONLY);
+	fake.rawio = _i > 0;
+	if (_i == 1) {
+		fake_remove("/dev/vfio/devices/noiommu-vfio0");
+		fake_remove("/dev/vfio/devices/noiommu-vfio1");
+	} else if (_i == 2) {
+		fake_remove("/sys/class/vfio-dev");
+	}
+	look_up(BASE, 4, FAKE_4K);
+	assert_stays(BASE, 4 * FAKE_4K);
+	ck_assert_uint_eq(fake.device_opens, 0);
+	fake.rawio = true;
+	teardown();
+}
+END_TEST
+
+/* A filter could kill for it: it is not asked unless that is asked for. */
+START_TEST(filtered)
+{
+	uint64_t entry;
+
+	begin(true);
+	fake.uring_error = 0;
+	fake_remove("/proc/thread-self/status");
+	if (_i < 2)
+		fake_add_lines("/proc/thread-self/status", "Name:\tx\nSeccomp:\t2\n");
+	settings.backend = _i ? BACKEND_AUTO : BACKEND_URING;
+	fake_map(BASE, FAKE_4K, NULL, 0, 0);
+	pagemap = program_open("/proc/self/pagemap", O_RDONLY);
+	if (!_i) {
+		look_up(BASE, 1, FAKE_4K);
+		assert_stays(BASE, FAKE_4K);
+	} else {
+		ck_assert_int_gt(program_lookup(pagemap, BASE, &entry), 0);
+		ck_assert_uint_eq(fake.pinned, 0);
+		ck_assert_ptr_nonnull(strstr(program_log(), "NOIOMMU_SHIM_BACKEND=uring"));
+		fake.log[0] = '\0';
+	}
+	settings.backend = BACKEND_AUTO;
+	teardown();
+}
+END_TEST
+
 START_TEST(forced)
 {
 	program_setup();
@@ -383,6 +435,8 @@ Suite *suite_uring(void)
 	tc = tcase_create("choice");
 	tcase_add_loop_test(tc, refused, 0, sizeof(causes) / sizeof(causes[0]));
 	tcase_add_test(tc, no_device_lends);
+	tcase_add_loop_test(tc, no_device_is_in_reach, 0, 3);
+	tcase_add_loop_test(tc, filtered, 0, 3);
 	tcase_add_test(tc, forced);
 	suite_add_tcase(suite, tc);
 	return suite;

@@ -30,7 +30,14 @@ rights() {
     says "no-IOMMU devices need CAP_SYS_RAWIO"
     # The kernel would show addresses, but of pages that nobody holds.
     comes_to "no CAP_SYS_RAWIO" "lookup EPERM" \
+        "${shim[@]}" NOIOMMU_SHIM_BACKEND=iommufd "${no_rawio[@]}" steps "$VM_DEVICES" lookup
+    says "cannot pin a page (EPERM)"
+    # Without a device io_uring holds them.
+    comes_to "no CAP_SYS_RAWIO, and io_uring" "lookup 64 pages" \
         "${shim[@]}" "${no_rawio[@]}" steps "$VM_DEVICES" lookup
+    says ""
+    comes_to "no CAP_SYS_RAWIO, io_uring, and a filter that would kill for it" "lookup EPERM" \
+        "${shim[@]}" "${no_rawio[@]}" steps "$VM_DEVICES" confined lookup
     says "cannot pin a page (EPERM)"
 
     comes_to "RLIMIT_MEMLOCK too small, before the device is open" "lookup ENOMEM" \
