@@ -212,24 +212,25 @@ static bool is_lock_found(const char *line, const char *end,
 
 /*
  * Calls what() with each range of locks that the open file under fd has behind
- * CDEV_LOCKS, until it returns true, which is then the result. proc(5), fdinfo, where
+ * CDEV_LOCKS, until it returns true. 1: it did; 0: it did not; a negative errno where
+ * the locks cannot be read. proc(5), fdinfo, where
  * neighbouring locks are one: "lock:\t1: OFDLCK ADVISORY WRITE -1 00:05:88 FIRST LAST".
  * Every process that uses the device has a line there, so that they are read by pieces.
  */
-static bool each_lock_of_all(int fd, bool what(unsigned long first, unsigned long last, void *arg),
-			     void *arg)
+static int each_lock_of_all(int fd, bool what(unsigned long first, unsigned long last, void *arg),
+			    void *arg)
 {
 	static char text[4096];
 	size_t kept = 0;
 	bool found = false;
 	char name[32];
-	ssize_t len;
+	ssize_t len = 0;
 	int info;
 
 	format(name, sizeof(name), "self/fdinfo/%d", fd);
 	info = proc_open(name, O_RDONLY);
 	if (info < 0)
-		return false;
+		return info;
 	while (!found && (len = sys_read(info, text + kept, sizeof(text) - 1 - kept)) > 0) {
 		char *line = text, *end;
 
@@ -243,7 +244,7 @@ static bool each_lock_of_all(int fd, bool what(unsigned long first, unsigned lon
 		memmove(text, line, kept);
 	}
 	sys_close(info);
-	return found;
+	return found || len >= 0 ? found : (int)len;
 }
 
 struct area {
@@ -262,8 +263,8 @@ static bool cut_to_area(unsigned long first, unsigned long last, void *arg)
 }
 
 /* The same of those that the device's file has in its area, which begins at 0. */
-static bool each_lock(int fd, unsigned int index,
-		      bool what(unsigned long first, unsigned long last, void *arg), void *arg)
+static int each_lock(int fd, unsigned int index,
+		     bool what(unsigned long first, unsigned long last, void *arg), void *arg)
 {
 	struct area area = {(unsigned long)area_of(fd, index), what, arg};
 
@@ -281,7 +282,7 @@ static bool take_index(unsigned long first, unsigned long last, void *arg)
 
 bool cdev_is_placeholder(int fd, unsigned int *index)
 {
-	return each_lock_of_all(fd, take_index, index);
+	return each_lock_of_all(fd, take_index, index) > 0;
 }
 
 static bool add_locks(unsigned long first, unsigned long last, void *arg)
@@ -337,6 +338,7 @@ struct holder {
 	char fds[32];  /* the directory of a process's descriptors, below /proc */
 	long pid;      /* of that process */
 	int taken;     /* a duplicate of one of them; negative: none */
+	int error;     /* of looking at one that may have it */
 };
 
 static struct holder holder_of(unsigned int index)
@@ -373,23 +375,29 @@ static int is_held_by(long pid, struct holder *holder)
 	return dir_each_in(proc_open(holder->fds, O_RDONLY | O_DIRECTORY), is_held_under, holder);
 }
 
-/* Where that cannot be told, the process still has what it once had. */
+/* One that this process may not look at still has what it once had. */
 static bool has_user(unsigned long first, unsigned long last, void *arg)
 {
+	struct holder *holder = arg;
+
 	for (first = first < FIRST_USER ? FIRST_USER : first; first <= last; first++) {
-		int ret = is_held_by((long)(first - FIRST_USER), arg);
+		int ret = is_held_by((long)(first - FIRST_USER), holder);
 
 		if (ret > 0 || ret == -EACCES)
 			return true;
+		/* These say that it has ended. */
+		if (ret < 0 && ret != -ENOENT && ret != -ESRCH)
+			holder->error = ret;
 	}
 	return false;
 }
 
-bool cdev_is_used_elsewhere(int fd, unsigned int index)
+int cdev_is_used_elsewhere(int fd, unsigned int index)
 {
 	struct holder holder = holder_of(index);
+	int ret = each_lock(fd, index, has_user, &holder);
 
-	return each_lock(fd, index, has_user, &holder);
+	return ret ? ret : holder.error;
 }
 
 static int take_under(const char *fd, void *arg)

@@ -87,11 +87,11 @@ unsigned int cdev_locks_of(int fd, unsigned int index);
 
 /*
  * Notes in the open file under fd that the calling process uses the device, or
- * does no longer. True while another process does that is noted there and has
- * the device open still.
+ * does no longer. 1 while another process does that is noted there and has the device
+ * open still; 0: none does; a negative errno where that cannot be told.
  */
 void cdev_set_user(int fd, unsigned int index, bool uses);
-bool cdev_is_used_elsewhere(int fd, unsigned int index);
+int cdev_is_used_elsewhere(int fd, unsigned int index);
 
 /* Notes the users that are noted under from under to, too. */
 void cdev_copy_users(int from, int to, unsigned int index);

@@ -102,17 +102,18 @@ void device_settle_file(struct group *group, int fd)
 static bool use_placeholder(struct group *group)
 {
 	unsigned int index = group->cdev.index;
-	int fd = hidden_check(&group->placeholder)
-			 ? (int)sys_fcntl(group->placeholder.fd, F_DUPFD_CLOEXEC, 0)
-			 : sys_open("/dev/iommu", O_RDWR | O_CLOEXEC);
+	bool is_kept = hidden_check(&group->placeholder);
+	int fd = is_kept ? group->placeholder.fd : sys_open("/dev/iommu", O_RDWR | O_CLOEXEC);
 
 	if (fd < 0)
 		return false;
 	cdev_lock(fd, index, CDEV_LOCK_GROUP, CDEV_EXCLUSIVE);
 	membership_mark(&group->member, fd);
 	use_file(group, fd);
-	sys_close(fd);
-	hidden_close(&group->placeholder);
+	if (is_kept)
+		hidden_close(&group->placeholder);
+	else
+		sys_close(fd);
 	guard_hold(&group->guard);
 	return true;
 }
@@ -176,14 +177,35 @@ static bool part_from_device(struct group *group)
 	return use_placeholder(group);
 }
 
-static bool is_used_elsewhere(const struct group *group)
+/*
+ * The last close in this process of a device that others may have open too, which then
+ * goes on. Where that cannot be told it is closed here alone: if nobody else has it open
+ * the kernel stops it, and whoever has it keeps it as it is.
+ */
+static bool close_or_part(struct group *group, int is_used)
 {
-	return cdev_is_used_elsewhere(device_file(group), group->cdev.index);
+	if (!is_used) {
+		close_device(group);
+		return true;
+	}
+	if (is_used > 0)
+		return part_from_device(group);
+	log_warn("%s: it cannot be told whether another process uses it (%e): it is not reset, and "
+		 "stops when nobody has it open",
+		 group->cdev.name, is_used);
+	return part_from_device(group) || use_placeholder(group);
+}
+
+static int is_used_elsewhere(const struct group *group)
+{
+	int fd = device_file(group);
+
+	return fd < 0 ? 0 : cdev_is_used_elsewhere(fd, group->cdev.index);
 }
 
 bool device_settle(struct group *group)
 {
-	bool is_used;
+	int is_used;
 
 	if (group->devices || group->received)
 		return false;
@@ -192,14 +214,10 @@ bool device_settle(struct group *group)
 		return !is_used;
 	if (maps_has_file(group->object.dev, group->object.ino))
 		return false;
-	if (is_used) {
-		group->is_open = !part_from_device(group);
-		return false;
-	}
 	group->is_open = false;
-	if (fdtab_has(&group->object))
-		close_device(group);
-	return true;
+	if (is_used > 0 || fdtab_has(&group->object))
+		group->is_open = !close_or_part(group, is_used);
+	return !is_used;
 }
 
 static int complain(const struct group *group, int error, bool token)
@@ -295,10 +313,7 @@ void device_unbind(struct group *group)
 {
 	if (!device_is_bound(group))
 		return;
-	if (!is_used_elsewhere(group))
-		close_device(group);
-	else
-		part_from_device(group);
+	close_or_part(group, is_used_elsewhere(group));
 }
 
 int device_open(struct group *group, int fd, const unsigned char *token)

@@ -223,7 +223,7 @@ static int get_device_fd(struct group *group, int fd, const char *arg)
 	if (!state->container || !membership_has_iommu(state->container))
 		return -EINVAL;
 	/* Asked for when the device is opened first: vfio_group_use_container() */
-	if (!group->is_open && !cdev_is_used_elsewhere(fd, group->cdev.index) &&
+	if (!group->is_open && cdev_is_used_elsewhere(fd, group->cdev.index) <= 0 &&
 	    !rights_sys_rawio())
 		return -EPERM;
 	new = device_open(group, fd, has_token ? uuid : NULL);

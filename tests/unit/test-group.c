@@ -726,6 +726,33 @@ START_TEST(device_closed_while_received)
 }
 END_TEST
 
+/*
+ * Process 4711 may have the device, and there is no descriptor for a look: it is neither
+ * reset nor kept open. With _i nobody else has it, and closing it is all that stops it.
+ */
+START_TEST(device_closed_in_doubt)
+{
+	int theirs = -1;
+
+	enter(WITH_DEVICE);
+	pass_on();
+	fake.pid = 4711;
+	cdev_set_user(group, 0, true);
+	fake.pid = 0;
+	if (!_i)
+		theirs = (int)sys_fcntl(device, F_DUPFD, 1000);
+	fake.descriptor_limit = (size_t)(device > group ? device : group) + 1;
+	program_close(device);
+	fake.descriptor_limit = 1024;
+	device = -1;
+	ck_assert_ptr_nonnull(strstr(program_log(), "it cannot be told whether another process"));
+	ck_assert_uint_eq(fake_open_cdevs(0), !_i);
+	ck_assert_int_eq(unset_container(), 0);
+	if (theirs >= 0)
+		sys_close(theirs);
+}
+END_TEST
+
 /* It is the parent's open file then, which the kernel gives to whoever may trace the parent. */
 START_TEST(device_opened_again_in_a_child)
 {
@@ -997,6 +1024,7 @@ static TCase *matrix(const char *name, void (*before)(void))
 	tcase_add_test(tc, device_closed_while_received);
 	tcase_add_test(tc, device_opened_again_in_a_child);
 	tcase_add_test(tc, device_closed_while_passed_on);
+	tcase_add_loop_test(tc, device_closed_in_doubt, 0, 2);
 	tcase_add_loop_test(tc, closed_device_has_no_cdev, 0, STATES);
 	tcase_add_test(tc, device_closed_without_rights);
 	tcase_add_test(tc, fork_opens_no_device);
