@@ -43,5 +43,6 @@ int check_main(int argc, char **argv);
 int ps_main(int argc, char **argv);
 int trace_main(int argc, char **argv);
 int compare_main(int argc, char **argv);
+int cdi_main(int argc, char **argv);
 
 #endif

@@ -113,8 +113,6 @@ static void read_device(struct device *device, const char *name)
 	read_id(directory, "vendor", device->vendor, sizeof(device->vendor));
 	read_id(directory, "device", device->product, sizeof(device->product));
 	read_group(device, directory);
-	if (device->noiommu)
-		device->error = try_open(device);
 }
 
 /* ---- who holds them ---- */
@@ -202,7 +200,7 @@ static void find_holders(struct devices *devices)
 	free(pids);
 }
 
-void devices_read(struct devices *devices)
+void devices_list(struct devices *devices)
 {
 	struct dirent **names;
 	int n = scandir(CLASS, &names, NULL, versionsort);
@@ -219,6 +217,14 @@ void devices_read(struct devices *devices)
 		free(names[i]);
 	}
 	free(names);
+}
+
+void devices_read(struct devices *devices)
+{
+	devices_list(devices);
+	for (size_t i = 0; i < devices->count; i++)
+		if (devices->list[i].noiommu)
+			devices->list[i].error = try_open(&devices->list[i]);
 	if (devices->count)
 		find_holders(devices);
 }

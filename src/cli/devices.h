@@ -32,6 +32,10 @@ struct devices {
 	bool all_processes_seen; /* else somebody may hold a device unseen */
 };
 
+/* Those that there are; opens none, and looks for no holders. */
+void devices_list(struct devices *devices);
+
+/* These with error and holders. */
 void devices_read(struct devices *devices);
 
 /* The first no-IOMMU device that nobody holds and that can be opened, or NULL. */

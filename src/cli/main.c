@@ -23,6 +23,7 @@ static const struct verb {
 	{"ps", "noiommu-shim ps", ps_main},
 	{"trace", "noiommu-shim trace", trace_main},
 	{"compare", "noiommu-shim compare", compare_main},
+	{"cdi", "noiommu-shim cdi", cdi_main},
 };
 
 /* What messages begin with: the command and, once it is known, the verb. */
@@ -152,7 +153,8 @@ int main(int argc, char **argv)
 		       "  check [-- PROGRAM]           tell what is missing, and how to get it\n"
 		       "  trace -- PROGRAM [ARG...]    run PROGRAM and tell what it asks of VFIO\n"
 		       "  compare -- PROGRAM [ARG...]  run PROGRAM on the group and the cdev path\n"
-		       "  ps [PID]                     show the processes that are under it now\n\n"
+		       "  ps [PID]                     show the processes that are under it now\n"
+		       "  cdi                          describe the devices to container engines\n\n"
 		       "noiommu-shim VERB --help tells more, noiommu-shim(1) and (7) all.",
 	};
 	struct chosen chosen = {0};

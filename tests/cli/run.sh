@@ -95,7 +95,7 @@ if [[ ! -d /sys/class/vfio-dev ]]; then
     run compare -- true
     complained "compare without a cdev path" 2 "no cdev path"
 fi
-for verb in "" run check ps trace compare; do
+for verb in "" run check ps trace compare cdi; do
     run $verb --help
     is "help of '$verb'" "$status/$err/${out%% *}" "0//Usage:"
     is "help of '$verb' fits 80 columns" "$(grep -cE '.{81}' "$scratch/out")" 0
