@@ -110,14 +110,16 @@ static bool take_filter(const char *line, void *arg)
 
 /*
  * A seccomp filter can end the process for a call, and nothing tells whether it does
- * but the call. Where that cannot be told there may be one.
+ * but the call. Without /proc there may be one; a kernel without CONFIG_SECCOMP has no
+ * such line.
  */
 static bool is_filtered(void)
 {
-	bool is_filtered;
+	int fd = proc_open("thread-self/status", O_RDONLY);
+	bool is_filtered = fd < 0;
 
-	return !lines_each(proc_open("thread-self/status", O_RDONLY), take_filter, &is_filtered) ||
-	       is_filtered;
+	lines_each(fd, take_filter, &is_filtered);
+	return is_filtered;
 }
 
 int backend_take_uring(void)
