@@ -17,12 +17,33 @@ static uint64_t page_up(uint64_t len)
 	return (len + PIN_PAGE_SIZE - 1) & ~(PIN_PAGE_SIZE - 1);
 }
 
-void memory_leaving(uintptr_t addr, size_t len)
+static void leaving(uintptr_t addr, size_t len, const struct maps_file *over)
 {
 	struct lock_saved saved = lock_enter();
+	uint64_t start = page_up(addr), end = page_up(addr + len);
 
-	follow_unmapping(page_up(addr), page_up(addr + len) - page_up(addr));
+	follow_unmapping(start, end - start, over);
+	deferred_expect(start, end - start, DEFERRED_LEAVES);
 	lock_leave(saved);
+}
+
+void memory_leaving(uintptr_t addr, size_t len)
+{
+	leaving(addr, len, NULL);
+}
+
+void memory_leaving_for(uintptr_t addr, size_t len, int fd, off_t pos)
+{
+	struct maps_file over = {.va = addr, .offset = (uint64_t)pos};
+	struct stat st;
+
+	if (sys_fstat(fd, &st)) {
+		leaving(addr, len, NULL);
+		return;
+	}
+	over.dev = st.st_dev;
+	over.ino = st.st_ino;
+	leaving(addr, len, &over);
 }
 
 void memory_left(uintptr_t addr, size_t len)
@@ -32,17 +53,22 @@ void memory_left(uintptr_t addr, size_t len)
 	uint64_t start = page_up(addr), end = page_up(addr + len);
 
 	pin_release(start, end - start, follow_stand);
-	deferred_forget(start, end - start);
+	deferred_left(start, end - start);
 	if (mark_is_due(0))
 		mark();
 	lock_leave(saved);
 	observe_released(addr, len, begin);
 }
 
+static void detaching(uint64_t va, uint64_t len)
+{
+	follow_unmapping(va, len, NULL);
+}
+
 size_t memory_detaching(uintptr_t addr)
 {
 	struct lock_saved saved = lock_enter();
-	size_t len = maps_each_attached(addr, follow_unmapping);
+	size_t len = maps_each_attached(addr, detaching);
 
 	lock_leave(saved);
 	return len;
@@ -83,7 +109,11 @@ void memory_discarded(uintptr_t addr, size_t len)
 
 void memory_moving(uintptr_t from, size_t len)
 {
-	memory_discarding(from, len);
+	struct lock_saved saved = lock_enter();
+
+	follow_staying(from, page_up(len));
+	deferred_expect(from, page_up(len), DEFERRED_MOVES);
+	lock_leave(saved);
 }
 
 void memory_moved(uintptr_t from, uintptr_t to, size_t len)
@@ -177,14 +207,23 @@ void memory_truncated(int fd, off_t len)
 	cut_out(fd, (uint64_t)len, INT64_MAX, cut_off);
 }
 
+static bool any_lost;
+
 /* Which pages these were cannot be told any more. */
 static void lost(uint64_t va, uint64_t len)
 {
 	if (store_any(va, len) && !pin_evict(va, len))
-		mark();
+		any_lost = true;
 }
 
 void memory_emptied(int fd)
 {
+	struct lock_saved saved;
+
 	cut_out(fd, 0, INT64_MAX, lost);
+	saved = lock_enter();
+	if (any_lost)
+		mark();
+	any_lost = false;
+	lock_leave(saved);
 }

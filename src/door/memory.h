@@ -31,6 +31,9 @@ static inline bool memory_told(const void *addr, size_t len)
  *		memory_left(addr, len);
  */
 void memory_leaving(uintptr_t addr, size_t len);
+
+/* The same where fd is mapped at pos instead, which can be the very pages that are there. */
+void memory_leaving_for(uintptr_t addr, size_t len, int fd, off_t pos);
 void memory_left(uintptr_t addr, size_t len);
 
 /* The same around shmdt(): the length is to be found out. */

@@ -13,6 +13,7 @@
 struct lookup {
 	struct lookup *next;
 	struct deferred told;
+	enum deferred_fate fate;
 };
 
 static struct slab lookups = {.size = sizeof(struct lookup)};
@@ -46,33 +47,46 @@ static size_t bucket_of(uint64_t va)
 	return va >> PIN_PAGE_SHIFT & (BUCKETS - 1);
 }
 
-/* Forgets those of one bucket in [va, end), or only those whose page is no longer there. */
-static void forget_in(size_t bucket, uint64_t va, uint64_t end, bool always)
-{
-	struct lookup **at = &buckets[bucket];
-
-	while (*at) {
-		struct lookup *lookup = *at;
-
-		if (lookup->told.va >= va && lookup->told.va < end &&
-		    (always || frame_at(lookup->told.va) != lookup->told.pfn)) {
-			*at = lookup->next;
-			slab_free(&lookups, lookup);
-			count--;
-		} else {
-			at = &lookup->next;
-		}
-	}
-}
-
-/* The same of all. */
-static void forget(uint64_t va, uint64_t end, bool always)
+/* Calls what() for the lookups in [va, end); those for which it returns true are forgotten. */
+static void each(uint64_t va, uint64_t end, bool (*what)(struct lookup *, enum deferred_fate),
+		 enum deferred_fate fate)
 {
 	uint64_t pages = (end - 1 - va) >> PIN_PAGE_SHIFT;
 
-	for (size_t i = 0; count && i < BUCKETS && i <= pages; i++)
-		forget_in(bucket_of(va + (i << PIN_PAGE_SHIFT)), va, end, always);
+	for (size_t i = 0; count && i < BUCKETS && i <= pages; i++) {
+		struct lookup **at = &buckets[bucket_of(va + (i << PIN_PAGE_SHIFT))];
+
+		while (*at) {
+			struct lookup *lookup = *at;
+
+			if (lookup->told.va < va || lookup->told.va >= end || !what(lookup, fate)) {
+				at = &lookup->next;
+				continue;
+			}
+			*at = lookup->next;
+			slab_free(&lookups, lookup);
+			count--;
+		}
+	}
 	deferred_tells_unpinned = count || told_natively;
+}
+
+static bool always(struct lookup *lookup, enum deferred_fate fate)
+{
+	(void)lookup;
+	(void)fate;
+	return true;
+}
+
+static bool met_it(struct lookup *lookup, enum deferred_fate fate)
+{
+	return lookup->fate == fate && frame_at(lookup->told.va) != lookup->told.pfn;
+}
+
+static bool set_fate(struct lookup *lookup, enum deferred_fate fate)
+{
+	lookup->fate = fate;
+	return false;
 }
 
 static void keep(struct lookup *lookup)
@@ -85,14 +99,21 @@ static void keep(struct lookup *lookup)
 		cursor = bucket;
 }
 
-void deferred_forget(uint64_t va, uint64_t len)
+void deferred_expect(uint64_t va, uint64_t len, enum deferred_fate fate)
 {
-	forget(va, va + len, false);
+	if (len)
+		each(va, va + len, set_fate, fate);
+}
+
+void deferred_left(uint64_t va, uint64_t len)
+{
+	if (len)
+		each(va, va + len, met_it, DEFERRED_LEAVES);
 }
 
 void deferred_drop(uint64_t va)
 {
-	forget(va, va + 1, true);
+	each(va, va + 1, always, DEFERRED_STAYS);
 }
 
 /* Those that moved are in other buckets then. */
@@ -114,6 +135,7 @@ void deferred_moved(uint64_t from, uint64_t to, uint64_t len)
 			}
 			*at = lookup->next;
 			lookup->told.va = va - from + to;
+			lookup->fate = DEFERRED_STAYS;
 			lookup->next = moved;
 			moved = lookup;
 		}
@@ -124,7 +146,8 @@ void deferred_moved(uint64_t from, uint64_t to, uint64_t len)
 		moved = lookup->next;
 		keep(lookup);
 	}
-	deferred_forget(from, len);
+	if (len)
+		each(from, from + len, met_it, DEFERRED_MOVES);
 }
 
 void deferred_abandon(void)
@@ -143,7 +166,7 @@ void deferred_inherit(void)
 static void own(void)
 {
 	if (generation != process_generation())
-		forget(0, UINT64_MAX, true);
+		each(0, UINT64_MAX, always, DEFERRED_STAYS);
 	generation = process_generation();
 }
 
@@ -158,6 +181,14 @@ bool deferred_any(struct deferred *deferred)
 	return true;
 }
 
+static bool is_known(uint64_t va, uint64_t pfn)
+{
+	for (struct lookup *lookup = buckets[bucket_of(va)]; lookup; lookup = lookup->next)
+		if (lookup->told.va == va && lookup->told.pfn == pfn)
+			return true;
+	return false;
+}
+
 static int add(uint64_t va, uint64_t entry)
 {
 	struct lookup *lookup;
@@ -165,11 +196,15 @@ static int add(uint64_t va, uint64_t entry)
 	if (PAGEMAP_HIDDEN(entry))
 		return -EBUSY;
 	own();
+	/* It can be about to leave, and does. */
+	if (is_known(va, entry & PAGEMAP_PFN))
+		return 0;
 	deferred_drop(va);
 	lookup = slab_alloc(&lookups);
 	if (!lookup)
 		return -ENOMEM;
 	lookup->told = (struct deferred){.va = va, .pfn = entry & PAGEMAP_PFN};
+	lookup->fate = DEFERRED_STAYS;
 	keep(lookup);
 	count++;
 	deferred_tells_unpinned = true;

@@ -26,11 +26,22 @@ bool deferred_any(struct deferred *deferred);
 void deferred_drop(uint64_t va);
 
 /*
- * [va, va + len) was given back, or went to to: what was looked up there no
- * longer matters, or is there now. Where the page is still in its place another
- * thread has looked it up meanwhile.
+ * [va, va + len) is about to be given back, or to move. As with pins, only what was
+ * looked up before the call does: another thread can have got memory at this address
+ * before the call is noted, looked it up, and moved it.
  */
-void deferred_forget(uint64_t va, uint64_t len);
+enum deferred_fate {
+	DEFERRED_STAYS,
+	DEFERRED_LEAVES,
+	DEFERRED_MOVES,
+};
+void deferred_expect(uint64_t va, uint64_t len, enum deferred_fate fate);
+
+/*
+ * It was given back, or went to to: what was looked up there no longer matters, or is
+ * there now. A page that is still in its place stays.
+ */
+void deferred_left(uint64_t va, uint64_t len);
 void deferred_moved(uint64_t from, uint64_t to, uint64_t len);
 
 /*

@@ -171,9 +171,26 @@ static bool keep_alias(uint64_t va, size_t *n, unsigned int shift, bool private,
 	return false;
 }
 
+struct unmapping {
+	struct maps_leaving leaving;
+	const struct maps_file *over;
+};
+
+/* True where these pages are mapped at va again. *n is cut to where it holds. */
+static bool is_again(uint64_t va, size_t *n, unsigned int shift, const struct maps_file *over)
+{
+	uint64_t len = *n << shift;
+	bool again = over && maps_shows(over, va, &len);
+
+	*n = len >> shift;
+	return again;
+}
+
 static void keep_aliases(uint64_t va, size_t n, unsigned int shift, enum fit fit, uint64_t entry,
 			 void *arg)
 {
+	struct unmapping *unmapping = arg;
+	struct maps_leaving *leaving = &unmapping->leaving;
 	size_t run;
 
 	if (fit == FIT_OTHER) {
@@ -185,20 +202,24 @@ static void keep_aliases(uint64_t va, size_t n, unsigned int shift, enum fit fit
 		return; /* private: mapped once in a process */
 	for (; n; n -= run, va += run << shift) {
 		run = n;
-		if (keep_alias(va, &run, shift, false, arg))
+		if (is_again(va, &run, shift, unmapping->over)) {
+			store_set_leaving(va, run, shift, false);
 			continue;
-		if (!(entry & PAGEMAP_EXCLUSIVE) && keep_alias(va, &run, shift, true, arg))
+		}
+		if (keep_alias(va, &run, shift, false, leaving))
+			continue;
+		if (!(entry & PAGEMAP_EXCLUSIVE) && keep_alias(va, &run, shift, true, leaving))
 			continue;
 		if (fit == FIT_ABSENT)
 			pin_evict(va, run << shift);
 	}
 }
 
-void follow_unmapping(uint64_t va, uint64_t len)
+void follow_unmapping(uint64_t va, uint64_t len, const struct maps_file *over)
 {
-	struct maps_leaving leaving = {.from = va, .to = va + len, .last = UINT64_MAX};
+	struct unmapping unmapping = {{.from = va, .to = va + len, .last = UINT64_MAX}, over};
 
-	each_run(va, len, keep_aliases, &leaving);
+	each_run(va, len, keep_aliases, &unmapping);
 }
 
 struct move {

@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "pin/maps.h"
+
 /*
  * Pages in the range are about to be given back. What is not the page that was
  * looked up there becomes a stray, and pin_release() with follow_stand() may take
@@ -30,9 +32,10 @@ bool follow_stand(uint64_t va, unsigned int shift, const uint64_t *pages, size_t
 
 /*
  * The same for an unmapping, of which other mappings of shared pages know nothing:
- * their pins go there.
+ * their pins go there. Pages that are mapped again at their address, where over, which
+ * may be NULL, is mapped instead, stay pinned.
  */
-void follow_unmapping(uint64_t va, uint64_t len);
+void follow_unmapping(uint64_t va, uint64_t len, const struct maps_file *over);
 
 /*
  * The contents of private pages in the range, or in a part of it, were discarded.

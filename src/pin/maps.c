@@ -82,6 +82,18 @@ static void cut(uint64_t *len, uint64_t limit)
 		*len = limit;
 }
 
+bool maps_shows(const struct maps_file *file, uint64_t va, uint64_t *len)
+{
+	struct procmap_query vma;
+
+	if (!query(va, PROCMAP_QUERY_FILE_BACKED_VMA, &vma))
+		return false;
+	cut(len, vma.vma_end - va);
+	return vma.inode == file->ino && vma.dev_major == major(file->dev) &&
+	       vma.dev_minor == minor(file->dev) &&
+	       vma.vma_offset + (va - vma.vma_start) == file->offset + (va - file->va);
+}
+
 static bool next_private_view(uint64_t va, struct procmap_query *vma)
 {
 	while (next_file_mapping(va, vma)) {
@@ -288,7 +300,6 @@ static bool walk_present(uint64_t va, uint64_t end, uint64_t size, maps_see *see
 			n = 512;
 		if (!maps_entries(fd, va, entries, n))
 			return false;
-		maps_wait(fd, va, entries, n);
 		if (!maps_tell(va, entries, n, false))
 			return false;
 		if (!see(va, entries, n, size))
@@ -348,7 +359,8 @@ static int walk_mappings(maps_see *see, uint64_t *sum)
 		ret = ask(va, PROCMAP_QUERY_COVERING_OR_NEXT_VMA, &vma);
 		if (ret)
 			return ret == -ENOENT ? 0 : ret;
-		if (see && !walk_mapping(&vma, see))
+		if (see &&
+		    !(see(vma.vma_start, NULL, 0, vma.vma_page_size) && walk_mapping(&vma, see)))
 			return -EAGAIN;
 		*sum = sum_of(*sum, &vma);
 	}

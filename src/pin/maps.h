@@ -27,6 +27,16 @@ bool maps_can_read(uint64_t va);
 /* True when a mapping of the file with this identity exists. */
 bool maps_has_file(dev_t dev, ino_t ino);
 
+/* A file that is to be mapped at va. */
+struct maps_file {
+	dev_t dev;
+	ino_t ino;
+	uint64_t offset, va;
+};
+
+/* True when it will show the very file page that is at va now. *len is cut to where that holds. */
+bool maps_shows(const struct maps_file *file, uint64_t va, uint64_t *len);
+
 /*
  * What is unmapped at once, [from, to), and what a search has found already:
  * outside of it nothing shared is mapped from last on, UINT64_MAX at first, and
@@ -85,8 +95,9 @@ void maps_wait(int fd, uint64_t va, uint64_t *entries, size_t n);
 bool maps_tell(uint64_t va, uint64_t *entries, size_t n, bool any);
 
 /*
- * Calls see() with the entries of all pages of the process that are present or
- * being moved, n of pages of size bytes from va on. False when that cannot be done,
+ * Calls see() once for each mapping, with no entry, and with the entries of all pages
+ * of the process that are present or being moved, n of pages of size bytes from va on.
+ * False when that cannot be done,
  * mappings changed meanwhile, or see() says so.
  */
 typedef bool maps_see(uint64_t va, const uint64_t *entries, size_t n, uint64_t size);

@@ -17,10 +17,10 @@ static struct {
 	size_t size; /* a power of 2 */
 	bool huge[2];
 	bool failed;
-	size_t present;		/* entries that were seen */
 	uint64_t from, to, len; /* pages that were found and are neighbours */
-	size_t looked_at;	/* by the last mark */
+	size_t looked_at;	/* by the last mark, done or not: pages and mappings */
 	size_t lookups;		/* since then */
+	size_t left;		/* strays that it could not place */
 } marking;
 
 static uint64_t key_of(uint64_t pfn, unsigned int level)
@@ -61,13 +61,13 @@ static bool set_up(void)
 
 	for (uint64_t va = STORE_STRAYS; store_next(va, &pin); va = pin.va + pin.len)
 		count += pin.len >> pin.shift;
+	marking.looked_at = count;
 	for (marking.size = 512; marking.size < 2 * count;)
 		marking.size *= 2;
 	marking.table = process_memory(marking.size * sizeof(*marking.table));
 	if (!marking.table)
 		return false;
 	marking.huge[0] = marking.huge[1] = marking.failed = false;
-	marking.present = 0;
 	marking.len = 0;
 	for (uint64_t va = STORE_STRAYS; store_next(va, &pin); va = pin.va + pin.len) {
 		unsigned int level = (pin.shift - PIN_PAGE_SHIFT) / 9;
@@ -115,35 +115,57 @@ static void look_for(uint64_t va, uint64_t entry, uint64_t size)
 		}
 }
 
+/*
+ * A page that is being moved, or that no program can reach any more, is named by its
+ * entry all the same. Above the frame that has two flags, see include/linux/swapops.h,
+ * and how wide a frame is depends on the machine: all that it can be is looked for.
+ */
+static void look_for_moving(uint64_t va, uint64_t entry, uint64_t size)
+{
+	static const unsigned int widths[] = {34, 36, 40};
+	uint64_t named = (entry & PAGEMAP_PFN) >> 5, pfn, last = 0;
+
+	for (unsigned int i = 0; i < sizeof(widths) / sizeof(widths[0]); i++, last = pfn) {
+		pfn = named & ((UINT64_C(1) << widths[i]) - 1);
+		if (pfn != last)
+			look_for(va, pfn, size);
+	}
+}
+
 static bool see(uint64_t va, const uint64_t *entries, size_t n, uint64_t size)
 {
 	for (size_t i = 0; i < n; i++) {
 		if (pagemap_is_moving(entries[i]))
-			marking.failed = true;
-		if (entries[i] & PAGEMAP_PRESENT)
+			look_for_moving(va + i * size, entries[i], size);
+		else if (entries[i] & PAGEMAP_PRESENT)
 			look_for(va + i * size, entries[i], size);
 	}
-	marking.present += n;
+	marking.looked_at += n ? n : 1;
 	return true;
 }
 
-bool mark(void)
+static bool look_everywhere(void)
 {
-	uint64_t end = store_own ? store_own->strays_end : 0;
+	uint64_t end = store_own->strays_end;
 
-	if (!store_strays())
-		return true;
 	if (!set_up())
 		return false;
 	if (!maps_walk(see))
 		marking.failed = true;
 	place();
 	sys_memory_free(marking.table, marking.size * sizeof(*marking.table));
-	marking.looked_at = marking.present;
-	marking.lookups = 0;
 	if (!marking.failed)
 		pin_drop_strays(end);
 	return !marking.failed;
+}
+
+bool mark(void)
+{
+	bool done = !store_strays() || look_everywhere();
+
+	marking.lookups = 0;
+	marking.left = done ? 0 : store_strays();
+	return done;
 }
 
 /* A mark may look at so many pages for each stray, and for each lookup. */
@@ -157,6 +179,8 @@ bool mark_is_due(size_t lookups)
 	marking.lookups += lookups;
 	if (!strays)
 		return false;
+	/* Fewer than were left: they were lost with the iommufd, or are another process's. */
+	strays -= strays < marking.left ? 0 : marking.left;
 	return (strays >= PER_STRAY && strays >= marking.looked_at / PER_STRAY) ||
 	       marking.lookups >= PER_STRAY + marking.looked_at / PER_LOOKUP;
 }

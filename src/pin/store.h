@@ -54,8 +54,10 @@
 
 /*
  * An entry of a page that the kernel is moving at this moment, or tries to: it
- * has a migration entry, which is a swap type above those of swap files. The
- * last type is that of markers, where no page is (include/linux/swap.h).
+ * has a migration entry, which is a swap type above those of swap files. Which ones
+ * these are depends on the kernel's configuration. The others can be here as well:
+ * a poisoned page and the memory of a device, which stay so and name a frame, too.
+ * The last type is that of markers, where no page is (include/linux/swap.h).
  */
 static inline bool pagemap_is_moving(uint64_t entry)
 {

@@ -29,7 +29,10 @@ static void *map_over(void *addr, size_t len, int prot, int flags, int fd, off_t
 
 	if (!(flags & MAP_FIXED) || !memory_told(addr, len))
 		return call(addr, len, prot, flags, fd, pos);
-	memory_leaving((uintptr_t)addr, len);
+	if (flags & MAP_ANONYMOUS)
+		memory_leaving((uintptr_t)addr, len);
+	else
+		memory_leaving_for((uintptr_t)addr, len, fd, pos);
 	ret = call(addr, len, prot, flags, fd, pos);
 	if (ret != MAP_FAILED)
 		memory_left((uintptr_t)addr, len);

@@ -653,6 +653,25 @@ static void forked(void)
 	need_held(memory, "without the child");
 }
 
+/* The only mapping of these pages goes and comes again, before anybody touches them. */
+static void mapped_over(void)
+{
+	int fd = file(0);
+	char *memory = touch(map(SIZE, MAP_SHARED, fd), SIZE);
+
+	need(!storm_fork(&storm), "a storm");
+	look_up(memory);
+	need(mmap(memory, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) == memory,
+	     "mapping it once more");
+	touch(memory, SIZE);
+	begin_storm();
+	for (int i = 0; i < 3; i++) {
+		usleep(20000);
+		need_held(memory, "mapped over");
+	}
+	storm_end(&storm);
+}
+
 static void unprotected(void)
 {
 	char *memory;
@@ -771,6 +790,7 @@ static const struct {
 	{"ahead-of-wp", "quiet", ahead_of_wp},
 	{"written-after", "held", written_after},
 	{"forked", "held", forked},
+	{"mapped-over", "held", mapped_over},
 	{"unprotected", "held", unprotected},
 	{"merging", "held", merging},
 	{"merged", "held", merged},

@@ -228,7 +228,7 @@ void fake_map(uint64_t va, uint64_t len, struct fake_file *file, uint64_t offset
 		.offset = offset,
 		.flags = flags,
 	});
-	if (!(flags & (FAKE_ABSENT | FAKE_PFNMAP)))
+	if (!(flags & (FAKE_ABSENT | FAKE_PFNMAP | FAKE_UNTOUCHED)))
 		fake_touch(va, len);
 }
 
@@ -293,8 +293,12 @@ void fake_write(uint64_t va)
 
 void fake_touch(uint64_t va, uint64_t len)
 {
-	for (uint64_t end = va + len; va < end; va += FAKE_4K)
-		touch(vma_at(va), va);
+	for (uint64_t end = va + len; va < end; va += FAKE_4K) {
+		struct vma *vma = vma_at(va);
+
+		vma->flags &= ~(unsigned int)FAKE_UNTOUCHED;
+		touch(vma, va);
+	}
 }
 
 void fake_discard(uint64_t va, uint64_t len)
@@ -360,14 +364,15 @@ static uint64_t entry_of(uint64_t va)
 	uint64_t entry = PAGEMAP_PRESENT;
 	uint64_t *page;
 
-	if (!vma || !vma->file)
+	if (!vma || !vma->file || vma->flags & FAKE_UNTOUCHED)
 		return 0;
 	/* Swap types that no swap file has: SWP_PTE_MARKER, SWP_MIGRATION_READ */
 	if (!*page_of(vma, va))
 		return fake.guarded ? PAGEMAP_SWAPPED | 31 : 0;
-	if (fake.moving)
-		return PAGEMAP_SWAPPED | 25;
 	page = page_of(vma, va);
+	/* With the flag of a page that was used: SWP_MIG_YOUNG */
+	if (fake.moving)
+		return PAGEMAP_SWAPPED | (UINT64_C(1) << 34 | (*page & FRAME)) << 5 | 25;
 	if (vma->file->node && !is_copy(vma, va))
 		entry |= PAGEMAP_FILE;
 	if (is_exclusive(vma, page))

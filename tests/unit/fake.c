@@ -735,6 +735,7 @@ static long do_ioctl(struct fake_open *open, unsigned int cmd, void *arg)
 	case FAKE_MAPS:
 		return cmd == PROCMAP_QUERY ? fake_procmap_query(arg) : -ENOTTY;
 	case FAKE_PAGEMAP:
+		fake.scans += cmd == PAGEMAP_SCAN;
 		if (cmd != PAGEMAP_SCAN || !fake.has_pagemap_scan)
 			return -ENOTTY;
 		return arg ? fake_pagemap_scan(arg) : -EFAULT;

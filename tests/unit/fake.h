@@ -67,6 +67,7 @@ struct fake {
 	/* Counters. */
 	size_t pinned;		   /* frames */
 	unsigned int calls;	   /* of all kinds */
+	unsigned int scans;	   /* PAGEMAP_SCAN */
 	unsigned int device_opens; /* how often devices were opened, and reset by that */
 	char log[16384];	   /* what was written to descriptor 2 */
 };
@@ -126,6 +127,7 @@ enum {
 	FAKE_COPIED = 8,     /* pinning copies each page, as it does the zero page */
 	FAKE_SECRET = 16,    /* present, and cannot be pinned: memfd_secret() */
 	FAKE_NO_ACCESS = 32, /* PROT_NONE over pages that are there */
+	FAKE_UNTOUCHED = 64, /* the pages are in the file, and not in the page table yet */
 };
 
 /* A file in memory of which all is made of pages of one size. */

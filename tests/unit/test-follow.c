@@ -3,8 +3,10 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/lock.h"
 #include "door/memory.h"
 #include "fake.h"
+#include "pin/mark.h"
 #include "pin/pin.h"
 #include "program.h"
 #include "suites.h"
@@ -203,6 +205,44 @@ START_TEST(mapped_over_itself)
 }
 END_TEST
 
+/* Nobody has touched it yet: there is no page in the table that would tell. */
+START_TEST(mapped_over_itself_untouched)
+{
+	struct fake_file *file = fake_file(4 * FAKE_4K, FAKE_4K);
+	int fd = fake_file_open(file);
+
+	fake_map(BASE, 4 * FAKE_4K, file, 0, 0);
+	look_up(BASE, 4);
+	memory_leaving_for(BASE, 4 * FAKE_4K, fd, 0);
+	fake_map(BASE, 4 * FAKE_4K, file, 0, FAKE_UNTOUCHED);
+	memory_left(BASE, 4 * FAKE_4K);
+	program_sweep();
+	fake_migrate();
+	fake_touch(BASE, 4 * FAKE_4K);
+	assert_kept(BASE, 4);
+	ck_assert_uint_eq(fake.pinned, 1 + 4);
+	sys_close(fd);
+}
+END_TEST
+
+/* Other pages of the file, or of another one. */
+START_TEST(mapped_over_by_others)
+{
+	struct fake_file *file = fake_file(8 * FAKE_4K, FAKE_4K);
+	struct fake_file *other = _i ? fake_file(8 * FAKE_4K, FAKE_4K) : file;
+	uint64_t offset = _i ? 0 : 4 * FAKE_4K;
+	int fd = fake_file_open(other);
+
+	fake_map(BASE, 4 * FAKE_4K, file, 0, 0);
+	look_up(BASE, 4);
+	memory_leaving_for(BASE, 4 * FAKE_4K, fd, (off_t)offset);
+	fake_map(BASE, 4 * FAKE_4K, other, offset, FAKE_UNTOUCHED);
+	memory_left(BASE, 4 * FAKE_4K);
+	ck_assert_uint_eq(fake.pinned, 1);
+	sys_close(fd);
+}
+END_TEST
+
 /* The kernel moves a page just when it is searched for: it stays pinned. */
 START_TEST(on_the_move_while_searched)
 {
@@ -210,9 +250,105 @@ START_TEST(on_the_move_while_searched)
 	look_up(BASE, 4);
 	fake_move(BASE, 4 * FAKE_4K, ALIAS);
 	fake.moving = 1000000;
-	ck_assert(!program_sweep());
+	program_sweep();
 	fake.moving = 0;
+	ck_assert_uint_eq(fake.pinned, 1 + 4);
 	assert_kept(ALIAS, 4);
+}
+END_TEST
+
+/* A poisoned page has such an entry for good. It keeps nothing pinned that is gone. */
+START_TEST(beside_a_poisoned_page)
+{
+	fake_map(BASE, 4 * FAKE_4K, NULL, 0, 0);
+	look_up(BASE, 4);
+	fake_unmap(BASE, 4 * FAKE_4K);
+	fake_map(ALIAS, FAKE_4K, NULL, 0, 0);
+	fake.moving = 1000000;
+	program_sweep();
+	fake.moving = 0;
+	ck_assert_uint_eq(fake.pinned, 1);
+}
+END_TEST
+
+/* ---- what it costs to search all memory ---- */
+
+/* Other pages come unseen to where pages were looked up: these are strays then. */
+static void make_strays(uint64_t pages)
+{
+	fake_map(BASE, pages * FAKE_4K, NULL, 0, 0);
+	look_up(BASE, pages);
+	fake_map(BASE, pages * FAKE_4K, NULL, 0, 0);
+	look_up(BASE, pages);
+}
+
+static bool is_due(size_t lookups)
+{
+	struct lock_saved saved = lock_enter();
+	bool due = mark_is_due(lookups);
+
+	lock_leave(saved);
+	return due;
+}
+
+/* It cannot be told: not every munmap() tries again. */
+START_TEST(searched_in_vain)
+{
+	unsigned int scans;
+
+	fake.has_pagemap_scan = false;
+	make_strays(200);
+	ck_assert_uint_ge(store_strays(), 64);
+	scans = fake.scans;
+	for (uint64_t i = 0; i < 100; i++)
+		program_unmap(BASE + i * FAKE_4K, FAKE_4K);
+	ck_assert_uint_le(fake.scans - scans, 1);
+	fake.has_pagemap_scan = true;
+}
+END_TEST
+
+/* Mappings without a page are looked at, too. */
+START_TEST(searched_in_empty_mappings)
+{
+	for (uint64_t i = 0; i < 400; i++)
+		fake_map(OTHER + 2 * i * FAKE_4K, FAKE_4K, NULL, 0, FAKE_ABSENT);
+	make_strays(1);
+	program_sweep();
+	make_strays(1);
+	ck_assert_uint_ge(store_strays(), 1);
+	ck_assert(!is_due(100));
+	ck_assert(is_due(100));
+}
+END_TEST
+
+/* There is no memory for it: the next lookup does not try again. */
+START_TEST(searched_without_memory)
+{
+	make_strays(1);
+	ck_assert(is_due(1000));
+	fake_fail(SYS_mmap, 0, 1, ENOMEM);
+	ck_assert(!program_sweep());
+	ck_assert(fake_failed());
+	ck_assert(!is_due(0));
+}
+END_TEST
+
+/* open(O_TRUNC) of a file that is mapped in many places: once for all of them. */
+START_TEST(searched_once_for_a_file)
+{
+	struct fake_file *file = fake_file(FAKE_4K, FAKE_4K);
+	int fd = fake_file_open(file);
+
+	for (uint64_t i = 0; i < 8; i++)
+		fake_map(BASE + 2 * i * FAKE_4K, FAKE_4K, file, 0, 0);
+	for (uint64_t i = 0; i < 8; i++)
+		program_frame(pagemap, BASE + 2 * i * FAKE_4K);
+	fake.scans = 0;
+	fake_punch(file, 0, FAKE_4K);
+	memory_emptied(fd);
+	ck_assert_uint_eq(fake.pinned, 1);
+	ck_assert_uint_eq(fake.scans, 8);
+	sys_close(fd);
 }
 END_TEST
 
@@ -341,7 +477,14 @@ Suite *suite_follow(void)
 	tcase_add_test(tc, view_of_the_page);
 	tcase_add_test(tc, copies_in_a_view);
 	tcase_add_test(tc, mapped_over_itself);
+	tcase_add_test(tc, mapped_over_itself_untouched);
+	tcase_add_loop_test(tc, mapped_over_by_others, 0, 2);
 	tcase_add_test(tc, on_the_move_while_searched);
+	tcase_add_test(tc, beside_a_poisoned_page);
+	tcase_add_test(tc, searched_in_vain);
+	tcase_add_test(tc, searched_in_empty_mappings);
+	tcase_add_test(tc, searched_without_memory);
+	tcase_add_test(tc, searched_once_for_a_file);
 	tcase_add_loop_test(tc, freed_unseen, 0, 2);
 	tcase_add_test(tc, freed_unseen_at_the_limit);
 	tcase_add_test(tc, lowest_addresses);

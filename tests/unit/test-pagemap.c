@@ -862,6 +862,26 @@ START_TEST(deferred_memory_had_at_once)
 }
 END_TEST
 
+/* ... and has moved it on: it is at neither address then. */
+START_TEST(deferred_memory_had_and_moved)
+{
+	uint64_t entry = told_while_busy(), to = BASE + 16 * FAKE_4K;
+
+	memory_leaving(BASE, FAKE_4K);
+	fake_unmap(BASE, FAKE_4K);
+	fake_map(BASE, FAKE_4K, NULL, 0, 0);
+	ck_assert_int_eq(program_lookup(pagemap, BASE, &entry), sizeof(entry));
+	memory_moving(BASE, FAKE_4K);
+	fake_move(BASE, FAKE_4K, to);
+	memory_left(BASE, FAKE_4K);
+	memory_moved(BASE, to, FAKE_4K);
+	settle(BASE + FAKE_4K);
+	ck_assert_str_eq(program_log(), "");
+	ck_assert(fake_is_pinned(entry & PAGEMAP_PFN));
+	other_close(&others[1]);
+}
+END_TEST
+
 START_TEST(deferred_memory_given_back)
 {
 	told_while_busy();
@@ -1116,6 +1136,7 @@ Suite *suite_pagemap(void)
 	tcase_add_test(tc, deferred_until_another_lookup);
 	tcase_add_test(tc, deferred_memory_moved);
 	tcase_add_test(tc, deferred_memory_had_at_once);
+	tcase_add_test(tc, deferred_memory_had_and_moved);
 	tcase_add_test(tc, deferred_memory_given_back);
 	tcase_add_test(tc, busy_and_hidden);
 	tcase_add_test(tc, own_groups_serve);
