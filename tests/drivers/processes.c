@@ -318,37 +318,54 @@ static void orphaned(void)
 
 /* ---- daemon(3) --------------------------------------------------------- */
 
-#define SMALL 64
-#define HUGE  2
+#define SMALL  64
+#define SHARED 8
+#define HUGE   2
+#define TOLD   (SMALL + SHARED + HUGE)
 
 /* What a daemon was told in the foreground. */
 struct told {
 	pid_t pid;
-	char *va[SMALL + HUGE];
-	uint64_t pa[SMALL + HUGE];
+	char *va[TOLD];
+	uint64_t pa[TOLD];
 };
 
 static void look_up_for(struct told *told)
 {
-	char *small = map_memory(SMALL * PAGE_SIZE, MAP_PRIVATE);
-	char *huge = map_memory(HUGE * HUGE_SIZE, MAP_PRIVATE | MAP_HUGETLB);
+	static const struct {
+		size_t n, size;
+		int flags;
+	} kinds[] = {
+		{SMALL, PAGE_SIZE, MAP_PRIVATE},
+		{SHARED, PAGE_SIZE, MAP_SHARED},
+		{HUGE, HUGE_SIZE, MAP_PRIVATE | MAP_HUGETLB},
+	};
+	size_t at = 0;
 
-	for (size_t i = 0; i < SMALL + HUGE; i++) {
-		told->va[i] = i < SMALL ? small + i * PAGE_SIZE : huge + (i - SMALL) * HUGE_SIZE;
-		need(legacy_virt_to_phys_bulk(told->va[i], 1, &told->pa[i]) == 0, "looking up");
+	for (size_t kind = 0; kind < ARRAY_SIZE(kinds); kind++) {
+		char *memory = map_memory(kinds[kind].n * kinds[kind].size, kinds[kind].flags);
+
+		for (size_t i = 0; i < kinds[kind].n; i++, at++) {
+			told->va[at] = memory + i * kinds[kind].size;
+			need(legacy_virt_to_phys_bulk(told->va[at], 1, &told->pa[at]) == 0,
+			     "looking up");
+		}
 	}
 }
 
+/* fork() copies no page tables of shared memory: it is there once it is used. */
 static void move_told(struct told *told)
 {
-	void *pages[SMALL + HUGE];
-	int nodes[SMALL + HUGE], status[SMALL + HUGE];
+	void *pages[TOLD];
+	int nodes[TOLD], status[TOLD];
 
+	for (size_t i = 0; i < TOLD; i++)
+		(void)*(volatile char *)told->va[i];
 	memcpy(pages, told->va, sizeof(pages));
 	for (int node = 0; moved && node < 2; node++) {
-		for (size_t i = 0; i < SMALL + HUGE; i++)
+		for (size_t i = 0; i < TOLD; i++)
 			nodes[i] = node;
-		syscall(SYS_move_pages, 0, SMALL + HUGE, pages, nodes, status, 0);
+		syscall(SYS_move_pages, 0, TOLD, pages, nodes, status, 0);
 	}
 }
 
@@ -360,7 +377,7 @@ static void need_told(const struct told *told)
 
 	snprintf(path, sizeof(path), "/proc/%d/pagemap", (int)told->pid);
 	pagemap = open(path, O_RDONLY);
-	for (size_t i = 0; i < SMALL + HUGE; i++) {
+	for (size_t i = 0; i < TOLD; i++) {
 		uint64_t entry = 0;
 
 		need(pread(pagemap, &entry, sizeof(entry),
@@ -369,10 +386,9 @@ static void need_told(const struct told *told)
 		same += (entry & ((1ULL << 55) - 1)) == told->pa[i] / PAGE_SIZE;
 	}
 	close(pagemap);
-	if (same != SMALL + HUGE)
-		fprintf(stderr, "processes: %d of %d pages are those that were told\n", same,
-			SMALL + HUGE);
-	need(same == SMALL + HUGE, "a daemon with the pages that were told");
+	if (same != TOLD)
+		fprintf(stderr, "processes: %d of %d pages are those that were told\n", same, TOLD);
+	need(same == TOLD, "a daemon with the pages that were told");
 }
 
 /* In the foreground, as a handler of fork(): it does not end at once. */

@@ -30,6 +30,8 @@ several_processes() { # HOW...
             esac
             is "... and is told of addresses that are the parent's" \
                 "$(grep -c "is the parent's" "$NOIOMMU_SHIM_LOG_FILE")" "$addresses"
+            is "... and of none that is another page's now" \
+                "$(grep -c "are not the same" "$NOIOMMU_SHIM_LOG_FILE")" 0
         done
         steps=("${path[@]}" steps "$device" container group join noiommu device)
         comes_to "$how: a device for each of two processes" "identity 8086:10d3" \
