@@ -3,8 +3,8 @@
  * A specification of the Container Device Interface: what a container engine
  * adds to a container that is to have a device.
  *
- * The engine sets a variable in place of one that the image has, so that
- * LD_PRELOAD here is all that the container will have of it.
+ * An engine may set a variable in place of one that the image has, so LD_PRELOAD
+ * has here all that the container is to have of it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -225,7 +225,7 @@ int cdi_main(int argc, char **argv)
 		       "library preloaded.\v"
 		       "The names are noiommu-shim/LIBC=ADDRESS and noiommu-shim/LIBC=all, LIBC "
 		       "being glibc or musl: that of the library, and of the images that it is "
-		       "for. LD_PRELOAD takes the place of an image's own.\n\n"
+		       "for. An image's own LD_PRELOAD may not survive it: see --preload.\n\n"
 		       "Exit status: 0: it is written; 1: there is no device, and no FILE now; "
 		       "2: bad usage, or it could not write.",
 	};
