@@ -2,8 +2,7 @@
 /*
  * Copies to and from memory that the host named, which may be bad.
  *
- * The kernel is asked about each page before it is touched, so a bad pointer becomes
- * -EFAULT and not a signal, unless another thread unmaps it at this very moment.
+ * The kernel copies, so a bad pointer becomes -EFAULT and never a signal.
  * Async-signal-safe.
  */
 #ifndef BASE_USER_H
@@ -12,8 +11,9 @@
 #include <stddef.h>
 
 /*
- * 0, or -EFAULT when not all of the len bytes can be accessed. Another error is a
- * seccomp filter's, which refuses to say: pass it on, the pointer may be good.
+ * 0, or -EFAULT when not all of the len bytes could be copied. Where the kernel
+ * refuses the call for that, a pipe is needed: -EMFILE, -ENFILE, or -EPERM and the
+ * like when that is refused, too. Pass on what is returned: the pointer may be good.
  */
 int user_read(void *to, const void *from, size_t len);
 int user_write(void *to, const void *from, size_t len);

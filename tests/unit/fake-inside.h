@@ -24,6 +24,7 @@ enum fake_type {
 	FAKE_CONTAINER,
 	FAKE_CDEV,
 	FAKE_GROUP,
+	FAKE_PIPE,
 	FAKE_ENABLE, /* of a device in sysfs */
 	FAKE_CONFIG,
 	FAKE_URING,
@@ -46,7 +47,9 @@ struct fake_open {
 	unsigned int refs;
 	struct fake_node *node;
 	off_t pos;
-	int flags; /* of F_SETFL */
+	int flags;	   /* of F_SETFL */
+	const char *piped; /* what was written into a pipe */
+	size_t piped_len;
 	struct fake_uring *uring;
 	struct fake_iommufd *iommufd; /* /dev/iommu: this one; a cdev: bound to that one */
 };

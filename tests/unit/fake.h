@@ -38,6 +38,8 @@
 #define FAKE_FIRST_GROUP  7 /* the group of device 0; others follow */
 #define FAKE_DESCRIPTORS  66000
 
+#define FAKE_NO_ERROR 0x10000 /* a seccomp filter makes a call return 0, undone */
+
 struct fake {
 	/* Switches; fake_boot() sets them to what a privileged process on Linux 7.3 sees. */
 	bool rawio;		 /* CAP_SYS_RAWIO */
@@ -49,7 +51,8 @@ struct fake {
 	bool has_pagemap_scan;	 /* 6.7 */
 	int uring_error;	 /* of io_uring_setup(): ENOSYS at first */
 	bool has_uring_tables;	 /* 5.13: tables of buffers that can be changed */
-	int futex_error;	 /* of futex(), as a seccomp filter has it */
+	int process_vm_error;	 /* of process_vm_readv(), as a seccomp filter has it */
+	int pipe_error;		 /* of pipe2(), the same */
 	size_t pin_limit;	 /* RLIMIT_MEMLOCK in pages */
 	size_t descriptor_limit; /* RLIMIT_NOFILE */
 	pid_t pid;		 /* 0: the real one */

@@ -5,7 +5,6 @@
  * it is left behind, and the next run is as good as any.
  */
 #include <errno.h>
-#include <linux/futex.h>
 #include <string.h>
 
 #include "fake.h"
@@ -43,8 +42,8 @@ static const struct {
 	{"F_OFD_SETLK", SYS_fcntl, F_OFD_SETLK, {ENOLCK, EAGAIN, ENOMEM, EINVAL}},
 	{"F_OFD_GETLK", SYS_fcntl, F_OFD_GETLK, {EINVAL, ENOMEM}},
 	{"F_OFD_SETLKW", SYS_fcntl, F_OFD_SETLKW, {ENOLCK, EINTR, EDEADLK, ENOMEM}},
-	{"FUTEX_CMP_REQUEUE", SYS_futex, FUTEX_CMP_REQUEUE | FUTEX_PRIVATE_FLAG, {EFAULT, EPERM}},
-	{"FUTEX_WAKE_OP", SYS_futex, FUTEX_WAKE_OP | FUTEX_PRIVATE_FLAG, {EFAULT, EPERM}},
+	{"process_vm_readv", SYS_process_vm_readv, 0, {EFAULT, ENOMEM, EPERM, ENOSYS}},
+	{"process_vm_writev", SYS_process_vm_writev, 0, {EFAULT, ENOMEM, EPERM, ENOSYS}},
 	{"capget", SYS_capget, 0, {EPERM, EINVAL}},
 	{"PROCMAP_QUERY", SYS_ioctl, PROCMAP_QUERY, {ENOTTY, ENOENT, ENOMEM, EINTR, ESRCH}},
 	{"IOMMU_IOAS_ALLOC", SYS_ioctl, IOMMU_IOAS_ALLOC, {ENOMEM, EINVAL}},

@@ -85,87 +85,63 @@ START_TEST(string_over_a_page_border)
 }
 END_TEST
 
-/* What only can be read stays as it is, and what is refused is not copied either. */
-START_TEST(not_to_be_written)
+/* The last: a seccomp filter that returns with the errno 0. */
+static const int refusals[] = {EPERM, ENOSYS, EACCES, FAKE_NO_ERROR};
+
+/* A container engine's seccomp profile, a kernel without CONFIG_CROSS_MEMORY_ATTACH. */
+START_TEST(process_vm_refused)
 {
-	static const char text[] = "noiommu";
-	char c = 'x';
-
-	ck_assert_int_eq(user_write((void *)text, &c, 1), -EFAULT);
-	ck_assert_str_eq(text, "noiommu");
-	ck_assert_int_eq(user_read(&c, text, 1), 0);
-	ck_assert_int_eq(c, 'n');
-}
-END_TEST
-
-START_TEST(no_addresses)
-{
-	const uintptr_t bad[] = {
-		1, 4095, UINTPTR_MAX, UINTPTR_MAX - 2, UINTPTR_MAX / 2, UINTPTR_MAX / 2 + 1};
-	char buf[64];
-
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		ck_assert_int_eq(user_read(buf, (const void *)bad[i], 2), -EFAULT);
-		ck_assert_int_eq(user_write((void *)bad[i], buf, 2), -EFAULT);
-		ck_assert_int_eq(user_read_string(buf, sizeof(buf), (const char *)bad[i]), -EFAULT);
-	}
-	ck_assert_int_eq(user_read(buf, NULL, 0), 0);
-}
-END_TEST
-
-/* Whoever waits for a futex there goes on waiting, and the word stays what it is. */
-START_TEST(asking_changes_nothing)
-{
-	char bytes[8], same[8];
+	char in[3 * FAKE_4K / 2], out[sizeof(in)], to[64];
 	char *at;
 
-	memset(bytes, 0x5a, sizeof(bytes));
-	at = fake_user(bytes, sizeof(bytes));
-	for (size_t i = 0; i < sizeof(bytes); i++) {
-		ck_assert_int_eq(user_read(same, at + i, 1), 0);
-		ck_assert_int_eq(user_write(at + i, bytes + i, 1), 0);
-	}
-	ck_assert_mem_eq(at, bytes, sizeof(bytes));
+	fake.process_vm_error = refusals[_i];
+	memset(in, 'x', sizeof(in));
+	at = fake_user(in, sizeof(in));
+	ck_assert_int_eq(user_read(out, at, sizeof(out)), 0);
+	ck_assert_mem_eq(out, in, sizeof(in));
+	memset(in, 'y', sizeof(in));
+	ck_assert_int_eq(user_write(at, in, sizeof(in)), 0);
+	ck_assert_mem_eq(at, in, sizeof(in));
+	ck_assert_int_eq(user_read(out, at + 1, sizeof(in)), -EFAULT);
+	ck_assert_int_eq(user_write(at + 1, out, sizeof(in)), -EFAULT);
+	ck_assert_int_eq(user_read(out, NULL, 1), -EFAULT);
+	ck_assert_int_eq(user_write(NULL, out, 1), -EFAULT);
+	ck_assert_int_eq(user_read_string(to, sizeof(to), fake_user("0000:00:04.0", 13)), 12);
+	ck_assert_str_eq(to, "0000:00:04.0");
 }
 END_TEST
 
-/* The calls that a copy takes are among those that any program makes. */
-static sys_call_fn *kernel;
-
-static long allow_few(long nr, long a, long b, long c, long d, long e, long f)
+START_TEST(process_vm_refused_and_no_descriptor)
 {
-	ck_assert_int_eq(nr, SYS_futex);
-	return kernel(nr, a, b, c, d, e, f);
-}
+	char c = 0;
+	const char *at = fake_user(&c, 1);
 
-START_TEST(takes_no_call_that_is_killed_for)
-{
-	char buf[64] = "0000:00:04.0";
-	char *at = fake_user(buf, sizeof(buf));
-
-	kernel = sys_call;
-	sys_call = allow_few;
-	ck_assert_int_eq(user_read(buf, at, sizeof(buf)), 0);
-	ck_assert_int_eq(user_write(at, buf, sizeof(buf)), 0);
-	ck_assert_int_eq(user_read_string(buf, sizeof(buf), at), 12);
-	sys_call = kernel;
+	fake.process_vm_error = EPERM;
+	fake.descriptor_limit = 4 - _i;
+	ck_assert_int_eq(user_read(&c, at, 1), -EMFILE);
+	fake.descriptor_limit = 5;
+	ck_assert_int_eq(user_read(&c, at, 1), 0);
 }
 END_TEST
+
+static const int pipe_refusals[] = {EPERM, ENOSYS, FAKE_NO_ERROR};
 
 /* The pointers are good: what refuses is said. */
-START_TEST(refused)
+START_TEST(process_vm_refused_and_pipe)
 {
+	int error = pipe_refusals[_i] == FAKE_NO_ERROR ? EPERM : pipe_refusals[_i];
 	struct driver driver = driver_open(0);
 	uint32_t status[2] = {sizeof(status)};
 	char c = 0;
 	const char *at = fake_user(&c, 1);
 
-	fake.futex_error = EPERM;
-	ck_assert_int_eq(user_read(&c, at, 1), -EPERM);
+	fake.process_vm_error = EPERM;
+	fake.pipe_error = pipe_refusals[_i];
+	ck_assert_int_eq(user_read(&c, at, 1), -error);
 	ck_assert_int_eq(program_ioctl(driver.group, VFIO_GROUP_GET_STATUS,
 				       (unsigned long)fake_user(status, sizeof(status))),
-			 -EPERM);
-	fake.futex_error = 0;
+			 -error);
+	fake.process_vm_error = fake.pipe_error = 0;
 	driver_close(&driver);
 }
 END_TEST
@@ -182,11 +158,9 @@ Suite *suite_user(void)
 	tcase_add_test(tc, string_before_the_end_of_memory);
 	tcase_add_test(tc, string_without_end);
 	tcase_add_test(tc, string_over_a_page_border);
-	tcase_add_test(tc, not_to_be_written);
-	tcase_add_test(tc, no_addresses);
-	tcase_add_test(tc, asking_changes_nothing);
-	tcase_add_test(tc, takes_no_call_that_is_killed_for);
-	tcase_add_test(tc, refused);
+	tcase_add_loop_test(tc, process_vm_refused, 0, 4);
+	tcase_add_loop_test(tc, process_vm_refused_and_no_descriptor, 0, 2);
+	tcase_add_loop_test(tc, process_vm_refused_and_pipe, 0, 3);
 	suite_add_tcase(suite, tc);
 	return suite;
 }

@@ -57,7 +57,7 @@ rights() {
         steps "$VM_DEVICES" lookup
     says ""
 
-    comes_to "where a filter kills for calls on processes" "identity 8086:10d3" \
+    comes_to "where process_vm_readv() is refused" "identity 8086:10d3" \
         "${shim[@]}" steps "$VM_DEVICES" confined container group status join noiommu \
         device lookup identity
     says ""
