@@ -299,6 +299,17 @@ static int stat_nameless(struct stat *st)
 	return ret;
 }
 
+/* Of what object_name() tells. */
+static int stat_name(const char *name, struct stat *st)
+{
+	int ret;
+
+	if (*name != '/')
+		return stat_nameless(st);
+	ret = sys_fstatat(AT_FDCWD, name, st, AT_SYMLINK_NOFOLLOW);
+	return ret == -ENOENT ? view_stat(name, st) : ret;
+}
+
 int fd_stat(int fd, struct stat *st)
 {
 	struct lock_saved saved = lock_enter();
@@ -306,15 +317,10 @@ int fd_stat(int fd, struct stat *st)
 	static char name[VIEW_PATH];
 	int ret = 0;
 
-	if (object_kind(object) == FD_HIDDEN) {
+	if (object_kind(object) == FD_HIDDEN)
 		ret = -EBADF;
-	} else if (object && object_is_nameless(object)) {
-		ret = stat_nameless(st);
-	} else if (object && object_name(object, name, sizeof(name))) {
-		ret = sys_fstatat(AT_FDCWD, name, st, AT_SYMLINK_NOFOLLOW);
-		if (ret == -ENOENT)
-			ret = view_stat(name, st);
-	}
+	else if (object && object_name(object, name, sizeof(name)))
+		ret = stat_name(name, st);
 	lock_leave(saved);
 	return ret;
 }

@@ -220,6 +220,8 @@ void memory_emptied(int fd)
 {
 	struct lock_saved saved;
 
+	if (!store_count())
+		return;
 	cut_out(fd, 0, INT64_MAX, lost);
 	saved = lock_enter();
 	if (any_lost)

@@ -97,8 +97,7 @@ bool maps_tell(uint64_t va, uint64_t *entries, size_t n, bool any);
 /*
  * Calls see() once for each mapping, with no entry, and with the entries of all pages
  * of the process that are present or being moved, n of pages of size bytes from va on.
- * False when that cannot be done,
- * mappings changed meanwhile, or see() says so.
+ * False when that cannot be done, mappings changed meanwhile, or see() says so.
  */
 typedef bool maps_see(uint64_t va, const uint64_t *entries, size_t n, uint64_t size);
 bool maps_walk(maps_see *see);
