@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/limit.h"
 #include "base/lines.h"
 #include "base/log.h"
 #include "base/proc.h"
@@ -142,7 +143,7 @@ int backend_take_uring(void)
 
 static bool is_disabled(void)
 {
-	int fd = sys_open("/proc/sys/kernel/io_uring_disabled", O_RDONLY | O_CLOEXEC);
+	int fd = limit_open("/proc/sys/kernel/io_uring_disabled", O_RDONLY | O_CLOEXEC);
 	char value = '0';
 
 	if (fd < 0)

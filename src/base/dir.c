@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdint.h>
 
+#include "base/limit.h"
 #include "base/lock.h"
 #include "base/sys.h"
 
@@ -59,5 +60,5 @@ int dir_each_in(int dir, int what(const char *name, void *arg), void *arg)
 
 int dir_each(const char *path, int what(const char *name, void *arg), void *arg)
 {
-	return dir_each_in(sys_open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), what, arg);
+	return dir_each_in(limit_open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), what, arg);
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <sys/resource.h>
 
+#include "base/limit.h"
 #include "base/lock.h"
 #include "base/slab.h"
 #include "base/sys.h"
@@ -132,7 +133,7 @@ void hidden_make_way(int fd)
 		return;
 	away = (int)sys_fcntl(fd, F_DUPFD_CLOEXEC, fd + 1);
 	if (away < 0)
-		away = (int)sys_fcntl(fd, F_DUPFD_CLOEXEC, 3);
+		away = (int)limit_call(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 3, 0);
 	object_hold(&hidden->object);
 	fdtab_drop(fd);
 	hidden->object.refs--;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/limit.h"
 #include "base/proc.h"
 
 #include <errno.h>
@@ -27,7 +28,7 @@ static int proc_root(void)
 
 	if (hidden_check(&root))
 		return root.fd;
-	fd = sys_open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	fd = limit_open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return fd;
 	len = sys_readlinkat(fd, "self", self, sizeof(self));
@@ -44,7 +45,7 @@ int proc_open(const char *name, int flags)
 {
 	int dir = proc_root();
 
-	return dir < 0 ? dir : sys_openat(dir, name, flags | O_CLOEXEC);
+	return dir < 0 ? dir : limit_openat(dir, name, flags | O_CLOEXEC);
 }
 
 ssize_t proc_readlink(const char *name, char *buf, size_t size)
@@ -91,7 +92,7 @@ int proc_number_of(const char *path)
 /* Is a new file, which nobody else has, under its number there? */
 static int shows_new_file(int dirfd, const char *dir)
 {
-	int fd = (int)sys_call(SYS_memfd_create, (long)"noiommu-shim", MFD_CLOEXEC, 0, 0, 0, 0);
+	int fd = (int)limit_call(SYS_memfd_create, (long)"noiommu-shim", MFD_CLOEXEC, 0, 0);
 	static char path[PATH_MAX];
 	struct stat st, shown;
 	int ret;
@@ -168,7 +169,7 @@ void proc_keep_pagemap(int fd)
 {
 	if (proc_pagemap() >= 0)
 		return;
-	fd = (int)sys_fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	fd = limit_dup(fd);
 	if (fd >= 0)
 		hidden_take(&pagemap, fd);
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/limit.h"
 #include "base/process.h"
 
 #include <sys/mman.h>
@@ -75,12 +76,12 @@ bool process_may_share_files(void)
 
 int process_take_fd(pid_t pid, int fd)
 {
-	int pidfd = (int)sys_call(SYS_pidfd_open, pid, 0, 0, 0, 0, 0);
+	int pidfd = (int)limit_call(SYS_pidfd_open, pid, 0, 0, 0);
 	int taken;
 
 	if (pidfd < 0)
 		return pidfd;
-	taken = (int)sys_call(SYS_pidfd_getfd, pidfd, fd, 0, 0, 0, 0);
+	taken = (int)limit_call(SYS_pidfd_getfd, pidfd, fd, 0, 0);
 	sys_close(pidfd);
 	return taken;
 }

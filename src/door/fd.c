@@ -11,6 +11,7 @@
 #include "backend/path.h"
 #include "base/event.h"
 #include "base/hidden.h"
+#include "base/limit.h"
 #include "base/lock.h"
 #include "base/log.h"
 #include "base/process.h"
@@ -291,7 +292,7 @@ void fd_make_way(int newfd)
 /* A device file that the kernel made has no name: any other such file shows what it is like. */
 static int stat_nameless(struct stat *st)
 {
-	int fd = (int)sys_call(SYS_epoll_create1, O_CLOEXEC, 0, 0, 0, 0, 0);
+	int fd = (int)limit_call(SYS_epoll_create1, O_CLOEXEC, 0, 0, 0);
 	int ret = fd < 0 ? fd : sys_fstat(fd, st);
 
 	if (fd >= 0)

@@ -6,6 +6,7 @@
 
 #include "base/fdtab.h"
 #include "base/hidden.h"
+#include "base/limit.h"
 #include "base/lock.h"
 #include "base/proc.h"
 #include "base/process.h"
@@ -52,6 +53,7 @@ static void begin(bool torn)
 	process_generation();
 	if (torn)
 		rebuild();
+	limit_in_child();
 	proc_forked();
 	ioas_in_child();
 	uring_in_child();

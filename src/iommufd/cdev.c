@@ -8,6 +8,7 @@
 
 #include "base/dir.h"
 #include "base/hidden.h"
+#include "base/limit.h"
 #include "base/log.h"
 #include "base/proc.h"
 #include "base/process.h"
@@ -86,11 +87,24 @@ int cdev_each(int (*what)(const struct cdev *cdev, void *arg), void *arg)
 	return dir_each(CLASS, visit, &search);
 }
 
+static void path_of(unsigned int index, char *to, size_t size)
+{
+	format(to, size, "/dev/vfio/devices/" PREFIX "%u", index);
+}
+
 int cdev_open(unsigned int index)
 {
 	char path[64];
 
-	format(path, sizeof(path), "/dev/vfio/devices/" PREFIX "%u", index);
+	path_of(index, path, sizeof(path));
+	return limit_open(path, O_RDWR | O_CLOEXEC);
+}
+
+int cdev_open_for_program(unsigned int index)
+{
+	char path[64];
+
+	path_of(index, path, sizeof(path));
 	return sys_open(path, O_RDWR | O_CLOEXEC);
 }
 
@@ -149,7 +163,7 @@ static int is_held_in(int fd, unsigned int index)
 
 static int open_iommu(void)
 {
-	return sys_open("/dev/iommu", O_RDWR | O_CLOEXEC);
+	return limit_open("/dev/iommu", O_RDWR | O_CLOEXEC);
 }
 
 bool cdev_is_held(unsigned int index)

@@ -28,6 +28,9 @@ int cdev_get(unsigned int index, struct cdev *cdev);
 /* Opens it, unbound. A descriptor that closes on exec, or a negative errno. */
 int cdev_open(unsigned int index);
 
+/* The same with a number that the program may have: RLIMIT_NOFILE holds. */
+int cdev_open_for_program(unsigned int index);
+
 /*
  * A group whose device is closed has no open cdev: that would hold the device's
  * registration, and unbinding the driver would wait for its close. It has an open

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/hidden.h"
+#include "base/limit.h"
 #include "base/log.h"
 #include "base/proc.h"
 #include "base/process.h"
@@ -114,7 +115,7 @@ static int open_node(void)
 	fd = proc_open(path, O_RDWR);
 	if (fd >= 0)
 		return fd;
-	fd = sys_open("/dev/iommu", O_RDWR | O_CLOEXEC);
+	fd = limit_open("/dev/iommu", O_RDWR | O_CLOEXEC);
 	if (fd < 0 || (!sys_fstat(ioas_fd(), &node) && !sys_fstat(fd, &opened) &&
 		       node.st_dev == opened.st_dev && node.st_ino == opened.st_ino))
 		return fd;

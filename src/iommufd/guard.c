@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "iommufd/guard.h"
 
+#include "base/limit.h"
 #include "base/log.h"
 #include "base/sys.h"
 
@@ -42,7 +43,7 @@ void guard_hold(struct guard *guard)
 	if (guard->group == GUARD_NONE)
 		return;
 	format(path, sizeof(path), "/dev/vfio/noiommu-%u", guard->group);
-	fd = sys_open(path, O_RDWR | O_CLOEXEC);
+	fd = limit_open(path, O_RDWR | O_CLOEXEC);
 	if (fd >= 0)
 		guard_take(guard, fd);
 }

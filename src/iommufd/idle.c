@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/dir.h"
+#include "base/limit.h"
 #include "base/lock.h"
 #include "base/log.h"
 #include "base/proc.h"
@@ -203,21 +204,44 @@ static int look_at_self(struct survey *survey)
 	return ret;
 }
 
+static void look_at_all(struct survey *survey)
+{
+	struct lock_saved saved = lock_enter();
+
+	survey->proc = proc_open(".", O_RDONLY | O_DIRECTORY);
+	lock_leave(saved);
+	survey->found.error = survey->proc < 0 ? survey->proc : look_at_self(survey);
+	if (!survey->found.error)
+		survey->found.error =
+			dir_each_with(&survey->processes, survey->proc, look_at_process, survey);
+	else if (survey->proc >= 0)
+		sys_close(survey->proc);
+}
+
+/* Once more with the limit raised, for the program has no descriptor left. */
+static void look_past_limit(struct survey *survey)
+{
+	struct lock_saved saved = lock_enter();
+	bool is_raised = limit_raise();
+
+	lock_leave(saved);
+	if (!is_raised)
+		return;
+	look_at_all(survey);
+	saved = lock_enter();
+	limit_restore();
+	lock_leave(saved);
+}
+
 void idle_survey(void)
 {
 	struct survey *survey = sys_memory(sizeof(*survey));
 	struct lock_saved saved;
 
 	if (!sys_is_error(survey)) {
-		saved = lock_enter();
-		survey->proc = proc_open(".", O_RDONLY | O_DIRECTORY);
-		lock_leave(saved);
-		survey->found.error = survey->proc < 0 ? survey->proc : look_at_self(survey);
-		if (!survey->found.error)
-			survey->found.error = dir_each_with(&survey->processes, survey->proc,
-							    look_at_process, survey);
-		else if (survey->proc >= 0)
-			sys_close(survey->proc);
+		look_at_all(survey);
+		if (survey->found.error == -EMFILE)
+			look_past_limit(survey);
 	}
 	saved = lock_enter();
 	if (sys_is_error(survey))
@@ -275,7 +299,7 @@ static int read_attribute(const struct cdev *cdev, const char *name, char *to, s
 	int fd;
 
 	format(path, sizeof(path), "/sys%s/%s", cdev->sysfs, name);
-	fd = sys_open(path, O_RDONLY | O_CLOEXEC);
+	fd = limit_open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return fd;
 	len = sys_pread(fd, to, size - 1, 0);
@@ -289,7 +313,7 @@ static int open_config(const struct cdev *cdev, int flags)
 	static char path[320];
 
 	format(path, sizeof(path), "/sys%s/config", cdev->sysfs);
-	return sys_open(path, flags | O_CLOEXEC);
+	return limit_open(path, flags | O_CLOEXEC);
 }
 
 int idle_read_config(const struct cdev *cdev, struct idle_config *config)

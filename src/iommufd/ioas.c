@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "base/hidden.h"
+#include "base/limit.h"
 #include "base/process.h"
 #include "base/sys.h"
 #include "iommufd/family.h"
@@ -105,7 +106,7 @@ int ioas_open(void)
 
 	if (hidden_check(&iommufd.fd) || !take_containers() || !take_parents())
 		return 0;
-	fd = sys_open("/dev/iommu", O_RDWR | O_CLOEXEC);
+	fd = limit_open("/dev/iommu", O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return fd;
 	ret = alloc_ioas(fd, &marked);
@@ -156,7 +157,7 @@ bool ioas_adopt(int fd)
 		iommufd.has_others = true;
 		return true;
 	}
-	own = (int)sys_fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	own = limit_dup(fd);
 	if (own < 0)
 		return true;
 	hidden_close(&iommufd.fd);
@@ -206,7 +207,7 @@ static int take_containers(void)
 		if (container < 0)
 			return -ENOENT;
 	} while (!fdtab_get(container));
-	fd = (int)sys_fcntl(container, F_DUPFD_CLOEXEC, 0);
+	fd = limit_dup(container);
 	return fd < 0 ? fd : hidden_take(&iommufd.fd, fd);
 }
 

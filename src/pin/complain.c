@@ -9,6 +9,7 @@
 
 #include "backend/backend.h"
 #include "base/event.h"
+#include "base/limit.h"
 #include "base/lines.h"
 #include "base/log.h"
 #include "base/rights.h"
@@ -46,7 +47,7 @@ static bool is_movable(uint64_t pfn)
 	struct zone zone = {.pfn = pfn};
 
 	return pfn &&
-	       lines_each(sys_open("/proc/zoneinfo", O_RDONLY | O_CLOEXEC), has_frame, &zone);
+	       lines_each(limit_open("/proc/zoneinfo", O_RDONLY | O_CLOEXEC), has_frame, &zone);
 }
 
 static bool take_pinned(const char *line, void *arg)
@@ -75,7 +76,7 @@ static bool is_used_up(uint64_t limit)
 	uint64_t pinned;
 
 	/* Room for a huge page is left. */
-	return !lines_each(sys_open("/proc/self/status", O_RDONLY | O_CLOEXEC), take_pinned,
+	return !lines_each(limit_open("/proc/self/status", O_RDONLY | O_CLOEXEC), take_pinned,
 			   &pinned) ||
 	       pinned + 2048 > limit;
 }

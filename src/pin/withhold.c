@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include "base/format.h"
+#include "base/limit.h"
 #include "base/lines.h"
 #include "base/log.h"
 #include "base/proc.h"
@@ -43,7 +44,7 @@ static long of_pool(unsigned int shift, const char *what)
 
 	format(path, sizeof(path), "/sys/kernel/mm/hugepages/hugepages-%lukB/%s",
 	       1UL << (shift - 10), what);
-	fd = sys_open(path, O_RDONLY | O_CLOEXEC);
+	fd = limit_open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -1;
 	len = sys_read(fd, text, sizeof(text) - 1);

@@ -8,6 +8,7 @@
 
 #include "base/attention.h"
 #include "base/fdtab.h"
+#include "base/limit.h"
 #include "base/lock.h"
 #include "base/log.h"
 #include "base/proc.h"
@@ -42,7 +43,7 @@ static int put_text(const char *text, int fd, int flags)
 	int memory, again;
 	ssize_t ret;
 
-	memory = (int)sys_call(SYS_memfd_create, (long)"noiommu-shim", MFD_CLOEXEC, 0, 0, 0, 0);
+	memory = (int)limit_call(SYS_memfd_create, (long)"noiommu-shim", MFD_CLOEXEC, 0, 0);
 	if (memory < 0)
 		return memory;
 	/* RLIMIT_FSIZE can refuse it; a part of the text would be another text. */

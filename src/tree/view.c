@@ -10,6 +10,7 @@
 #include <sys/sysmacros.h>
 
 #include "base/dir.h"
+#include "base/limit.h"
 #include "base/log.h"
 #include "base/proc.h"
 #include "base/sys.h"
@@ -140,7 +141,7 @@ static bool split(int dirfd, const char *path, char *dir, size_t size, const cha
 		while (len && prefix[len - 1] != '/')
 			len--;
 		prefix[len] = '\0';
-		fd = sys_openat(dirfd, len ? prefix : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		fd = limit_openat(dirfd, len ? prefix : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	} while (fd == -ENOENT && len);
 	if (fd < 0)
 		return false;

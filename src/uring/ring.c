@@ -5,6 +5,7 @@
 #include <sys/uio.h>
 
 #include "base/hidden.h"
+#include "base/limit.h"
 #include "base/sys.h"
 #include "uapi/io_uring.h"
 
@@ -59,7 +60,7 @@ static int new_ring(void)
 		at++;
 	if (at == RINGS)
 		return -ENOSPC;
-	fd = (int)sys_call(SYS_io_uring_setup, 1, (long)&params, 0, 0, 0, 0);
+	fd = (int)limit_call(SYS_io_uring_setup, 1, (long)&params, 0, 0);
 	if (fd < 0)
 		return fd;
 	ret = is_old ? 0 : make_table(fd);

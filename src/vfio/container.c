@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "base/limit.h"
 #include "base/log.h"
 #include "base/slab.h"
 #include "base/state.h"
@@ -100,8 +101,8 @@ static bool type1_has(unsigned long extension)
 /* The module's parameter, which can be written at any time. */
 static bool noiommu_enabled(void)
 {
-	int fd = sys_open("/sys/module/vfio/parameters/enable_unsafe_noiommu_mode",
-			  O_RDONLY | O_CLOEXEC);
+	int fd = limit_open("/sys/module/vfio/parameters/enable_unsafe_noiommu_mode",
+			    O_RDONLY | O_CLOEXEC);
 	char value = 'N';
 
 	if (fd >= 0) {
@@ -153,7 +154,7 @@ int container_make_real(struct container *container)
 	/* Real groups and no-IOMMU groups cannot mix: vfio_container_attach_group() */
 	if (!membership_is_empty(container->number))
 		return -EPERM;
-	real = sys_open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
+	real = limit_open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
 	if (real < 0)
 		return real;
 	fdtab_each(&container->object, replace, &real);

@@ -5,6 +5,7 @@
 #include <linux/pci_regs.h>
 
 #include "base/event.h"
+#include "base/limit.h"
 #include "base/log.h"
 #include "base/sys.h"
 #include "iommufd/ioas.h"
@@ -68,7 +69,7 @@ static void use_file(struct group *group, int fd)
  */
 static void use_cdev(struct group *group, int fd)
 {
-	int placeholder = (int)sys_fcntl(device_file(group), F_DUPFD_CLOEXEC, 0);
+	int placeholder = limit_dup(device_file(group));
 
 	if (placeholder >= 0)
 		hidden_take(&group->placeholder, placeholder);
@@ -103,7 +104,7 @@ static bool use_placeholder(struct group *group)
 {
 	unsigned int index = group->cdev.index;
 	bool is_kept = hidden_check(&group->placeholder);
-	int fd = is_kept ? group->placeholder.fd : sys_open("/dev/iommu", O_RDWR | O_CLOEXEC);
+	int fd = is_kept ? group->placeholder.fd : limit_open("/dev/iommu", O_RDWR | O_CLOEXEC);
 
 	if (fd < 0)
 		return false;
@@ -244,7 +245,6 @@ static int take_bound(struct group *group)
 {
 	unsigned int index = group->cdev.index;
 	int fd = cdev_take(device_file(group), index);
-	int low;
 
 	if (fd == -EPERM || fd == -ENOSYS) {
 		log_error("cannot open %s (%e): a related process has it open, and to have it from "
@@ -256,12 +256,9 @@ static int take_bound(struct group *group)
 		return -ENOENT;
 	cdev_lock(fd, index, CDEV_LOCK_PASSED, CDEV_SHARED);
 	use_cdev(group, fd);
-	/* What was open for a moment had the lowest number. */
-	low = (int)sys_fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	if (low < 0)
-		return fd;
-	sys_close(low < fd ? fd : low);
-	return low < fd ? low : fd;
+	/* What was open for a moment had the lowest number, or the limit was raised for it. */
+	sys_close(fd);
+	return (int)sys_fcntl(device_file(group), F_DUPFD_CLOEXEC, 0);
 }
 
 /*
@@ -276,7 +273,7 @@ static int bind_device(struct group *group, const unsigned char *token)
 
 	if (fd != -ENOENT)
 		return fd;
-	fd = cdev_open(index);
+	fd = cdev_open_for_program(index);
 	if (fd < 0)
 		return complain(group, fd, false);
 	guard_let_go(&group->guard);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stddef.h>
 
+#include "base/limit.h"
 #include "base/log.h"
 #include "base/rights.h"
 #include "base/slab.h"
@@ -143,7 +144,7 @@ int group_open(const struct view *view, int fd, int flags)
 	membership_begin(&group->member);
 	/* Where the kernel opened its group it stays open, as the guard. */
 	if (fd >= 0) {
-		int dup = (int)sys_fcntl(fd, F_DUPFD_CLOEXEC, 0);
+		int dup = limit_dup(fd);
 
 		if (dup >= 0)
 			guard_take(&group->guard, dup);

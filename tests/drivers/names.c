@@ -199,17 +199,52 @@ static int powerless(void)
 	return become_another_user(0);
 }
 
-static int full(void)
+/* Takes every descriptor that there is. Returns the last one. */
+static int take_all(void)
 {
 	struct rlimit limit = {256, 256};
 	int last = -1, fd;
 
-	self();
 	need(!setrlimit(RLIMIT_NOFILE, &limit), "setrlimit");
 	while ((fd = dup(0)) >= 0)
 		last = fd;
-	close(last);
+	return last;
+}
+
+/* The one that is given back is the only one to be had, and by its number. */
+static int need_taken(int one)
+{
+	need(dup(0) < 0 && errno == EMFILE, "running out of descriptors");
+	close(one);
+	need(dup(0) == one && dup(0) < 0, "the descriptor that was given back");
+	return 0;
+}
+
+static int full(void)
+{
+	self();
+	close(take_all());
 	return stays(open("/proc/self/pagemap", O_RDONLY));
+}
+
+/* The first lookup, which needs descriptors for the device that lends its page table. */
+static int overfull(void)
+{
+	int fd = open("/proc/self/pagemap", O_RDONLY), last = take_all();
+
+	stays(fd);
+	return need_taken(last);
+}
+
+static int with_the_last(void)
+{
+	int last = take_all(), fd;
+
+	close(last);
+	fd = open("/proc/self/pagemap", O_RDONLY);
+	need(fd == last, "the number");
+	stays(fd);
+	return need_taken(3);
 }
 
 static int sent(void)
@@ -279,8 +314,9 @@ static const struct {
 	{"thread", thread},	  {"again", again},	    {"stream", stream},
 	{"linked", linked},	  {"directory", directory}, {"bound", bound},
 	{"mounted", mounted},	  {"rooted", rooted},	    {"dropped", dropped},
-	{"powerless", powerless}, {"full", full},	    {"sent", sent},
-	{"forked", forked},	  {"other", other},
+	{"powerless", powerless}, {"full", full},	    {"overfull", overfull},
+	{"last", with_the_last},  {"sent", sent},	    {"forked", forked},
+	{"other", other},
 };
 
 int main(int argc, char **argv)

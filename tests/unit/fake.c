@@ -761,6 +761,28 @@ static long do_capget(struct __user_cap_data_struct *data)
 	return 0;
 }
 
+/* Only RLIMIT_NOFILE is set: do_prlimit() in kernel/sys.c. */
+static long do_prlimit(int what, const struct rlimit *new, struct rlimit *old)
+{
+	size_t hard = fake.hard_limit ? fake.hard_limit : fake.descriptor_limit;
+
+	if (old)
+		*old = (struct rlimit){fake.descriptor_limit, hard};
+	if (old && what != RLIMIT_NOFILE)
+		old->rlim_cur =
+			fake.pin_limit == SIZE_MAX ? RLIM_INFINITY : fake.pin_limit * FAKE_4K;
+	if (!new)
+		return 0;
+	ck_assert_int_eq(what, RLIMIT_NOFILE);
+	if (new->rlim_cur > new->rlim_max)
+		return -EINVAL;
+	if (new->rlim_max > hard && !fake.may_raise)
+		return -EPERM;
+	fake.descriptor_limit = new->rlim_cur;
+	fake.hard_limit = new->rlim_max;
+	return 0;
+}
+
 /* How much of the program's memory can be accessed from there on? */
 static size_t accessible(const void *from)
 {
@@ -926,11 +948,7 @@ long fake_sys_call(long nr, long a, long b, long c, long d, long e, long f)
 	case SYS_capget:
 		return do_capget((struct __user_cap_data_struct *)b);
 	case SYS_prlimit64:
-		((struct rlimit *)d)->rlim_cur = b == RLIMIT_NOFILE ? fake.descriptor_limit
-						 : fake.pin_limit == SIZE_MAX
-							 ? RLIM_INFINITY
-							 : fake.pin_limit * FAKE_4K;
-		return 0;
+		return do_prlimit((int)b, (const struct rlimit *)c, (struct rlimit *)d);
 	case SYS_pipe2:
 		if (fake.pipe_error)
 			return refused(fake.pipe_error);

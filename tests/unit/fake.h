@@ -55,6 +55,8 @@ struct fake {
 	int pipe_error;		 /* of pipe2(), the same */
 	size_t pin_limit;	 /* RLIMIT_MEMLOCK in pages */
 	size_t descriptor_limit; /* RLIMIT_NOFILE */
+	size_t hard_limit;	 /* of the same; 0: no more than that */
+	bool may_raise;		 /* CAP_SYS_RESOURCE */
 	pid_t pid;		 /* 0: the real one */
 	bool may_trace;		 /* CAP_SYS_PTRACE, and pidfd_getfd() is there */
 	bool needs_token;	 /* the devices are VFs whose token is fake.token */

@@ -16,7 +16,7 @@ int main(void)
 		suite_destination, suite_slab,	  suite_fdtab,	  suite_hidden, suite_user,
 		suite_lock,	   suite_log,	  suite_settings, suite_pin,	suite_container,
 		suite_group,	   suite_pagemap, suite_memory,	  suite_follow, suite_inject,
-		suite_event,	   suite_lend,	  suite_uring,
+		suite_event,	   suite_lend,	  suite_limit,	  suite_uring,
 	};
 	SRunner *runner = srunner_create(NULL);
 	int failed;

@@ -21,6 +21,7 @@ Suite *suite_pagemap(void);
 Suite *suite_follow(void);
 Suite *suite_memory(void);
 Suite *suite_lend(void);
+Suite *suite_limit(void);
 Suite *suite_inject(void);
 Suite *suite_uring(void);
 

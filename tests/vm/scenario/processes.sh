@@ -72,7 +72,7 @@ own_pagemap() {
     done
     # The process has another number in this /proc than getpid() says.
     for name in self again stream linked directory bound mounted rooted dropped powerless full \
-        forked; do
+        overfull last forked; do
         ok "own pagemap in a PID namespace: $name" \
             timeout 60 unshare -m -p -f "${shim[@]}" names "$name"
     done
