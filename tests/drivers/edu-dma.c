@@ -16,6 +16,7 @@
  *                    DPDK does
  *   --again          look every page up again before each transfer; if the
  *                    answer is another than at first, it counts as corrupted
+ *   --uio            the device is bound to a driver of UIO, not to vfio-pci
  *   --storm          a second process moves all memory all the time
  *   --out-only       DMA out of memory only. The device then writes to no
  *                    address that may be out of date: for runs that are meant
@@ -83,11 +84,12 @@ struct edu {
 	uint64_t bounce_pa;
 };
 
-static int edu_open(struct edu *edu, const char *bdf)
+static int edu_open(struct edu *edu, const char *bdf, bool uio)
 {
 	uint32_t id;
 
-	if (legacy_open(&edu->dev, bdf) < 0 || legacy_pci_id(&edu->dev, &id) < 0)
+	if ((uio ? legacy_open_uio : legacy_open)(&edu->dev, bdf) < 0 ||
+	    legacy_pci_id(&edu->dev, &id) < 0)
 		return -1;
 	if (id != EDU_ID) {
 		errno = ENODEV;
@@ -506,7 +508,7 @@ struct options {
 	const char *bdf;
 	const char *kinds;
 	unsigned long rounds;
-	bool all, early, again, storm, out_only;
+	bool all, early, again, storm, out_only, uio;
 };
 
 static bool named(const char *list, const char *name)
@@ -547,7 +549,7 @@ static int prepare(const struct options *options, struct edu *edu, struct buffer
 {
 	if (options->early && look_up_half(buffers, count, 0) < 0)
 		return -1;
-	if (edu_open(edu, options->bdf) < 0)
+	if (edu_open(edu, options->bdf, options->uio) < 0)
 		return -1;
 	if (!options->early && look_up_half(buffers, count, 0) < 0)
 		return -1;
@@ -632,22 +634,18 @@ static int list_kinds(void)
 static int usage(void)
 {
 	fprintf(stderr, "usage: edu-dma [--kinds A,B,...|list] [--all] [--pages N] [--rounds N]\n"
-			"               [--early] [--again] [--storm] [--out-only] BDF\n");
+			"               [--early] [--again] [--uio] [--storm] [--out-only] BDF\n");
 	return 2;
 }
 
 int main(int argc, char **argv)
 {
 	static const struct option long_options[] = {
-		{"kinds", required_argument, NULL, 'k'},
-		{"all", no_argument, NULL, 'a'},
-		{"pages", required_argument, NULL, 'p'},
-		{"rounds", required_argument, NULL, 'r'},
-		{"early", no_argument, NULL, 'e'},
-		{"again", no_argument, NULL, 'g'},
-		{"storm", no_argument, NULL, 's'},
-		{"out-only", no_argument, NULL, 'o'},
-		{NULL, 0, NULL, 0},
+		{"kinds", required_argument, NULL, 'k'}, {"all", no_argument, NULL, 'a'},
+		{"pages", required_argument, NULL, 'p'}, {"rounds", required_argument, NULL, 'r'},
+		{"early", no_argument, NULL, 'e'},	 {"again", no_argument, NULL, 'g'},
+		{"storm", no_argument, NULL, 's'},	 {"out-only", no_argument, NULL, 'o'},
+		{"uio", no_argument, NULL, 'u'},	 {NULL, 0, NULL, 0},
 	};
 	_Alignas(PAGE_SIZE) uint8_t stack[MAX_PAGES * PAGE_SIZE];
 	struct options options = {.rounds = 1};
@@ -679,6 +677,9 @@ int main(int argc, char **argv)
 			break;
 		case 'o':
 			options.out_only = true;
+			break;
+		case 'u':
+			options.uio = true;
 			break;
 		default:
 			return usage();

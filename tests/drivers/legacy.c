@@ -1,5 +1,5 @@
 /*
- * legacy.c - VFIO no-IOMMU as old drivers know it (see legacy.h)
+ * legacy.c - VFIO no-IOMMU and UIO as old drivers know them (see legacy.h)
  */
 #define _GNU_SOURCE
 #include "legacy.h"
@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define PAGEMAP		"/proc/self/pagemap"
@@ -109,6 +110,16 @@ int legacy_open(struct legacy_device *dev, const char *bdf)
 	return -1;
 }
 
+int legacy_open_uio(struct legacy_device *dev, const char *bdf)
+{
+	char path[128];
+
+	*dev = (struct legacy_device){.container = -1, .group = -1, .bdf = bdf};
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/config", bdf);
+	dev->fd = open(path, O_RDWR);
+	return dev->fd < 0 ? legacy_error("%s", path) : 0;
+}
+
 static void close_if_open(int *fd)
 {
 	if (*fd >= 0)
@@ -134,14 +145,25 @@ static int region_info(const struct legacy_device *dev, unsigned int index,
 	return 0;
 }
 
+/* Where the configuration space begins in dev->fd. */
+static int find_config(const struct legacy_device *dev, off_t *offset)
+{
+	struct vfio_region_info config = {.offset = 0};
+
+	if (!dev->bdf && region_info(dev, VFIO_PCI_CONFIG_REGION_INDEX, &config) < 0)
+		return -1;
+	*offset = (off_t)config.offset;
+	return 0;
+}
+
 int legacy_pci_id(const struct legacy_device *dev, uint32_t *id)
 {
-	struct vfio_region_info config;
 	uint16_t word[2];
+	off_t config;
 
-	if (region_info(dev, VFIO_PCI_CONFIG_REGION_INDEX, &config) < 0)
+	if (find_config(dev, &config) < 0)
 		return -1;
-	if (pread(dev->fd, word, sizeof(word), config.offset) != sizeof(word))
+	if (pread(dev->fd, word, sizeof(word), config) != sizeof(word))
 		return legacy_error("reading the device's identity");
 	*id = (uint32_t)word[0] << 16 | word[1];
 	return 0;
@@ -149,19 +171,39 @@ int legacy_pci_id(const struct legacy_device *dev, uint32_t *id)
 
 int legacy_enable_bus_master(const struct legacy_device *dev)
 {
-	struct vfio_region_info config;
 	uint16_t command;
-	off_t where;
+	off_t config;
 
-	if (region_info(dev, VFIO_PCI_CONFIG_REGION_INDEX, &config) < 0)
+	if (find_config(dev, &config) < 0)
 		return -1;
-	where = config.offset + PCI_COMMAND;
-	if (pread(dev->fd, &command, sizeof(command), where) != sizeof(command))
+	if (pread(dev->fd, &command, sizeof(command), config + PCI_COMMAND) != sizeof(command))
 		return legacy_error("reading the command register");
 	command |= PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
-	if (pwrite(dev->fd, &command, sizeof(command), where) != sizeof(command))
+	if (pwrite(dev->fd, &command, sizeof(command), config + PCI_COMMAND) != sizeof(command))
 		return legacy_error("writing the command register");
 	return 0;
+}
+
+static void *map_shared(int fd, size_t size, off_t offset)
+{
+	return mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
+}
+
+static void *map_resource(const char *bdf, unsigned int index)
+{
+	void *base = MAP_FAILED;
+	struct stat stat;
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/resource%u", bdf, index);
+	fd = open(path, O_RDWR);
+	if (fd < 0)
+		return MAP_FAILED;
+	if (fstat(fd, &stat) == 0)
+		base = map_shared(fd, (size_t)stat.st_size, 0);
+	close(fd);
+	return base;
 }
 
 volatile void *legacy_map_bar(const struct legacy_device *dev, unsigned int index)
@@ -169,9 +211,13 @@ volatile void *legacy_map_bar(const struct legacy_device *dev, unsigned int inde
 	struct vfio_region_info bar;
 	void *base;
 
-	if (region_info(dev, index, &bar) < 0)
-		return NULL;
-	base = mmap(NULL, bar.size, PROT_READ | PROT_WRITE, MAP_SHARED, dev->fd, bar.offset);
+	if (dev->bdf) {
+		base = map_resource(dev->bdf, index);
+	} else {
+		if (region_info(dev, index, &bar) < 0)
+			return NULL;
+		base = map_shared(dev->fd, bar.size, (off_t)bar.offset);
+	}
 	if (base == MAP_FAILED) {
 		legacy_error("mapping BAR %u", index);
 		return NULL;

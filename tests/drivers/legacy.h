@@ -1,6 +1,6 @@
 /*
  * legacy.h - what the small test drivers share: VFIO no-IOMMU as old drivers
- * know it (container, group, device), and physical addresses from pagemap.
+ * know it (container, group, device), UIO, and physical addresses from pagemap.
  *
  * Nothing here knows of the cdev, of iommufd or of the shim. Every function
  * that can fail says on stderr what failed and why, and returns -1 (an
@@ -19,12 +19,16 @@ struct legacy_device {
 	int container;
 	int group;
 	int fd;
+	const char *bdf; /* NULL: by VFIO */
 };
 
 /* Prints "program: what: text of errno" on stderr and returns -1. */
 __attribute__((format(printf, 1, 2))) int legacy_error(const char *format, ...);
 
 int legacy_open(struct legacy_device *dev, const char *bdf);
+
+/* By UIO: the files that sysfs has for its configuration space and its BARs. */
+int legacy_open_uio(struct legacy_device *dev, const char *bdf);
 void legacy_close(struct legacy_device *dev);
 
 /* The number of the device's group, from sysfs. */

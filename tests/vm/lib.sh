@@ -58,3 +58,28 @@ forwards() { # WHERE
 complaints() {
     sed '/ lent its page table, /d' "$scratch/err"
 }
+
+# The guest runs a driver, of which the last line counts.
+transfers() { # [OPTION...] -- COMMAND [ARG...]
+    vm "$@" 0000:00:10.0
+    count=0 corrupted=
+    [[ ! ${out##*$'\n'} =~ ^([0-9]+)' transfers, '([0-9]+)' corrupted'$ ]] ||
+        count=${BASH_REMATCH[1]} corrupted=${BASH_REMATCH[2]}
+}
+
+all_right() { # NAME LEAST
+    ok "$1: $2 transfers" test "$count" -ge "$2"
+    if [[ $status/$corrupted == 0/0 && $(complaints) != *noiommu-shim* ]]; then
+        passes "$1: none corrupted, no complaint"
+    else
+        fails "$1: none corrupted, no complaint" "status $status"$'\n'"$out"$'\n'"$err"
+    fi
+}
+
+some_wrong() { # NAME
+    if [[ $status == 1 && $corrupted -gt 0 ]]; then
+        passes "$1: some are corrupted"
+    else
+        fails "$1: some are corrupted" "status $status"$'\n'"$out"$'\n'"$err"
+    fi
+}
