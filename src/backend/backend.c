@@ -81,7 +81,8 @@ static const struct backend iommufd = {
 };
 
 static const struct backend uring = {
-	.refuses = "io_uring pins no memory that is read-only, nor a file's on older kernels",
+	.refuses =
+		"io_uring pins no memory that is read-only, nor a file's or System V's on older kernels",
 	.parts_hold_all = true,
 	.ready = uring_ready,
 	.is_ready = uring_is_ready,

@@ -5,7 +5,8 @@
  *
  * A map is a buffer, and each copy of it, or of a part, is one more user of that
  * buffer: all of it stays pinned while any is left. io_uring pins for writing: it
- * takes no memory that is read-only, and before Linux 6.5 none of a file on a disk.
+ * takes no memory that is read-only, and before Linux 6.5 none of a file on a disk, nor
+ * of System V's.
  *
  * Needs the lock.
  */

@@ -2,13 +2,13 @@
 #
 # Kernels without the series, of the project's own and as Debian has them: memory is
 # pinned by io_uring, and all else is the kernel's. A program that only looks addresses
-# up, another one that moves all its memory from outside.
+# up, another one that moves all its memory from outside; and what refuses io_uring.
 
 # shellcheck source=SCRIPTDIR/../lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
 # shellcheck disable=SC2317 # runs in a guest
-stays() { # HOW EXPECTED
+stays() { # HOW EXPECTED SYSV
     # shellcheck source=SCRIPTDIR/../guest/shim.sh
     . "$vm_dir/guest/shim.sh"
     local -n path=$1
@@ -37,12 +37,79 @@ stays() { # HOW EXPECTED
     is "... huge pages are back" \
         "$(cat /sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages)" "$free"
     says ""
+    [[ $1 == shim ]] || return 0
+
+    # io_uring takes System V's memory for a file's before Linux 6.5.
+    cat >/tmp/sysv <<'END'
+import ctypes, os
+libc = ctypes.CDLL(None)
+libc.shmat.restype = ctypes.c_void_p
+at = libc.shmat(libc.shmget(0, 4096, 0o1600), None, 0)
+ctypes.memset(at, 1, 1)
+try:
+    entry = os.pread(os.open("/proc/self/pagemap", os.O_RDONLY), 8, at // 4096 * 8)
+    print("told" if int.from_bytes(entry, "little") >> 63 else "absent")
+except OSError as error:
+    print(error.strerror)
+END
+    is "memory of System V" "$("${path[@]}" python3 /tmp/sysv 2>&1)" "$3"
+}
+
+# What refuses io_uring is named, and the program runs as it does without the library.
+# shellcheck disable=SC2317 # runs in a guest
+refused() {
+    # shellcheck source=SCRIPTDIR/../guest/shim.sh
+    . "$vm_dir/guest/shim.sh"
+    local lookups=("$top/build/tests/drivers/lookups" /tmp/told) native status
+    local warning="does not pin it either:" forced=(env NOIOMMU_SHIM_BACKEND=uring)
+
+    as_natively() { # NAME CAUSE [BEFORE-THE-COMMAND...]
+        : >"$NOIOMMU_SHIM_LOG_FILE"
+        is "$1: as without the library" \
+            "$("${@:3}" "${shim[@]}" "${lookups[@]}" </dev/null 2>&1 || echo "status $?")" "$native"
+        says "$2"
+        contains "... which is a warning" "$(cat "$NOIOMMU_SHIM_LOG_FILE")" \
+            "warning: memory is not pinned, the group path is used as it is: "
+    }
+
+    # io_uring_setup() fails, as in a container.
+    cat >/tmp/filter <<'END'
+import ctypes, os, struct, sys
+code = struct.pack("=" + "HBBI" * 4, 0x20, 0, 0, 0, 0x15, 0, 1, 425,
+                   0x06, 0, 0, 0x50000 | int(sys.argv[1]), 0x06, 0, 0, 0x7fff0000)
+memory = ctypes.create_string_buffer(code)
+program = struct.pack("@HP", 4, ctypes.addressof(memory))
+libc = ctypes.CDLL(None)
+if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, program):
+    sys.exit("prctl")
+os.execvp(sys.argv[2], sys.argv[2:])
+END
+    native=$("${lookups[@]}" </dev/null 2>&1)
+    contains "lookups, without the library" "$native" ready
+    as_natively "seccomp" "$warning a seccomp filter is in force" python3 /tmp/filter 1
+    as_natively "seccomp, EPERM" \
+        "$warning a seccomp profile forbids it" "${forced[@]}" python3 /tmp/filter 1
+    as_natively "seccomp, ENOSYS" "$warning this kernel has none, or a seccomp profile hides it" \
+        "${forced[@]}" python3 /tmp/filter 38
+    echo 2 >/proc/sys/kernel/io_uring_disabled
+    as_natively "sysctl" "$warning kernel.io_uring_disabled forbids it" env
+    echo 0 >/proc/sys/kernel/io_uring_disabled
+
+    # It is to be had here, and what is over the limit is refused.
+    : >"$NOIOMMU_SHIM_LOG_FILE"
+    prlimit --memlock=65536 setpriv --bounding-set -ipc_lock --inh-caps -ipc_lock \
+        "${shim[@]}" "${lookups[@]}" </dev/null >/tmp/out 2>&1 && status=0 || status=$?
+    is "RLIMIT_MEMLOCK: lookups fail" \
+        "$status/$(grep -m 1 -o 'Cannot allocate memory' /tmp/out)" "1/Cannot allocate memory"
+    contains "... and the log says why" "$(cat "$NOIOMMU_SHIM_LOG_FILE")" RLIMIT_MEMLOCK
 }
 
 options=(--numa 2 --mem 1G --hugepages 16)
 vm_checks --kernel group "${options[@]}" -- stays plain 1
-vm_checks --kernel group "${options[@]}" -- stays shim 0
+vm_checks --kernel group "${options[@]}" -- stays shim 0 told
 for kernel in debian11 debian12 debian13; do
+    [[ $kernel == debian13 ]] && sysv=told || sysv="Bad address"
     vm_checks --kernel "$kernel" "${options[@]}" -- stays plain 1
-    vm_checks --kernel "$kernel" "${options[@]}" -- stays shim 0
+    vm_checks --kernel "$kernel" "${options[@]}" -- stays shim 0 "$sysv"
 done
+vm_checks --kernel debian13 --hugepages 16 -- refused
