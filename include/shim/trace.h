@@ -63,7 +63,8 @@ enum trace_kind {
 	TRACE_RELEASE, /* the program gave memory back: args: virtual address, bytes */
 	TRACE_START,   /* a program begins in this process; data: its file */
 	/* Always nested: */
-	TRACE_PIN,	/* args: virtual address, bytes, bytes of one page */
+	TRACE_PIN,	/* args: virtual address, bytes, bytes of one page,
+			   what pins: enum state_backend */
 	TRACE_UNPIN,	/* args: virtual address, bytes */
 	TRACE_ATTACH,	/* args: 1: the device only lent its page table; data: its name */
 	TRACE_FALLBACK, /* the group path is used, or refused: data: why */

@@ -256,14 +256,13 @@ void event_put_lookup(uint64_t start, int fd, uint64_t va, const uint64_t *entri
 	} while (done < told);
 }
 
-static void put(enum trace_kind kind, uint64_t first, uint64_t second, uint64_t third,
-		const char *text, int ret)
+static void put(enum trace_kind kind, uint64_t first, uint64_t second, const char *text, int ret)
 {
 	struct trace_event event = {
 		.kind = (uint8_t)kind,
 		.nested = 1,
 		.fd = -1,
-		.args = {first, second, third},
+		.args = {first, second},
 		.result = ret,
 	};
 
@@ -272,36 +271,50 @@ static void put(enum trace_kind kind, uint64_t first, uint64_t second, uint64_t 
 	event_put(&event);
 }
 
+static void put_pin(uint64_t va, uint64_t len, uint64_t page_size, int ret)
+{
+	uint32_t backend = atomic_load_explicit(&shim_state.backend, memory_order_relaxed);
+	struct trace_event event = {
+		.kind = TRACE_PIN,
+		.nested = 1,
+		.fd = -1,
+		.args = {va, len, page_size, backend},
+		.result = ret,
+	};
+
+	event_put(&event);
+}
+
 void event_pin(uint64_t va, uint64_t len, uint64_t page_size, int ret)
 {
 	probe(pin, va, len, page_size, ret);
 	if (event_wanted())
-		put(TRACE_PIN, va, len, page_size, NULL, ret);
+		put_pin(va, len, page_size, ret);
 }
 
 void event_unpin(uint64_t va, uint64_t len)
 {
 	probe(unpin, va, len);
 	if (event_wanted())
-		put(TRACE_UNPIN, va, len, 0, NULL, 0);
+		put(TRACE_UNPIN, va, len, NULL, 0);
 }
 
 void event_attach(const char *name, bool lending, int ret)
 {
 	probe(attach, name, lending, ret);
 	if (event_wanted())
-		put(TRACE_ATTACH, lending, 0, 0, name, ret);
+		put(TRACE_ATTACH, lending, 0, name, ret);
 }
 
 void event_fallback(const char *why, int ret)
 {
 	probe(fallback, why, ret);
 	if (event_wanted())
-		put(TRACE_FALLBACK, 0, 0, 0, why, ret);
+		put(TRACE_FALLBACK, 0, 0, why, ret);
 }
 
 void event_failure(const char *what, uint64_t va, int error)
 {
 	if (event_wanted())
-		put(TRACE_FAILURE, va, 0, 0, what, error);
+		put(TRACE_FAILURE, va, 0, what, error);
 }

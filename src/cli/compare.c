@@ -258,6 +258,11 @@ static struct cell bytes_cell(uint64_t bytes)
 		(double)bytes};
 }
 
+static struct cell backend_cell(const struct side *side)
+{
+	return (struct cell){side->backend ? side->backend : "-", 0};
+}
+
 /* Rows of which the greater cell has the full bar. */
 static void print_times(const char *label, uint64_t group, uint64_t cdev)
 {
@@ -291,6 +296,7 @@ static void print_table(const struct compare *compare)
 	print_row("  moved while in use", count_cell(one->moved), count_cell(other->moved),
 		  (double)(one->seen > other->seen ? one->seen : other->seen));
 	print_row("pinned (VmPin)", pinned[0], pinned[1], greater(pinned[0], pinned[1]));
+	print_row("  by", backend_cell(group), backend_cell(cdev), 0);
 	if (group->session.lost || cdev->session.lost)
 		print_counts("events lost", group->session.lost, cdev->session.lost);
 	putchar('\n');
@@ -319,15 +325,16 @@ static json_t *side_json(const struct side *side)
 {
 	const struct addresses *addresses = &side->addresses;
 
-	return json_pack(
-		"{s:I, s:i, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "took_ns",
-		(json_int_t)side->took, "status", session_exit_status(&side->session), "killed",
-		side->session.killed, "operations", (json_int_t)side->asked, "setup_ns",
-		(json_int_t)side_setup(side), "lookups", (json_int_t)side->lookup_count,
-		"lookup_median_ns", (json_int_t)side_lookup(side, 50), "lookup_99th_percentile_ns",
-		(json_int_t)side_lookup(side, 99), "given", (json_int_t)addresses->given, "seen",
-		(json_int_t)addresses->seen, "moved", (json_int_t)addresses->moved, "pinned_bytes",
-		(json_int_t)side->pinned, "lost", (json_int_t)side->session.lost);
+	return json_pack("{s:I, s:i, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s?, s:I}",
+			 "took_ns", (json_int_t)side->took, "status",
+			 session_exit_status(&side->session), "killed", side->session.killed,
+			 "operations", (json_int_t)side->asked, "setup_ns",
+			 (json_int_t)side_setup(side), "lookups", (json_int_t)side->lookup_count,
+			 "lookup_median_ns", (json_int_t)side_lookup(side, 50),
+			 "lookup_99th_percentile_ns", (json_int_t)side_lookup(side, 99), "given",
+			 (json_int_t)addresses->given, "seen", (json_int_t)addresses->seen, "moved",
+			 (json_int_t)addresses->moved, "pinned_bytes", (json_int_t)side->pinned,
+			 "backend", side->backend, "lost", (json_int_t)side->session.lost);
 }
 
 static json_t *answers_json(const struct operation *operation)

@@ -203,6 +203,13 @@ static const char *verb_of(const struct trace_event *event)
 	return verb ? verb : "unknown";
 }
 
+const char *decode_backend(uint64_t backend)
+{
+	const char *name = name_of(names_backends, backend);
+
+	return name ? name : "unknown";
+}
+
 static void put_arguments(FILE *to, const struct trace_event *event)
 {
 	const uint64_t *args = event->args;
@@ -244,6 +251,7 @@ static void put_arguments(FILE *to, const struct trace_event *event)
 	case TRACE_PIN:
 		fprintf(to, "0x%" PRIx64 ", 0x%" PRIx64 ", pages of 0x%" PRIx64, args[0], args[1],
 			args[2]);
+		fprintf(to, ", by %s", decode_backend(args[3]));
 		break;
 	case TRACE_RELEASE:
 	case TRACE_UNPIN:
@@ -579,6 +587,7 @@ static void add_arguments(json_t *object, const struct trace_event *event)
 		break;
 	case TRACE_PIN:
 		json_object_set_new(object, "page_size", json_integer((json_int_t)args[2]));
+		json_object_set_new(object, "backend", json_string(decode_backend(args[3])));
 		/* fall through */
 	case TRACE_RELEASE:
 	case TRACE_UNPIN:

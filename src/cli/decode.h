@@ -20,6 +20,9 @@ char *decode_call(const struct trace_event *event);
 /* A number, an address, the name of an errno, or what was looked up. */
 char *decode_result(const struct trace_event *event);
 
+/* The name of what pins: an enum state_backend of this library or another. */
+const char *decode_backend(uint64_t backend);
+
 /* The name of an errno, which is positive. */
 const char *decode_errno(int error);
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/decode.h"
 #include "cli/devices.h"
 #include "cli/inspect.h"
 #include "cli/process.h"
@@ -40,11 +41,6 @@ static const char *const paths[] = {
 	[STATE_PATH_CDEV] = "cdev",
 	[STATE_PATH_GROUP] = "group",
 	[STATE_PATH_REFUSED] = "refused",
-};
-
-static const char *const backends[] = {
-	[STATE_BACKEND_IOMMUFD] = "iommufd",
-	[STATE_BACKEND_URING] = "io_uring",
 };
 
 /* The process may be of a library that knows more values. */
@@ -167,7 +163,7 @@ static void print_process(const struct process *process, const struct devices *d
 	       counts->failures, counts->pins, pinned);
 	free(pinned);
 	if (process->state.backend != STATE_BACKEND_IOMMUFD)
-		printf("%8spinned by %s\n", "", NAME_OF(backends, process->state.backend));
+		printf("%8spinned by %s\n", "", decode_backend(process->state.backend));
 	for (int i = 0; i < STATE_PAGE_SIZES; i++)
 		if (counts->pages[i])
 			printf("%8s%" PRIu64 " page%s of %s\n", "", counts->pages[i],
@@ -204,7 +200,7 @@ static json_t *process_json(const struct process *process, const struct devices 
 			 process->pid, "comm", process->comm, "mode",
 			 NAME_OF(modes, process->state.mode), "path",
 			 NAME_OF(paths, process->state.path), "backend",
-			 NAME_OF(backends, process->state.backend), "containers",
+			 decode_backend(process->state.backend), "containers",
 			 (int)process->state.containers, "devices", addresses, "lookups",
 			 (json_int_t)counts->lookups, "failures", (json_int_t)counts->failures,
 			 "pins", "count", (json_int_t)counts->pins, "bytes",

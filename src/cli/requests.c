@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <sys/mman.h>
 
+#include "shim/state.h"
 #include "uapi/iommufd.h"
 #include "uapi/vfio.h"
 
@@ -33,6 +34,9 @@ const struct name names_objects[] = {
 	{TRACE_OTHER, "other"},	  {TRACE_CONTAINER, "container"}, {TRACE_GROUP, "group"},
 	{TRACE_DEVICE, "device"}, {TRACE_PAGEMAP, "pagemap"},	  {0, NULL},
 };
+
+const struct name names_backends[] = {
+	{STATE_BACKEND_IOMMUFD, "iommufd"}, {STATE_BACKEND_URING, "io_uring"}, {0, NULL}};
 
 const struct name names_open_flags[] = {
 	{O_WRONLY, "O_WRONLY"},	      {O_RDWR, "O_RDWR"},	  {O_CREAT, "O_CREAT"},

@@ -18,7 +18,7 @@ struct name {
 const char *name_of(const struct name *names, uint64_t value);
 
 extern const struct name names_errnos[], names_objects[], names_open_flags[], names_protections[],
-	names_regions[];
+	names_regions[], names_backends[];
 
 enum form {
 	DECIMAL,

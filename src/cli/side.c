@@ -147,6 +147,8 @@ static void take(struct session *session, const struct trace_event *event)
 
 	note_pid(side, event->pid);
 	addresses_take(&side->addresses, event);
+	if (event->kind == TRACE_PIN && !event->result)
+		side->backend = decode_backend(event->args[3]);
 	if (!question)
 		return;
 	if (!side->asked++)

@@ -36,7 +36,8 @@ struct side {
 
 	int32_t *pids; /* of the processes that were seen */
 	size_t pid_count;
-	uint64_t pinned; /* bytes, the most that VmPin said */
+	uint64_t pinned;     /* bytes, the most that VmPin said */
+	const char *backend; /* what pinned last; NULL: nothing was pinned */
 
 	struct named_fd *names;
 	size_t name_count;

@@ -31,6 +31,7 @@ print(frames)
 device = [e for e in events if e.get("request") == "VFIO_GROUP_GET_DEVICE_FD"][0]
 print(*[e.get("request", e.get("device", "")) for e in device["underneath"]
         if e["call"] in ("ioctl", "attach") and "error" not in e])
+print(*{e["backend"] for event in events for e in event["underneath"] if e["call"] == "pin"})
 END
     for mode in "$@"; do
         "$top/build/noiommu-shim" trace --json --mode "$mode" -o /tmp/trace -- \
@@ -42,7 +43,13 @@ END
         [[ $mode == group || $why == *"no cdev"* ]] ||
             underneath="VFIO_DEVICE_BIND_IOMMUFD IOMMU_HWPT_ALLOC VFIO_DEVICE_ATTACH_IOMMUFD_PT $VM_DEVICES"
         is "... and what getting the device became" \
-            "$(python3 /tmp/asked | tail -n 1)" "$underneath"
+            "$(python3 /tmp/asked | sed -n 2p)" "$underneath"
+        case $mode/$why in
+        group/*) underneath= ;;
+        */*"no cdev"*) underneath=io_uring ;;
+        *) underneath=iommufd ;;
+        esac
+        is "... and what pinned" "$(python3 /tmp/asked | tail -n 1)" "$underneath"
         is "... and nothing is lost" "$(tail -n 1 /tmp/trace | grep -o '"lost":[0-9]*')" '"lost":0'
     done
     [[ $why ]] || return 0
@@ -111,7 +118,8 @@ compares() {
         "$(report '[r[p][k] for p in ("group", "cdev") for k in ("given", "seen")],
                    r["group"]["moved"] > 0, r["cdev"]["moved"]')" "[64, 64, 64, 64] True 0"
     is "... and they were pinned on the cdev path" \
-        "$(report 'r["group"]["pinned_bytes"], r["cdev"]["pinned_bytes"] >= 64 * 4096')" "0 True"
+        "$(report 'r["group"]["pinned_bytes"], r["cdev"]["pinned_bytes"] >= 64 * 4096,
+                   r["group"]["backend"], r["cdev"]["backend"]')" "0 True None iommufd"
     is "... the same results, nothing lost" \
         "$(report 'r["differences"], r["same"], r["group"]["lost"], r["cdev"]["lost"]')" \
         "[] True 0 0"
