@@ -5,7 +5,11 @@
  * CK_RUN_SUITE=pin runs one suite. CK_FORK=no runs all in one process, for a
  * debugger: then a test that fails leaves its state to those after it, at worst
  * the library's lock, and these do not mean anything.
+ *
+ * A test has a minute unless CK_DEFAULT_TIMEOUT says otherwise: one that hangs ends,
+ * and one on a busy machine does not fail.
  */
+#include <stdbool.h>
 #include <stdlib.h>
 
 #include "suites.h"
@@ -21,6 +25,7 @@ int main(void)
 	SRunner *runner = srunner_create(NULL);
 	int failed;
 
+	setenv("CK_DEFAULT_TIMEOUT", "60", false);
 	for (size_t i = 0; i < sizeof(suites) / sizeof(suites[0]); i++)
 		srunner_add_suite(runner, suites[i]());
 	srunner_run_all(runner, CK_ENV);

@@ -563,7 +563,6 @@ Suite *suite_destination(void)
 	Suite *suite = suite_create("destination");
 	TCase *tc = tcase_create("destination");
 
-	tcase_set_timeout(tc, 30);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, pipe_that_is_full);
 	tcase_add_test(tc, fifo_that_is_full);

@@ -436,7 +436,6 @@ Suite *suite_event(void)
 	Suite *suite = suite_create("event");
 	TCase *tests = tcase_create("event");
 
-	tcase_set_timeout(tests, 60);
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_test(tests, events_come_in_order);
 	tcase_add_test(tests, full_ring_drops_and_counts);

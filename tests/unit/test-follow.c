@@ -467,7 +467,6 @@ Suite *suite_follow(void)
 	Suite *suite = suite_create("follow");
 	TCase *tc = tcase_create("follow");
 
-	tcase_set_timeout(tc, 60);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, moved_unseen, 0, 4);
 	tcase_add_loop_test(tc, moved_unseen_and_used_again, 0, 4);

@@ -248,13 +248,11 @@ Suite *suite_inject(void)
 	Suite *suite = suite_create("inject");
 	TCase *tc = tcase_create("inject");
 
-	tcase_set_timeout(tc, 20);
 	tcase_add_checked_fixture(tc, program_setup, program_teardown);
 	tcase_add_loop_test(tc, each_call, 0, CALLS);
 	tcase_add_loop_test(tc, first_calls, 0, CALLS * FIRST);
 	suite_add_tcase(suite, tc);
 	tc = tcase_create("with groups");
-	tcase_set_timeout(tc, 20);
 	tcase_add_checked_fixture(tc, program_setup_with_groups, program_teardown);
 	tcase_add_loop_test(tc, each_call_with_groups, 0, CALLS);
 	suite_add_tcase(suite, tc);

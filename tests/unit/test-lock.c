@@ -348,7 +348,6 @@ Suite *suite_lock(void)
 	Suite *suite = suite_create("lock");
 	TCase *tc = tcase_create("lock");
 
-	tcase_set_timeout(tc, 20);
 	tcase_add_test(tc, one_at_a_time);
 	tcase_add_test(tc, signals_wait_outside);
 	tcase_add_test(tc, mask_is_put_back);

@@ -492,7 +492,6 @@ Suite *suite_memory(void)
 	Suite *suite = suite_create("memory");
 	TCase *tc = tcase_create("memory");
 
-	tcase_set_timeout(tc, 20);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, unmapped_is_unpinned);
 	tcase_add_test(tc, part_unmapped);

@@ -1089,7 +1089,6 @@ Suite *suite_pagemap(void)
 	Suite *suite = suite_create("pagemap");
 	TCase *tc = tcase_create("pagemap");
 
-	tcase_set_timeout(tc, 20);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, one_page_is_pinned);
 	tcase_add_test(tc, asynchronous_read);

@@ -931,7 +931,6 @@ Suite *suite_pin(void)
 	Suite *suite = suite_create("pin");
 	TCase *tc = tcase_create("pin");
 
-	tcase_set_timeout(tc, 30);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, one_page);
 	tcase_add_loop_test(tc, released_unless_it_stands, 0, 3);

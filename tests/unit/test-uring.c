@@ -415,7 +415,6 @@ Suite *suite_uring(void)
 	Suite *suite = suite_create("uring");
 	TCase *tc = tcase_create("uring");
 
-	tcase_set_timeout(tc, 60);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, pages_stay);
 	tcase_add_test(tc, copies_are_told);
