@@ -46,6 +46,16 @@ void memory_leaving_for(uintptr_t addr, size_t len, int fd, off_t pos)
 	leaving(addr, len, &over);
 }
 
+void memory_leaving_for_part(uintptr_t addr, size_t len, ino_t ino, uint64_t pos)
+{
+	struct maps_file over = {.va = addr, .offset = pos};
+	struct lock_saved saved = lock_enter();
+	bool found = maps_file_in(addr, len, ino, &over);
+
+	lock_leave(saved);
+	leaving(addr, len, found ? &over : NULL);
+}
+
 void memory_left(uintptr_t addr, size_t len)
 {
 	uint64_t begin = event_start();
@@ -63,6 +73,7 @@ void memory_left(uintptr_t addr, size_t len)
 static void detaching(uint64_t va, uint64_t len)
 {
 	follow_unmapping(va, len, NULL);
+	deferred_expect(va, len, DEFERRED_LEAVES);
 }
 
 size_t memory_detaching(uintptr_t addr)
@@ -86,7 +97,24 @@ void memory_detached(uintptr_t addr, size_t len)
 		for (uint64_t va = pin.va; va < pin.va + pin.len; va += UINT64_C(1) << pin.shift)
 			if (!maps_length(va))
 				pin_release(va, UINT64_C(1) << pin.shift, follow_stand);
+	deferred_left(addr, len);
 	lock_leave(saved);
+}
+
+/* Shared pages come back the same. */
+static void expect_discard(uint64_t va, uint64_t len)
+{
+	for (uint64_t end = va + len, part; deferred_tells_unpinned && va < end; va += part) {
+		uint64_t shared = maps_shared_length(va);
+
+		part = shared ? shared : maps_length(va);
+		if (!part)
+			part = PIN_PAGE_SIZE;
+		if (part > end - va)
+			part = end - va;
+		if (!shared)
+			deferred_expect(va, part, DEFERRED_LEAVES);
+	}
 }
 
 void memory_discarding(uintptr_t addr, size_t len)
@@ -94,6 +122,7 @@ void memory_discarding(uintptr_t addr, size_t len)
 	struct lock_saved saved = lock_enter();
 
 	follow_staying(addr, page_up(len));
+	expect_discard(addr, page_up(len));
 	lock_leave(saved);
 }
 
@@ -103,6 +132,7 @@ void memory_discarded(uintptr_t addr, size_t len)
 	struct lock_saved saved = lock_enter();
 
 	follow_discarded(addr, page_up(len));
+	deferred_left(addr, page_up(len));
 	lock_leave(saved);
 	observe_released(addr, len, begin);
 }

@@ -34,6 +34,12 @@ void memory_leaving(uintptr_t addr, size_t len);
 
 /* The same where fd is mapped at pos instead, which can be the very pages that are there. */
 void memory_leaving_for(uintptr_t addr, size_t len, int fd, off_t pos);
+
+/*
+ * The same where the file that is mapped there already is mapped at pos instead: that
+ * with this inode number, or, if it is 0, the first.
+ */
+void memory_leaving_for_part(uintptr_t addr, size_t len, ino_t ino, uint64_t pos);
 void memory_left(uintptr_t addr, size_t len);
 
 /* The same around shmdt(): the length is to be found out. */

@@ -94,6 +94,21 @@ bool maps_shows(const struct maps_file *file, uint64_t va, uint64_t *len)
 	       vma.vma_offset + (va - vma.vma_start) == file->offset + (va - file->va);
 }
 
+bool maps_file_in(uint64_t va, uint64_t len, ino_t ino, struct maps_file *file)
+{
+	struct procmap_query vma;
+
+	for (uint64_t at = va; next_file_mapping(at, &vma) && vma.vma_start < va + len;
+	     at = vma.vma_end) {
+		if (ino && vma.inode != ino)
+			continue;
+		file->dev = makedev(vma.dev_major, vma.dev_minor);
+		file->ino = vma.inode;
+		return true;
+	}
+	return false;
+}
+
 static bool next_private_view(uint64_t va, struct procmap_query *vma)
 {
 	while (next_file_mapping(va, vma)) {

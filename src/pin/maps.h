@@ -34,6 +34,12 @@ struct maps_file {
 	uint64_t offset, va;
 };
 
+/*
+ * The first file that is mapped in [va, va + len), or the first with this inode number,
+ * unless it is 0. False: there is none. Offset and va are left to the caller.
+ */
+bool maps_file_in(uint64_t va, uint64_t len, ino_t ino, struct maps_file *file);
+
 /* True when it will show the very file page that is at va now. *len is cut to where that holds. */
 bool maps_shows(const struct maps_file *file, uint64_t va, uint64_t *len);
 

@@ -74,7 +74,7 @@ int slow_remap_file_pages(void *addr, size_t len, int prot, size_t page, int fla
 	int ret;
 
 	if (told)
-		memory_leaving((uintptr_t)addr, len);
+		memory_leaving_for_part((uintptr_t)addr, len, 0, (uint64_t)page * PIN_PAGE_SIZE);
 	ret = call(addr, len, prot, page, flags);
 	if (told && !ret)
 		memory_left((uintptr_t)addr, len);
@@ -95,8 +95,9 @@ void *slow_shmat(int id, const void *addr, int flags, __typeof__(shmat) *call)
 	bool told = len && memory_told(addr, len);
 	void *ret;
 
+	/* A segment's inode number is its id: newseg() in ipc/shm.c. */
 	if (told)
-		memory_leaving((uintptr_t)addr, len);
+		memory_leaving_for_part((uintptr_t)addr, len, (ino_t)id, 0);
 	ret = call(id, addr, flags);
 	if (told && ret != (void *)-1)
 		memory_left((uintptr_t)addr, len);
@@ -118,7 +119,7 @@ int slow_munmap(void *addr, size_t len, __typeof__(munmap) *call)
 
 int slow_shmdt(const void *addr, __typeof__(shmdt) *call)
 {
-	size_t len = store_count() ? memory_detaching((uintptr_t)addr) : 0;
+	size_t len = memory_told(NULL, SIZE_MAX) ? memory_detaching((uintptr_t)addr) : 0;
 	int ret = call(addr);
 
 	if (!ret && len)

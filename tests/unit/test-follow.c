@@ -225,6 +225,43 @@ START_TEST(mapped_over_itself_untouched)
 }
 END_TEST
 
+/* A segment is known by its number only, and what remap_file_pages() maps by what is there. */
+START_TEST(attached_over_itself)
+{
+	struct fake_file *file = fake_file(4 * FAKE_4K, FAKE_4K);
+	int fd = fake_file_open(file);
+	struct stat st;
+
+	sys_fstat(fd, &st);
+	fake_map(BASE, 4 * FAKE_4K, file, 0, 0);
+	look_up(BASE, 4);
+	memory_leaving_for_part(BASE, 4 * FAKE_4K, _i ? st.st_ino + 1 : st.st_ino, 0);
+	fake_map(BASE, 4 * FAKE_4K, file, 0, FAKE_UNTOUCHED);
+	memory_left(BASE, 4 * FAKE_4K);
+	ck_assert_uint_eq(fake.pinned, _i ? 1 : 1 + 4);
+	fake_migrate();
+	fake_touch(BASE, 4 * FAKE_4K);
+	if (!_i)
+		assert_kept(BASE, 4);
+	sys_close(fd);
+}
+END_TEST
+
+START_TEST(remapped_over_itself)
+{
+	struct fake_file *file = fake_file(8 * FAKE_4K, FAKE_4K);
+
+	fake_map(BASE, 4 * FAKE_4K, file, 2 * FAKE_4K, 0);
+	look_up(BASE, 4);
+	memory_leaving_for_part(BASE, 4 * FAKE_4K, 0, 2 * FAKE_4K);
+	fake_map(BASE, 4 * FAKE_4K, file, 2 * FAKE_4K, FAKE_UNTOUCHED);
+	memory_left(BASE, 4 * FAKE_4K);
+	fake_migrate();
+	fake_touch(BASE, 4 * FAKE_4K);
+	assert_kept(BASE, 4);
+}
+END_TEST
+
 /* Other pages of the file, or of another one. */
 START_TEST(mapped_over_by_others)
 {
@@ -477,6 +514,8 @@ Suite *suite_follow(void)
 	tcase_add_test(tc, copies_in_a_view);
 	tcase_add_test(tc, mapped_over_itself);
 	tcase_add_test(tc, mapped_over_itself_untouched);
+	tcase_add_loop_test(tc, attached_over_itself, 0, 2);
+	tcase_add_test(tc, remapped_over_itself);
 	tcase_add_loop_test(tc, mapped_over_by_others, 0, 2);
 	tcase_add_test(tc, on_the_move_while_searched);
 	tcase_add_test(tc, beside_a_poisoned_page);

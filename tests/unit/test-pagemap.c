@@ -892,6 +892,35 @@ START_TEST(deferred_memory_given_back)
 }
 END_TEST
 
+/* Its contents are thrown away: what comes then is no other page than was promised. */
+START_TEST(deferred_memory_discarded)
+{
+	told_while_busy();
+	program_discard(BASE, FAKE_4K);
+	settle(BASE + FAKE_4K);
+	ck_assert_str_eq(program_log(), "");
+	other_close(&others[1]);
+}
+END_TEST
+
+START_TEST(deferred_memory_detached)
+{
+	uint64_t entry, len;
+
+	fake_map(BASE, FAKE_4K, fake_file(FAKE_4K, FAKE_4K), 0, 0);
+	fake_map(BASE + 16 * FAKE_4K, FAKE_4K, NULL, 0, 0);
+	all_busy();
+	ck_assert_int_eq(program_lookup(pagemap, BASE, &entry), sizeof(entry));
+	len = memory_detaching(BASE);
+	ck_assert_uint_eq(len, FAKE_4K);
+	fake_unmap(BASE, FAKE_4K);
+	memory_detached(BASE, len);
+	settle(BASE + 16 * FAKE_4K);
+	ck_assert_str_eq(program_log(), "");
+	other_close(&others[1]);
+}
+END_TEST
+
 /* The frame is not known, and there is none to give: better an error than a guess. */
 START_TEST(busy_and_hidden)
 {
@@ -1137,6 +1166,8 @@ Suite *suite_pagemap(void)
 	tcase_add_test(tc, deferred_memory_had_at_once);
 	tcase_add_test(tc, deferred_memory_had_and_moved);
 	tcase_add_test(tc, deferred_memory_given_back);
+	tcase_add_test(tc, deferred_memory_discarded);
+	tcase_add_test(tc, deferred_memory_detached);
 	tcase_add_test(tc, busy_and_hidden);
 	tcase_add_test(tc, own_groups_serve);
 	/* It spoils the process for good: without fork() nothing could come after it. */
