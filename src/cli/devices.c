@@ -229,6 +229,14 @@ void devices_read(struct devices *devices)
 		find_holders(devices);
 }
 
+void devices_free(struct devices *devices)
+{
+	for (size_t i = 0; i < devices->count; i++)
+		free(devices->list[i].holders);
+	free(devices->list);
+	*devices = (struct devices){0};
+}
+
 static bool is_free(const struct device *device)
 {
 	return device->noiommu && !device->error && !device->holder_count;

@@ -38,6 +38,8 @@ void devices_list(struct devices *devices);
 /* These with error and holders. */
 void devices_read(struct devices *devices);
 
+void devices_free(struct devices *devices);
+
 /* The first no-IOMMU device that nobody holds and that can be opened, or NULL. */
 const struct device *devices_free_one(const struct devices *devices);
 

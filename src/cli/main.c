@@ -10,6 +10,7 @@
 #include "cli/launch.h"
 #include "cli/library.h"
 #include "cli/plain.h"
+#include "cli/screen.h"
 
 const char *argp_program_version = PACKAGE_STRING;
 
@@ -54,6 +55,8 @@ void give_up(const char *format, ...)
 {
 	va_list args;
 
+	/* What is said on the alternate screen goes with it. */
+	screen_end();
 	va_start(args, format);
 	say(format, args);
 	va_end(args);

@@ -3,22 +3,30 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "cli/cli.h"
 #include "cli/decode.h"
 #include "cli/devices.h"
+#include "cli/history.h"
 #include "cli/inspect.h"
 #include "cli/process.h"
+#include "cli/screen.h"
 
 struct ps {
 	bool json;
+	bool watch;
 	pid_t pid; /* 0: all */
 	struct process *list;
 	size_t count;
 	bool all_seen;
+	bool watched;
+	FILE *notes; /* what a screen shows below the table */
+	struct history pins;
 };
 
 static const struct {
@@ -55,6 +63,23 @@ static int look(pid_t pid, void *process, const void *arg)
 	return process_read(pid, process);
 }
 
+/* Behind the table where it is watched, else on standard error. */
+__attribute__((format(printf, 2, 3))) static void note(const struct ps *ps, const char *format, ...)
+{
+	va_list args;
+	char *words;
+
+	va_start(args, format);
+	if (vasprintf(&words, format, args) < 0)
+		give_up("out of memory");
+	va_end(args);
+	if (ps->watched)
+		fprintf(ps->notes, "%s\n", words);
+	else
+		complain("%s", words);
+	free(words);
+}
+
 static void add(struct ps *ps, const struct process *process)
 {
 	ps->list = reallocarray(ps->list, ps->count + 1, sizeof(*ps->list));
@@ -70,13 +95,14 @@ static void told_of_all(pid_t pid, int ret, const void *process, void *arg)
 	if (ret > 0)
 		add(ps, process);
 	else if (ret == -EPROTO)
-		complain("process %d has another version of the library in it", pid);
+		note(ps, "process %d has another version of the library in it", pid);
 	else if (ret == -ETIMEDOUT)
-		complain("process %d cannot be told: it does not let itself be read in time", pid);
+		note(ps, "process %d cannot be told: it does not let itself be read in time", pid);
 	if (ret == -EACCES || ret == -EPERM || ret == -ETIMEDOUT)
 		ps->all_seen = false;
 }
 
+/* Of the one that was asked for; when it is watched, it was there at first. */
 static void told_of_one(pid_t pid, int ret, const void *process, void *arg)
 {
 	switch (ret) {
@@ -103,10 +129,11 @@ static void told_of_one(pid_t pid, int ret, const void *process, void *arg)
 
 static void look_at_processes(struct ps *ps)
 {
+	bool one = ps->pid && !ps->watched;
 	struct inspection inspection = {
 		.size = sizeof(struct process),
 		.look = look,
-		.told = ps->pid ? told_of_one : told_of_all,
+		.told = one ? told_of_one : told_of_all,
 		.arg = ps,
 	};
 	size_t count = 1;
@@ -114,6 +141,8 @@ static void look_at_processes(struct ps *ps)
 
 	if (!pids)
 		give_up("cannot read /proc: %s", strerror(errno));
+	ps->count = 0;
+	ps->all_seen = true;
 	inspect(&inspection, pids, count);
 	if (!ps->pid)
 		free(pids);
@@ -152,34 +181,49 @@ static char *human(uint64_t bytes)
 	return text("%" PRIu64 " %s", bytes, units[unit]);
 }
 
-static void print_process(const struct process *process, const struct devices *devices)
+/* How the pins came to be as many as they are. */
+static void print_past(FILE *to, const struct ps *ps, const struct process *process)
+{
+	size_t columns = screen_columns() > 60 ? screen_columns() - 40 : 20;
+	uint64_t greatest;
+	char *bars = history_bars(&ps->pins, process->pid, columns, screen_has_blocks(), &greatest);
+
+	fprintf(to, "%8spins %s of %" PRIu64 "\n", "", bars, greatest);
+	free(bars);
+}
+
+static void print_process(FILE *to, const struct ps *ps, const struct process *process,
+			  const struct devices *devices)
 {
 	const struct shim_counts *counts = &process->counts;
 	char *pinned = human(pinned_bytes(counts));
 
-	printf("%7d %-15s %-5s %-7s %5" PRIu32 " %10" PRIu64 " %6" PRIu64 " %6" PRIu64 " %9s\n",
-	       process->pid, process->comm, NAME_OF(modes, process->state.mode),
-	       NAME_OF(paths, process->state.path), process->state.containers, counts->lookups,
-	       counts->failures, counts->pins, pinned);
+	fprintf(to,
+		"%7d %-15s %-5s %-7s %5" PRIu32 " %10" PRIu64 " %6" PRIu64 " %6" PRIu64 " %9s\n",
+		process->pid, process->comm, NAME_OF(modes, process->state.mode),
+		NAME_OF(paths, process->state.path), process->state.containers, counts->lookups,
+		counts->failures, counts->pins, pinned);
 	free(pinned);
+	if (ps->watched)
+		print_past(to, ps, process);
 	if (process->state.backend != STATE_BACKEND_IOMMUFD)
-		printf("%8spinned by %s\n", "", decode_backend(process->state.backend));
+		fprintf(to, "%8spinned by %s\n", "", decode_backend(process->state.backend));
 	for (int i = 0; i < STATE_PAGE_SIZES; i++)
 		if (counts->pages[i])
-			printf("%8s%" PRIu64 " page%s of %s\n", "", counts->pages[i],
-			       counts->pages[i] == 1 ? "" : "s", page_sizes[i].name);
+			fprintf(to, "%8s%" PRIu64 " page%s of %s\n", "", counts->pages[i],
+				counts->pages[i] == 1 ? "" : "s", page_sizes[i].name);
 	for (size_t i = 0; i < devices->count; i++)
 		if (holds(&devices->list[i], process->pid))
-			printf("%8sdevice %s\n", "", devices->list[i].address);
+			fprintf(to, "%8sdevice %s\n", "", devices->list[i].address);
 }
 
-static void print_table(const struct ps *ps, const struct devices *devices)
+static void print_table(FILE *to, const struct ps *ps, const struct devices *devices)
 {
 	if (ps->count)
-		printf("%7s %-15s %-5s %-7s %5s %10s %6s %6s %9s\n", "PID", "COMMAND", "MODE",
-		       "PATH", "CONT.", "LOOKUPS", "FAILED", "PINS", "PINNED");
+		fprintf(to, "%7s %-15s %-5s %-7s %5s %10s %6s %6s %9s\n", "PID", "COMMAND", "MODE",
+			"PATH", "CONT.", "LOOKUPS", "FAILED", "PINS", "PINNED");
 	for (size_t i = 0; i < ps->count; i++)
-		print_process(&ps->list[i], devices);
+		print_process(to, ps, &ps->list[i], devices);
 }
 
 /* ---- JSON ---- */
@@ -223,10 +267,14 @@ static void print_json(const struct ps *ps, const struct devices *devices)
 
 /* ---- the verb ---- */
 
-enum { OPTION_JSON = 256 };
+enum { OPTION_JSON = 256, OPTION_WATCH };
 
 static const struct argp_option options[] = {
 	{"json", OPTION_JSON, NULL, 0, "print JSON", 0},
+	{"watch", OPTION_WATCH, NULL, 0,
+	 "renew the table each second, until q or Ctrl-C; where the output is no terminal, print "
+	 "it once",
+	 0},
 	{0},
 };
 
@@ -253,10 +301,17 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPTION_JSON:
 		ps->json = true;
 		return 0;
+	case OPTION_WATCH:
+		ps->watch = true;
+		return 0;
 	case ARGP_KEY_ARG:
 		if (ps->pid)
 			give_up("one process or all; see noiommu-shim ps --help");
 		ps->pid = parse_pid(arg);
+		return 0;
+	case ARGP_KEY_END:
+		if (ps->json && ps->watch)
+			give_up("--json or --watch; see noiommu-shim ps --help");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -266,10 +321,75 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static void say_none(const struct ps *ps)
 {
 	if (ps->pid)
-		complain("process %d is not under noiommu-shim", ps->pid);
+		note(ps, "process %d is not under noiommu-shim", ps->pid);
 	else
-		complain("no process is under noiommu-shim%s",
-			 ps->all_seen ? "" : ", of those that can be looked at");
+		note(ps, "no process is under noiommu-shim%s",
+		     ps->all_seen ? "" : ", of those that can be looked at");
+}
+
+/* ---- watching ---- */
+
+static void remember(struct ps *ps)
+{
+	for (size_t i = 0; i < ps->count; i++)
+		history_add(&ps->pins, ps->list[i].pid, ps->list[i].comm, ps->list[i].counts.pins);
+	history_forget(&ps->pins);
+}
+
+/* What was said of processes that cannot be told comes behind the table. */
+static void show(struct ps *ps)
+{
+	char *page, *notes;
+	size_t size;
+	struct devices devices;
+	FILE *to;
+
+	ps->notes = open_memstream(&notes, &size);
+	if (!ps->notes)
+		give_up("out of memory");
+	look_at_processes(ps);
+	if (!ps->count)
+		say_none(ps);
+	if (fclose(ps->notes) || !(to = open_memstream(&page, &size)))
+		give_up("out of memory");
+	devices_read(&devices);
+	remember(ps);
+	print_table(to, ps, &devices);
+	fprintf(to, "%s\nq: end\n", notes);
+	if (fclose(to))
+		give_up("out of memory");
+	screen_show(page);
+	devices_free(&devices);
+	free(page);
+	free(notes);
+}
+
+static void watch(struct ps *ps)
+{
+	screen_begin();
+	ps->watched = true;
+	do {
+		show(ps);
+		/* Those that looked. */
+		while (waitpid(-1, NULL, WNOHANG) > 0)
+			;
+	} while (screen_wait(1000));
+	ps->watched = false;
+	screen_end();
+}
+
+/* ---- once ---- */
+
+static void print(const struct ps *ps)
+{
+	struct devices devices;
+
+	devices_read(&devices);
+	if (ps->json)
+		print_json(ps, &devices);
+	else
+		print_table(stdout, ps, &devices);
+	devices_free(&devices);
 }
 
 int ps_main(int argc, char **argv)
@@ -284,16 +404,14 @@ int ps_main(int argc, char **argv)
 		       "Exit status: 0: there is one; 1: there is none; 2: bad usage, or it could "
 		       "not look.",
 	};
-	struct ps ps = {.all_seen = true};
-	struct devices devices;
+	struct ps ps = {0};
 
 	parse_options(&argp, argc, argv, &ps);
 	look_at_processes(&ps);
-	devices_read(&devices);
-	if (ps.json)
-		print_json(&ps, &devices);
+	if (ps.watch && screen_there())
+		watch(&ps);
 	else
-		print_table(&ps, &devices);
+		print(&ps);
 	if (fflush(stdout) || ferror(stdout))
 		give_up("cannot write: %s", strerror(errno));
 	if (!ps.count)
