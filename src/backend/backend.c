@@ -11,6 +11,7 @@
 #include "base/settings.h"
 #include "base/state.h"
 #include "base/sys.h"
+#include "iommufd/family.h"
 #include "iommufd/ioas.h"
 #include "iommufd/lend.h"
 #include "iommufd/window.h"
@@ -73,6 +74,7 @@ static const struct backend iommufd = {
 	.generation = ioas_generation,
 	.claim = window_claim,
 	.release_gone = window_release_gone,
+	.succeed = family_succeed,
 	.map = ioas_map,
 	.copy = ioas_copy,
 	.copy_anywhere = ioas_copy_anywhere,

@@ -42,6 +42,12 @@ struct backend {
 	/* Unpins what processes left that are gone. Needs a claim. True when there was anything. */
 	bool (*release_gone)(void);
 
+	/*
+	 * This process has pinned for itself what its parent had, which has ended: release_gone()
+	 * may unpin that. NULL: nothing of a parent is kept.
+	 */
+	void (*succeed)(void);
+
 	/* Pins [va, va + len) under iova. -EEXIST: something is mapped there already. */
 	int (*map)(uint64_t va, uint64_t len, uint64_t iova);
 

@@ -65,7 +65,7 @@ void daemon_in_child(void)
 	if (is_leaving() && leaving.prepared) {
 		wait_for_end();
 		deferred_inherit();
-		handover_settle();
+		handover_succeed();
 	}
 	leaving.thread = 0;
 	leaving.prepared = false;

@@ -75,6 +75,18 @@ void family_leave(void)
 		drop();
 }
 
+/* The parent's is the first behind the own one. */
+void family_succeed(void)
+{
+	struct member *parents = members ? members->next : NULL;
+
+	if (!parents || generation != process_generation())
+		return;
+	members->next = parents->next;
+	hidden_close(&parents->file);
+	slab_free(&slab, parents);
+}
+
 void family_abandon(void)
 {
 	members = NULL;

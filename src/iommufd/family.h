@@ -25,6 +25,12 @@ void family_leave(void);
 /* The same, and what is open stays so. */
 void family_abandon(void);
 
+/*
+ * What the parent looked up is this process's own, which has a number: nothing is owed by
+ * the parent's any more. It is free when the parent has ended, and whom else it forked.
+ */
+void family_succeed(void);
+
 /* The number of this process, or a negative errno: it cannot have one. */
 int family_number(void);
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <sys/mman.h>
 
+#include "backend/backend.h"
 #include "base/event.h"
 #include "base/log.h"
 #include "base/proc.h"
@@ -108,13 +109,12 @@ static void say_others(size_t others, uint64_t first)
 		  (unsigned long)count, (unsigned long)others, first);
 }
 
-void handover_settle(void)
+/* False when what was told of some pages is wrong now. */
+static bool settle(void)
 {
 	size_t others = pages ? 0 : count;
 	uint64_t first = 0;
 
-	if (!count)
-		return;
 	for (size_t i = 0, run; pages && i < count; i += run) {
 		run = run_from(&pages[i], count - i);
 		pin_run(&pages[i], run);
@@ -128,4 +128,24 @@ void handover_settle(void)
 		sys_munmap(pages, count * sizeof(*pages));
 	pages = NULL;
 	count = 0;
+	return !others;
+}
+
+void handover_settle(void)
+{
+	if (count)
+		settle();
+}
+
+/* The parent's files are closed one after the other. */
+#define GONE_TRIES 100
+
+/* What could not be pinned again stays where it is for as long as the parent's pins stay. */
+void handover_succeed(void)
+{
+	if (!count || !settle() || !backend->succeed)
+		return;
+	backend->succeed();
+	for (int tries = 0; !pin_release_gone() && tries < GONE_TRIES; tries++)
+		sys_call(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
 }

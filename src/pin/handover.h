@@ -12,9 +12,15 @@
 void handover_prepare(void);
 
 /*
- * In the process that goes on, which is the child or, after a fork that failed, the
- * parent: pins it again, and says so where a page is not the one that was told.
+ * After a fork that failed: pins it again, and says so where a page is not the one that
+ * was told.
  */
 void handover_settle(void);
+
+/*
+ * The same in the child, when the parent has ended: what the parent had pinned is
+ * unpinned, or it would be for as long as the child lives.
+ */
+void handover_succeed(void);
 
 #endif

@@ -391,6 +391,30 @@ static void need_told(const struct told *told)
 	need(same == TOLD, "a daemon with the pages that were told");
 }
 
+static long free_huge_pages(void)
+{
+	FILE *file = fopen("/proc/meminfo", "r");
+	char line[128];
+	long n = -1;
+
+	need(file, "meminfo");
+	while (n < 0 && fgets(line, sizeof(line), file))
+		sscanf(line, "HugePages_Free: %ld", &n);
+	fclose(file);
+	return n;
+}
+
+/* Nobody has it any more once the parent has ended, and nobody has it pinned. */
+static void give_back(char *huge)
+{
+	long before = free_huge_pages();
+
+	need(munmap(huge, HUGE_SIZE) == 0, "munmap");
+	for (int i = 0; i < 500 && free_huge_pages() == before; i++)
+		usleep(10000);
+	need(free_huge_pages() == before + 1, "a shared huge page back in its pool");
+}
+
 /* In the foreground, as a handler of fork(): it does not end at once. */
 static void take_time(void)
 {
@@ -425,8 +449,11 @@ static void go_to_background(bool refused)
 	pid = start();
 	if (pid == 0) {
 		struct legacy_device dev = open_all();
+		char *huge = map_memory(HUGE_SIZE, MAP_SHARED | MAP_HUGETLB);
+		uint64_t pa;
 
 		close(ends[0]);
+		need(legacy_virt_to_phys_bulk(huge, 1, &pa) == 0, "looking up");
 		look_up_for(told);
 		pthread_atfork(NULL, take_time, NULL);
 		if (refused)
@@ -435,6 +462,7 @@ static void go_to_background(bool refused)
 		role = "daemonized";
 		move_told(told);
 		told->pid = getpid();
+		give_back(huge);
 		use_all(&dev);
 		need(write(ends[1], "1", 1) == 1, "saying so");
 		wait_for_end(ends[1]);
@@ -466,19 +494,6 @@ static void undaemonized(void)
 }
 
 /* ---- an empty pool of huge pages ---------------------------------------- */
-
-static long free_huge_pages(void)
-{
-	FILE *file = fopen("/proc/meminfo", "r");
-	char line[128];
-	long n = -1;
-
-	need(file, "meminfo");
-	while (n < 0 && fgets(line, sizeof(line), file))
-		sscanf(line, "HugePages_Free: %ld", &n);
-	fclose(file);
-	return n;
-}
 
 static void need_forks(const char *what)
 {
