@@ -34,7 +34,7 @@ void memory_leaving(uintptr_t addr, size_t len)
 
 void memory_leaving_for(uintptr_t addr, size_t len, int fd, off_t pos)
 {
-	struct maps_file over = {.va = addr, .offset = (uint64_t)pos};
+	struct maps_file over = {.va = addr, .offset = (uint64_t)pos, .len = page_up(len)};
 	struct stat st;
 
 	if (sys_fstat(fd, &st)) {
@@ -48,7 +48,7 @@ void memory_leaving_for(uintptr_t addr, size_t len, int fd, off_t pos)
 
 void memory_leaving_for_part(uintptr_t addr, size_t len, ino_t ino, uint64_t pos)
 {
-	struct maps_file over = {.va = addr, .offset = pos};
+	struct maps_file over = {.va = addr, .offset = pos, .len = page_up(len)};
 	struct lock_saved saved = lock_enter();
 	bool found = maps_file_in(addr, len, ino, &over);
 
@@ -160,6 +160,12 @@ void memory_moved(uintptr_t from, uintptr_t to, size_t len)
 	observe_released(from, len, begin);
 }
 
+static void file_leaving(uint64_t va, uint64_t len)
+{
+	follow_leaving(va, len);
+	deferred_expect(va, len, DEFERRED_LEAVES);
+}
+
 /* Private copies of a file's pages outlive a hole in the file. */
 static void punched(uint64_t va, uint64_t len)
 {
@@ -174,13 +180,14 @@ static void punched(uint64_t va, uint64_t len)
 		if (pin.shared)
 			pin_release(from, to - from, follow_stand);
 	}
+	deferred_left(va, len);
 }
 
 void memory_removing(uintptr_t addr, size_t len)
 {
 	struct lock_saved saved = lock_enter();
 
-	maps_each_alias(addr, page_up(len), follow_leaving);
+	maps_each_alias(addr, page_up(len), file_leaving);
 	lock_leave(saved);
 }
 
@@ -192,6 +199,11 @@ void memory_removed(uintptr_t addr, size_t len)
 	lock_leave(saved);
 }
 
+static bool any_told(void)
+{
+	return memory_told(NULL, SIZE_MAX);
+}
+
 /* Whole pages only: of others the kernel clears a part. */
 static void cut_out(int fd, uint64_t start, uint64_t end, void (*what)(uint64_t va, uint64_t len))
 {
@@ -200,7 +212,7 @@ static void cut_out(int fd, uint64_t start, uint64_t end, void (*what)(uint64_t 
 
 	start = page_up(start);
 	end &= ~(PIN_PAGE_SIZE - 1);
-	if (!store_count() || sys_fstat(fd, &st) || start >= end)
+	if (!any_told() || sys_fstat(fd, &st) || start >= end)
 		return;
 	saved = lock_enter();
 	maps_each_of_file(st.st_dev, st.st_ino, start, end - start, what);
@@ -209,7 +221,7 @@ static void cut_out(int fd, uint64_t start, uint64_t end, void (*what)(uint64_t 
 
 void memory_punching(int fd, off_t offset, off_t len)
 {
-	cut_out(fd, (uint64_t)offset, (uint64_t)(offset + len), follow_leaving);
+	cut_out(fd, (uint64_t)offset, (uint64_t)(offset + len), file_leaving);
 }
 
 void memory_punched(int fd, off_t offset, off_t len)
@@ -221,15 +233,16 @@ bool memory_truncating(int fd, off_t len)
 {
 	struct stat st;
 
-	if (!store_count() || sys_fstat(fd, &st) || st.st_size <= len)
+	if (!any_told() || sys_fstat(fd, &st) || st.st_size <= len)
 		return false;
-	cut_out(fd, (uint64_t)len, INT64_MAX, follow_leaving);
+	cut_out(fd, (uint64_t)len, INT64_MAX, file_leaving);
 	return true;
 }
 
 static void cut_off(uint64_t va, uint64_t len)
 {
 	pin_release(va, len, follow_stand);
+	deferred_left(va, len);
 }
 
 void memory_truncated(int fd, off_t len)
@@ -244,13 +257,15 @@ static void lost(uint64_t va, uint64_t len)
 {
 	if (store_any(va, len) && !pin_evict(va, len))
 		any_lost = true;
+	deferred_expect(va, len, DEFERRED_LEAVES);
+	deferred_left(va, len);
 }
 
 void memory_emptied(int fd)
 {
 	struct lock_saved saved;
 
-	if (!store_count())
+	if (!any_told())
 		return;
 	cut_out(fd, 0, INT64_MAX, lost);
 	saved = lock_enter();

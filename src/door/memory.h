@@ -60,7 +60,7 @@ void memory_removed(uintptr_t addr, size_t len);
 
 /*
  * Around a call that cuts [offset, offset + len) out of the file under fd. They cost
- * little while nothing is pinned.
+ * little while no address was told.
  */
 void memory_punching(int fd, off_t offset, off_t len);
 void memory_punched(int fd, off_t offset, off_t len);

@@ -176,14 +176,14 @@ struct unmapping {
 	const struct maps_file *over;
 };
 
-/* True where these pages are mapped at va again. *n is cut to where it holds. */
-static bool is_again(uint64_t va, size_t *n, unsigned int shift, const struct maps_file *over)
+/* Where what is mapped over these pages will show them; 0: nowhere. *n is cut to where it holds. */
+static uint64_t again_at(uint64_t va, size_t *n, unsigned int shift, const struct maps_file *over)
 {
 	uint64_t len = *n << shift;
-	bool again = over && maps_shows(over, va, &len);
+	uint64_t at = over ? maps_shown_at(over, va, &len) : 0;
 
 	*n = len >> shift;
-	return again;
+	return at;
 }
 
 static void keep_aliases(uint64_t va, size_t n, unsigned int shift, enum fit fit, uint64_t entry,
@@ -191,6 +191,7 @@ static void keep_aliases(uint64_t va, size_t n, unsigned int shift, enum fit fit
 {
 	struct unmapping *unmapping = arg;
 	struct maps_leaving *leaving = &unmapping->leaving;
+	uint64_t again;
 	size_t run;
 
 	if (fit == FIT_OTHER) {
@@ -202,24 +203,40 @@ static void keep_aliases(uint64_t va, size_t n, unsigned int shift, enum fit fit
 		return; /* private: mapped once in a process */
 	for (; n; n -= run, va += run << shift) {
 		run = n;
-		if (is_again(va, &run, shift, unmapping->over)) {
+		again = again_at(va, &run, shift, unmapping->over);
+		if (again == va) {
 			store_set_leaving(va, run, shift, false);
 			continue;
 		}
+		if (again && !pin_copy(va, run << shift, again))
+			continue;
 		if (keep_alias(va, &run, shift, false, leaving))
 			continue;
 		if (!(entry & PAGEMAP_EXCLUSIVE) && keep_alias(va, &run, shift, true, leaving))
 			continue;
-		if (fit == FIT_ABSENT)
+		if (again || fit == FIT_ABSENT)
 			pin_evict(va, run << shift);
 	}
 }
 
+/*
+ * Pages that move within the range go to where no page is any more that is still to be
+ * looked at: so many at once as they move by, those first that are ahead.
+ */
 void follow_unmapping(uint64_t va, uint64_t len, const struct maps_file *over)
 {
 	struct unmapping unmapping = {{.from = va, .to = va + len, .last = UINT64_MAX}, over};
+	int64_t shift = over ? maps_shift(over) : 0;
+	uint64_t part = (uint64_t)(shift < 0 ? -shift : shift);
 
-	each_run(va, len, keep_aliases, &unmapping);
+	if (!part || part > len)
+		part = len;
+	for (uint64_t done = 0; done < len; done += part) {
+		if (part > len - done)
+			part = len - done;
+		each_run(shift > 0 ? va + len - done - part : va + done, part, keep_aliases,
+			 &unmapping);
+	}
 }
 
 struct move {

@@ -32,8 +32,8 @@ bool follow_stand(uint64_t va, unsigned int shift, const uint64_t *pages, size_t
 
 /*
  * The same for an unmapping, of which other mappings of shared pages know nothing:
- * their pins go there. Pages that are mapped again at their address, where over, which
- * may be NULL, is mapped instead, stay pinned.
+ * their pins go there. Pages that over, which may be NULL, shows when it is mapped instead
+ * stay pinned for where they will be.
  */
 void follow_unmapping(uint64_t va, uint64_t len, const struct maps_file *over);
 

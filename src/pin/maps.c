@@ -82,16 +82,47 @@ static void cut(uint64_t *len, uint64_t limit)
 		*len = limit;
 }
 
-bool maps_shows(const struct maps_file *file, uint64_t va, uint64_t *len)
+static bool is_of(const struct procmap_query *vma, const struct maps_file *file)
+{
+	return vma->inode == file->ino && vma->dev_major == major(file->dev) &&
+	       vma->dev_minor == minor(file->dev);
+}
+
+/* Where the file's page would be that is at va now. */
+static uint64_t moved(const struct maps_file *file, const struct procmap_query *vma, uint64_t va)
+{
+	return file->va + (vma->vma_offset + (va - vma->vma_start) - file->offset);
+}
+
+uint64_t maps_shown_at(const struct maps_file *file, uint64_t va, uint64_t *len)
+{
+	struct procmap_query vma;
+	uint64_t at;
+
+	if (!query(va, PROCMAP_QUERY_FILE_BACKED_VMA, &vma))
+		return 0;
+	cut(len, vma.vma_end - va);
+	if (!is_of(&vma, file))
+		return 0;
+	at = moved(file, &vma, va) - file->va;
+	if (at >= file->len) {
+		/* It begins that much later in the file, or ended before. */
+		cut(len, -at);
+		return 0;
+	}
+	cut(len, file->len - at);
+	return file->va + at;
+}
+
+int64_t maps_shift(const struct maps_file *file)
 {
 	struct procmap_query vma;
 
-	if (!query(va, PROCMAP_QUERY_FILE_BACKED_VMA, &vma))
-		return false;
-	cut(len, vma.vma_end - va);
-	return vma.inode == file->ino && vma.dev_major == major(file->dev) &&
-	       vma.dev_minor == minor(file->dev) &&
-	       vma.vma_offset + (va - vma.vma_start) == file->offset + (va - file->va);
+	for (uint64_t at = file->va;
+	     next_file_mapping(at, &vma) && vma.vma_start < file->va + file->len; at = vma.vma_end)
+		if (is_of(&vma, file))
+			return (int64_t)(moved(file, &vma, vma.vma_start) - vma.vma_start);
+	return 0;
 }
 
 bool maps_file_in(uint64_t va, uint64_t len, ino_t ino, struct maps_file *file)

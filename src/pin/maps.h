@@ -27,21 +27,27 @@ bool maps_can_read(uint64_t va);
 /* True when a mapping of the file with this identity exists. */
 bool maps_has_file(dev_t dev, ino_t ino);
 
-/* A file that is to be mapped at va. */
+/* A file of which len bytes from offset on are to be mapped at va. */
 struct maps_file {
 	dev_t dev;
 	ino_t ino;
-	uint64_t offset, va;
+	uint64_t offset, va, len;
 };
 
 /*
  * The first file that is mapped in [va, va + len), or the first with this inode number,
- * unless it is 0. False: there is none. Offset and va are left to the caller.
+ * unless it is 0. False: there is none. What of it is to be mapped is left to the caller.
  */
 bool maps_file_in(uint64_t va, uint64_t len, ino_t ino, struct maps_file *file);
 
-/* True when it will show the very file page that is at va now. *len is cut to where that holds. */
-bool maps_shows(const struct maps_file *file, uint64_t va, uint64_t *len);
+/*
+ * Where the file page will be that is at va now; 0: nowhere in this mapping. *len is cut to
+ * the bytes of which that holds.
+ */
+uint64_t maps_shown_at(const struct maps_file *file, uint64_t va, uint64_t *len);
+
+/* By how much these pages move when it is mapped over what is mapped there of the same file. */
+int64_t maps_shift(const struct maps_file *file);
 
 /*
  * What is unmapped at once, [from, to), and what a search has found already:

@@ -60,19 +60,21 @@ ssize_t process_madvise(int pidfd, const struct iovec *iov, size_t count, int ad
 
 int brk(void *end)
 {
-	return store_count() ? slow_brk(end, NEXT(sbrk)(0), NEXT(brk)) : NEXT(brk)(end);
+	return memory_told(NULL, SIZE_MAX) ? slow_brk(end, NEXT(sbrk)(0), NEXT(brk))
+					   : NEXT(brk)(end);
 }
 
 void *sbrk(intptr_t more)
 {
-	return more < 0 && store_count() ? slow_sbrk(more, NEXT(sbrk)(0), NEXT(sbrk))
-					 : NEXT(sbrk)(more);
+	return more < 0 && memory_told(NULL, SIZE_MAX) ? slow_sbrk(more, NEXT(sbrk)(0), NEXT(sbrk))
+						       : NEXT(sbrk)(more);
 }
 
 void *__sbrk(intptr_t more)
 {
-	return more < 0 && store_count() ? slow_sbrk(more, NEXT(sbrk)(0), NEXT(__sbrk))
-					 : NEXT(__sbrk)(more);
+	return more < 0 && memory_told(NULL, SIZE_MAX)
+		       ? slow_sbrk(more, NEXT(sbrk)(0), NEXT(__sbrk))
+		       : NEXT(__sbrk)(more);
 }
 
 int remap_file_pages(void *addr, size_t len, int prot, size_t page, int flags)

@@ -91,16 +91,19 @@ static size_t segment_size(int id)
 
 void *slow_shmat(int id, const void *addr, int flags, __typeof__(shmat) *call)
 {
-	size_t len = flags & SHM_REMAP && store_count() ? segment_size(id) : 0;
-	bool told = len && memory_told(addr, len);
+	bool over = flags & SHM_REMAP && memory_told(NULL, SIZE_MAX);
+	size_t len = over ? segment_size(id) : 0;
+	/* Where the kernel rounds it to, or fails: do_shmat() in ipc/shm.c. */
+	uintptr_t at = (uintptr_t)addr & ~(PIN_PAGE_SIZE - 1);
+	bool told = len && memory_told((void *)at, len);
 	void *ret;
 
 	/* A segment's inode number is its id: newseg() in ipc/shm.c. */
 	if (told)
-		memory_leaving_for_part((uintptr_t)addr, len, (ino_t)id, 0);
+		memory_leaving_for_part(at, len, (ino_t)id, 0);
 	ret = call(id, addr, flags);
 	if (told && ret != (void *)-1)
-		memory_left((uintptr_t)addr, len);
+		memory_left(at, len);
 	return ret;
 }
 
@@ -137,7 +140,7 @@ static bool discards(int advice)
 /* What goes out of a file goes from its other mappings, too. */
 static bool removes(int advice)
 {
-	return advice == MADV_REMOVE && store_count();
+	return advice == MADV_REMOVE && memory_told(NULL, SIZE_MAX);
 }
 
 static void advising(void *addr, size_t len, int advice)
@@ -281,7 +284,7 @@ int slow_ftruncate(int fd, off_t len, __typeof__(ftruncate) *call)
 
 int slow_truncate(const char *path, off_t len, __typeof__(truncate) *call)
 {
-	int fd = store_count() ? sys_open(path, O_PATH | O_CLOEXEC) : -1;
+	int fd = memory_told(NULL, SIZE_MAX) ? sys_open(path, O_PATH | O_CLOEXEC) : -1;
 	bool cuts = fd >= 0 && memory_truncating(fd, len);
 	int ret = call(path, len);
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/shm.h>
 
 #include "base/lock.h"
 #include "base/log.h"
@@ -82,6 +83,17 @@ static void *next_mremap(void *addr, size_t len, size_t new_len, int flags, ...)
 	return to;
 }
 
+static uint64_t attached; /* bytes */
+
+static void *next_shmat(int id, const void *addr, int flags)
+{
+	uint64_t at = (uint64_t)addr & ~(FAKE_4K - 1);
+
+	ck_assert(id >= 0 && flags & SHM_RND);
+	fake_map(at, attached, fake_file(attached, FAKE_4K), 0, FAKE_UNTOUCHED);
+	return (void *)at;
+}
+
 /* ---- the program's calls, with a negative errno where libc has -1 and errno ---- */
 
 static long value(long ret)
@@ -147,6 +159,17 @@ void program_move(uint64_t from, uint64_t len, uint64_t to)
 void program_shrink(uint64_t va, uint64_t len, uint64_t new_len)
 {
 	ck_assert_ptr_eq(slow_mremap((void *)va, len, new_len, 0, NULL, next_mremap), (void *)va);
+}
+
+/* Its size is asked for behind the fake kernel. */
+void program_attach(uint64_t va, uint64_t len)
+{
+	int id = shmget(IPC_PRIVATE, len, 0600);
+
+	attached = len;
+	ck_assert_ptr_eq(slow_shmat(id, (void *)va, SHM_REMAP | SHM_RND, next_shmat),
+			 (void *)(va & ~(FAKE_4K - 1)));
+	shmctl(id, IPC_RMID, NULL);
 }
 
 void program_discard(uint64_t va, uint64_t len)

@@ -23,6 +23,7 @@ ssize_t program_pread(int fd, void *buf, size_t len, off_t pos);
 void program_unmap(uint64_t va, uint64_t len);
 void program_move(uint64_t from, uint64_t len, uint64_t to);
 void program_shrink(uint64_t va, uint64_t len, uint64_t new_len); /* mremap() in place */
+void program_attach(uint64_t va, uint64_t len); /* shmat() over what is there, rounded */
 void program_discard(uint64_t va, uint64_t len);
 
 /* process_madvise(MADV_DONTNEED) on itself returns ret: so many bytes were

@@ -225,6 +225,42 @@ START_TEST(mapped_over_itself_untouched)
 }
 END_TEST
 
+/* Other pages of the same file: those that are at other addresses then keep their pins. */
+START_TEST(mapped_over_shifted)
+{
+	uint64_t size = _i / 2 ? FAKE_2M : FAKE_4K;
+	uint64_t offset = _i % 2 ? 3 : 1;
+	struct fake_file *file = fake_file(8 * size, size);
+	int fd = fake_file_open(file);
+
+	fake_map(BASE, 4 * size, file, 2 * size, 0);
+	for (int i = 0; i < 4; i++)
+		told[i] = program_frame(pagemap, BASE + i * size);
+	memory_leaving_for(BASE, 4 * size, fd, (off_t)(offset * size));
+	fake_map(BASE, 4 * size, file, offset * size, FAKE_UNTOUCHED);
+	memory_left(BASE, 4 * size);
+	fake_migrate();
+	program_sweep();
+	fake_touch(BASE, 4 * size);
+	for (int i = 0; i < 4; i++)
+		ck_assert_int_eq(fake_is_pinned(told[i]), i != (offset == 3 ? 0 : 3));
+	for (int i = 0; i < 3; i++)
+		ck_assert_uint_eq(fake_pfn(BASE + (i + (offset == 1)) * size),
+				  told[i + (offset == 3)]);
+	ck_assert_uint_eq(fake.pinned, 1 + 3 * size / FAKE_4K);
+	sys_close(fd);
+}
+END_TEST
+
+START_TEST(attached_at_a_rounded_address)
+{
+	fake_map(BASE, 2 * FAKE_4K, NULL, 0, 0);
+	look_up(BASE, 2);
+	program_attach(BASE + 100, 2 * FAKE_4K);
+	ck_assert_uint_eq(fake.pinned, 1);
+}
+END_TEST
+
 /* A segment is known by its number only, and what remap_file_pages() maps by what is there. */
 START_TEST(attached_over_itself)
 {
@@ -514,6 +550,8 @@ Suite *suite_follow(void)
 	tcase_add_test(tc, copies_in_a_view);
 	tcase_add_test(tc, mapped_over_itself);
 	tcase_add_test(tc, mapped_over_itself_untouched);
+	tcase_add_loop_test(tc, mapped_over_shifted, 0, 4);
+	tcase_add_test(tc, attached_at_a_rounded_address);
 	tcase_add_loop_test(tc, attached_over_itself, 0, 2);
 	tcase_add_test(tc, remapped_over_itself);
 	tcase_add_loop_test(tc, mapped_over_by_others, 0, 2);

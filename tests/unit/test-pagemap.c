@@ -921,6 +921,39 @@ START_TEST(deferred_memory_detached)
 }
 END_TEST
 
+/* By fallocate(), ftruncate(), madvise(MADV_REMOVE), and open(O_TRUNC). */
+START_TEST(deferred_memory_cut_out)
+{
+	struct fake_file *file = fake_file(FAKE_4K, FAKE_4K);
+	int fd = fake_file_open(file);
+	uint64_t entry;
+
+	fake_map(BASE, FAKE_4K, file, 0, 0);
+	fake_map(BASE + 16 * FAKE_4K, FAKE_4K, NULL, 0, 0);
+	all_busy();
+	ck_assert_int_eq(program_lookup(pagemap, BASE, &entry), sizeof(entry));
+	if (_i == 0)
+		memory_punching(fd, 0, FAKE_4K);
+	else if (_i == 1)
+		ck_assert(memory_truncating(fd, 0));
+	else if (_i == 2)
+		memory_removing(BASE, FAKE_4K);
+	fake_punch(file, 0, FAKE_4K);
+	if (_i == 0)
+		memory_punched(fd, 0, FAKE_4K);
+	else if (_i == 1)
+		memory_truncated(fd, 0);
+	else if (_i == 2)
+		memory_removed(BASE, FAKE_4K);
+	else
+		memory_emptied(fd);
+	settle(BASE + 16 * FAKE_4K);
+	ck_assert_str_eq(program_log(), "");
+	sys_close(fd);
+	other_close(&others[1]);
+}
+END_TEST
+
 /* The frame is not known, and there is none to give: better an error than a guess. */
 START_TEST(busy_and_hidden)
 {
@@ -1168,6 +1201,7 @@ Suite *suite_pagemap(void)
 	tcase_add_test(tc, deferred_memory_given_back);
 	tcase_add_test(tc, deferred_memory_discarded);
 	tcase_add_test(tc, deferred_memory_detached);
+	tcase_add_loop_test(tc, deferred_memory_cut_out, 0, 4);
 	tcase_add_test(tc, busy_and_hidden);
 	tcase_add_test(tc, own_groups_serve);
 	/* It spoils the process for good: without fork() nothing could come after it. */
