@@ -42,13 +42,16 @@ static void shift(struct addresses *addresses, size_t from, size_t to)
 }
 
 /* Drops the pages [page, end) of a process. */
-static size_t drop(struct addresses *addresses, int32_t pid, uint64_t page, uint64_t end)
+static size_t drop(struct addresses *addresses, int32_t pid, uint64_t page, uint64_t end,
+		   uint64_t time)
 {
 	size_t from = find(addresses, pid, page), to = find(addresses, pid, end);
 
 	/* What a program says of a stretch may go around the end of all addresses. */
 	if (end <= page)
 		return 0;
+	for (size_t i = from; i < to; i++)
+		track_end(&addresses->tracks, addresses->list[i].track, time);
 	shift(addresses, to, from);
 	return to - from;
 }
@@ -63,17 +66,28 @@ static void reserve(struct addresses *addresses, size_t count)
 		give_up("out of memory");
 }
 
+static uint16_t begin_track(struct addresses *addresses, const struct address *address, size_t most)
+{
+	const struct track track = {.pid = address->pid,
+				    .page = address->page,
+				    .frame = address->frame,
+				    .since = address->since};
+
+	return track_begin(&addresses->tracks, &track, most);
+}
+
 /* Pages in a row, no more than TRACE_SCAN_PAGES, are in frames in a row now. */
-static size_t give(struct addresses *addresses, int32_t pid, uint64_t page, uint64_t frame,
-		   uint64_t pages)
+static size_t give(struct addresses *addresses, const struct trace_event *event, uint64_t page,
+		   uint64_t frame, uint64_t pages)
 {
 	static struct address replaced[TRACE_SCAN_PAGES];
+	int32_t pid = event->pid;
 	size_t from = find(addresses, pid, page), to = find(addresses, pid, page + pages);
 	size_t count = to - from, next = 0, dropped = 0;
 
 	if (addresses->count - count + pages > ADDRESSES_MOST) {
 		addresses->given += pages;
-		return drop(addresses, pid, page, page + pages);
+		return drop(addresses, pid, page, page + pages, event->time);
 	}
 	if (count)
 		memcpy(replaced, &addresses->list[from], count * sizeof(*replaced));
@@ -87,7 +101,11 @@ static size_t give(struct addresses *addresses, int32_t pid, uint64_t page, uint
 			*address = replaced[next++];
 			continue;
 		}
-		*address = (struct address){.pid = pid, .page = page + i, .frame = frame + i};
+		if (known)
+			track_end(&addresses->tracks, replaced[next].track, event->time);
+		*address = (struct address){
+			.pid = pid, .page = page + i, .frame = frame + i, .since = event->time};
+		address->track = begin_track(addresses, address, TRACKS_FIRST);
 		addresses->given++;
 		dropped += known;
 		next += known;
@@ -110,7 +128,7 @@ static size_t take_lookup(struct addresses *addresses, const struct trace_event 
 			break;
 		frame = run.entry & TRACE_PRESENT ? run.entry & TRACE_FRAME : 0;
 		if (frame)
-			dropped += give(addresses, event->pid, page, frame, run.pages);
+			dropped += give(addresses, event, page, frame, run.pages);
 		page += run.pages;
 	}
 	return dropped;
@@ -126,9 +144,9 @@ size_t addresses_take(struct addresses *addresses, const struct trace_event *eve
 		return take_lookup(addresses, event);
 	case TRACE_RELEASE:
 		return drop(addresses, event->pid, first >> PAGE_SHIFT,
-			    (first + event->args[1]) >> PAGE_SHIFT);
+			    (first + event->args[1]) >> PAGE_SHIFT, event->time);
 	case TRACE_START:
-		return drop(addresses, event->pid, 0, UINT64_MAX);
+		return drop(addresses, event->pid, 0, UINT64_MAX, event->time);
 	default:
 		return 0;
 	}
@@ -144,11 +162,26 @@ static int open_pagemap(int32_t pid)
 	return open(path, O_RDONLY | O_CLOEXEC);
 }
 
+/* Another page was there at two looks in a row, or the one that was told is there again. */
+static void follow(struct addresses *addresses, struct address *address, bool lost, uint64_t now)
+{
+	if (lost == address->lost)
+		return;
+	address->lost = lost;
+	if (lost && !address->track)
+		address->track = begin_track(addresses, address, TRACKS_MOST);
+	if (lost)
+		track_lost(&addresses->tracks, address->track, addresses->looked);
+	else
+		track_found(&addresses->tracks, address->track, now);
+}
+
 /*
  * The event that says that a page was given back can be a moment late; that
  * another page is there at two looks in a row tells that this one moved.
  */
-static void judge(struct addresses *addresses, struct address *address, uint64_t frame)
+static void judge(struct addresses *addresses, struct address *address, uint64_t frame,
+		  uint64_t now)
 {
 	if (!address->seen) {
 		address->seen = true;
@@ -158,20 +191,21 @@ static void judge(struct addresses *addresses, struct address *address, uint64_t
 		address->moved = true;
 		addresses->moved++;
 	}
+	follow(addresses, address, frame != address->frame && address->suspect, now);
 	address->suspect = frame != address->frame;
 }
 
-static void look_at(struct addresses *addresses, struct address *address, int pagemap)
+static void look_at(struct addresses *addresses, struct address *address, int pagemap, uint64_t now)
 {
 	uint64_t entry;
 
 	if (pread(pagemap, &entry, sizeof(entry), (off_t)(address->page * sizeof(entry))) ==
 		    sizeof(entry) &&
 	    entry & TRACE_PRESENT && entry & TRACE_FRAME)
-		judge(addresses, address, entry & TRACE_FRAME);
+		judge(addresses, address, entry & TRACE_FRAME, now);
 }
 
-void addresses_look(struct addresses *addresses)
+void addresses_look(struct addresses *addresses, uint64_t now)
 {
 	int32_t pid = 0;
 	int pagemap = -1;
@@ -186,10 +220,11 @@ void addresses_look(struct addresses *addresses)
 			pagemap = open_pagemap(pid);
 		}
 		if (pagemap >= 0)
-			look_at(addresses, address, pagemap);
+			look_at(addresses, address, pagemap, now);
 	}
 	if (pagemap >= 0)
 		close(pagemap);
+	addresses->looked = now;
 }
 
 void addresses_free(struct addresses *addresses)

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "cli/track.h"
 #include "shim/trace.h"
 
 struct address {
@@ -19,8 +20,11 @@ struct address {
 	bool seen;
 	bool suspect; /* another page was there at the last look */
 	bool moved;
-	uint64_t page; /* number of the virtual page */
+	bool lost;	/* it was so at two looks in a row */
+	uint16_t track; /* 0: none */
+	uint64_t page;	/* number of the virtual page */
 	uint64_t frame;
+	uint64_t since; /* CLOCK_MONOTONIC in ns */
 };
 
 /* Of 16 GiB in base pages: a program that goes wrong must not take all memory here. */
@@ -29,17 +33,20 @@ struct address {
 struct addresses {
 	struct address *list; /* those in use, sorted by process and page */
 	size_t count, room;
-	size_t given; /* also those that the list has no room for */
-	size_t seen;  /* of these, how many were found in memory once at least */
-	size_t moved; /* of these, how many were another page's, at two looks in a row */
+	size_t given;	 /* also those that the list has no room for */
+	size_t seen;	 /* of these, how many were found in memory once at least */
+	size_t moved;	 /* of these, how many were another page's, at two looks in a row */
+	uint64_t looked; /* when they were looked at last */
+	struct tracks tracks;
 };
 
 /* Takes note of a lookup, a release or a start. Returns how many addresses went out of use. */
 size_t addresses_take(struct addresses *addresses, const struct trace_event *event);
 
-/* Compares those in use with where the memory is now. */
-void addresses_look(struct addresses *addresses);
+/* Compares those in use with where the memory is now, CLOCK_MONOTONIC in ns. */
+void addresses_look(struct addresses *addresses, uint64_t now);
 
+/* Those in use; the numbers and the tracks stay. */
 void addresses_free(struct addresses *addresses);
 
 #endif

@@ -1,32 +1,43 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
-#include <inttypes.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <jansson.h>
-
+#include "cli/about.h"
 #include "cli/cli.h"
+#include "cli/comparison.h"
 #include "cli/devices.h"
 #include "cli/launch.h"
-#include "cli/side.h"
+#include "cli/record.h"
 
 struct compare {
 	uint64_t limit; /* ns; 0: none */
 	bool json;
+	const struct way *ways[2];
+	size_t way_count;
+	const char *against[2]; /* files with records */
+	size_t against_count;
+	const char *record; /* the file for one */
+	FILE *record_to;
 	char **program;
-	struct side group, cdev;
-	size_t asked;	  /* questions on either path */
-	size_t different; /* of these, with other answers */
-	char *verdict;
+	struct comparison comparison;
 };
 
-enum { OPTION_FOR = 256, OPTION_JSON };
+enum { OPTION_FOR = 256, OPTION_JSON, OPTION_WAYS, OPTION_RECORD, OPTION_AGAINST };
 
 static const struct argp_option options[] = {
 	{"for", OPTION_FOR, "TIME", 0,
 	 "end PROGRAM with SIGINT after TIME: a number with ms, s (the default) or m", 0},
+	{"ways", OPTION_WAYS, "WAY[,WAY]", 0,
+	 "how to run it: group, cdev, iommufd or uring; the default is group,cdev", 0},
+	{"record", OPTION_RECORD, "FILE", 0,
+	 "run it one way only (the default is group), and write FILE to be compared elsewhere", 0},
+	{"against", OPTION_AGAINST, "FILE", 0,
+	 "compare with what was recorded in FILE, and run it one way only (the default is cdev); "
+	 "given twice, run nothing",
+	 0},
 	{"json", OPTION_JSON, NULL, 0, "print JSON", 0},
 	{0},
 };
@@ -46,6 +57,42 @@ static uint64_t parse_time(const char *arg)
 	give_up("'%s' is not a time; see noiommu-shim compare --help", arg);
 }
 
+static void parse_ways(struct compare *compare, char *arg)
+{
+	char *rest = arg, *name;
+
+	compare->way_count = 0;
+	while ((name = strsep(&rest, ","))) {
+		const struct way *way = way_find(name);
+
+		if (!way)
+			give_up("'%s' is not a way; see noiommu-shim compare --help", name);
+		if (compare->way_count == 2)
+			give_up("more than two ways; see noiommu-shim compare --help");
+		compare->ways[compare->way_count++] = way;
+	}
+}
+
+/* What is to be run, and in which ways, once all of it is known. */
+static void settle(struct compare *compare)
+{
+	size_t runs = compare->record ? 1 : 2 - compare->against_count;
+
+	if (compare->record && compare->against_count)
+		give_up("--record or --against; see noiommu-shim compare --help");
+	if (runs && !compare->program)
+		give_up("a program is missing; see noiommu-shim compare --help");
+	if (!runs && compare->program)
+		give_up("two records and a program; see noiommu-shim compare --help");
+	if (compare->way_count && compare->way_count != runs)
+		give_up("--ways needs %zu here; see noiommu-shim compare --help", runs);
+	if (compare->way_count)
+		return;
+	compare->ways[0] = way_find(compare->against_count ? "cdev" : "group");
+	compare->ways[1] = way_find("cdev");
+	compare->way_count = runs;
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct compare *compare = state->input;
@@ -60,328 +107,154 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPTION_JSON:
 		compare->json = true;
 		return 0;
+	case OPTION_WAYS:
+		parse_ways(compare, arg);
+		return 0;
+	case OPTION_RECORD:
+		compare->record = arg;
+		return 0;
+	case OPTION_AGAINST:
+		if (compare->against_count == 2)
+			give_up("more than two records; see noiommu-shim compare --help");
+		compare->against[compare->against_count++] = arg;
+		return 0;
 	case ARGP_KEY_ARG:
 		compare->program = state->argv + state->next - 1;
 		state->next = state->argc;
 		return 0;
-	case ARGP_KEY_NO_ARGS:
-		give_up("a program is missing; see noiommu-shim compare --help");
+	case ARGP_KEY_END:
+		settle(compare);
+		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
 }
 
-/* ---- both paths must be there ---- */
+/* ---- what the ways need must be there ---- */
 
-static void check_machine(void)
+static bool has_group(void)
+{
+	glob_t found;
+	bool has = !glob("/sys/class/vfio/noiommu-*", 0, NULL, &found);
+
+	if (has)
+		globfree(&found);
+	return has;
+}
+
+static bool has_cdev(void)
 {
 	struct devices devices;
-	bool has_cdev = false, has_group = false;
+	bool has = false;
 
-	devices_read(&devices);
-	for (size_t i = 0; i < devices.count; i++) {
-		has_cdev = has_cdev || devices.list[i].noiommu;
-		has_group = has_group || (devices.list[i].noiommu && *devices.list[i].group);
-	}
-	if (!has_cdev)
-		give_up("there is no cdev path here: no device has a no-IOMMU cdev; see "
-			"noiommu-shim check");
-	if (!has_group)
-		give_up("there is no group path here to compare with: this kernel has no VFIO "
-			"groups (CONFIG_VFIO_GROUP)");
+	devices_list(&devices);
+	for (size_t i = 0; i < devices.count; i++)
+		has = has || devices.list[i].noiommu;
+	devices_free(&devices);
+	return has;
 }
 
-/* ---- differences ---- */
-
-static bool same_answers(const struct operation *one, const struct operation *other)
+static void check_machine(const struct compare *compare)
 {
-	if (!one || !other || one->count != other->count)
-		return false;
-	for (size_t i = 0; i < one->count; i++)
-		if (strcmp(one->answers[i], other->answers[i]))
-			return false;
-	return true;
+	for (size_t i = 0; i < compare->way_count; i++)
+		if (compare->ways[i]->needs_cdev && !has_cdev())
+			give_up("there is no cdev path here: no device has a no-IOMMU cdev; see "
+				"noiommu-shim check");
+	/* Addresses of a driver that uses UIO can be recorded, too. */
+	for (size_t i = 0; !compare->record && i < compare->way_count; i++)
+		if (compare->ways[i]->needs_group && !has_group())
+			give_up("there is no group path here to compare with: this kernel has no "
+				"VFIO groups (CONFIG_VFIO_GROUP)");
 }
 
-/* What an operation was answered on a path: "done", or "EBUSY, then done". */
-static char *answers_of(const struct operation *operation)
+/* ---- the runs ---- */
+
+static void run_side(struct side *side, const struct launch *launch, const struct way *way,
+		     uint64_t limit)
 {
-	char *list = operation ? operation->answers[0] : "not asked";
+	const char *name = launch->program[0];
 
-	for (size_t i = 1; operation && i < operation->count; i++)
-		list = text("%s, then %s", list, operation->answers[i]);
-	return list;
-}
-
-typedef void difference(const char *question, const struct operation *group,
-			const struct operation *cdev, void *arg);
-
-/* Returns how many questions there were. */
-static size_t each_difference(const struct compare *compare, difference *what, void *arg)
-{
-	const struct side *group = &compare->group, *cdev = &compare->cdev;
-	size_t asked = group->operation_count;
-
-	for (size_t i = 0; i < group->operation_count; i++) {
-		const struct operation *one = &group->operations[i];
-		const struct operation *other = side_find(cdev, one->question);
-
-		if (!same_answers(one, other))
-			what(one->question, one, other, arg);
-	}
-	for (size_t i = 0; i < cdev->operation_count; i++) {
-		const struct operation *other = &cdev->operations[i];
-
-		if (side_find(group, other->question))
-			continue;
-		asked++;
-		what(other->question, NULL, other, arg);
-	}
-	return asked;
-}
-
-static void count_difference(const char *question, const struct operation *group,
-			     const struct operation *cdev, void *arg)
-{
-	(void)question;
-	(void)group;
-	(void)cdev;
-	++*(size_t *)arg;
-}
-
-static bool same_status(const struct compare *compare)
-{
-	return session_exit_status(&compare->group.session) ==
-	       session_exit_status(&compare->cdev.session);
-}
-
-static bool is_same(const struct compare *compare)
-{
-	return !compare->different && same_status(compare) && !compare->cdev.addresses.moved;
-}
-
-static char *moved_on(const struct addresses *addresses)
-{
-	if (!addresses->moved)
-		return text("none");
-	return text("%zu of %zu", addresses->moved, addresses->given);
-}
-
-/* What became of the addresses. */
-static char *judge_addresses(const struct compare *compare)
-{
-	const struct addresses *group = &compare->group.addresses;
-	const struct addresses *cdev = &compare->cdev.addresses;
-
-	if (!group->given && !cdev->given)
-		return text("no address was handed out");
-	if (!group->moved && !cdev->moved)
-		return text("no address moved");
-	return text("moved: group %s, cdev %s", moved_on(group), moved_on(cdev));
-}
-
-/* The one line that says it all. */
-static char *judge(const struct compare *compare)
-{
-	char *addresses = judge_addresses(compare);
-
-	if (compare->different)
-		return text("Different results (%zu of %zu operations); %s.", compare->different,
-			    compare->asked, addresses);
-	if (!same_status(compare))
-		return text("Different exit status (%zu operations); %s.", compare->asked,
-			    addresses);
-	return text("Same results (%zu operations); %s.", compare->asked, addresses);
-}
-
-/* ---- for people ---- */
-
-#define BAR 14
-
-/* The part that value is of whole, as a bar; "" where there is nothing to draw. */
-static const char *bar(double value, double whole, char *to)
-{
-	int len = value > 0 && whole > 0 ? (int)(value / whole * BAR + 0.5) : 0;
-
-	if (value > 0 && whole > 0 && !len)
-		len = 1;
-	memset(to, '#', (size_t)len);
-	to[len] = '\0';
-	return to;
-}
-
-struct cell {
-	const char *text;
-	double value;
-};
-
-/* A line of the table. A full bar is whole; 0: no bars. */
-static void print_row(const char *label, struct cell group, struct cell cdev, double whole)
-{
-	char bars[2][BAR + 1];
-	char *line =
-		text("%-25s%9s %-*s %10s %s", label, group.text, BAR,
-		     bar(group.value, whole, bars[0]), cdev.text, bar(cdev.value, whole, bars[1]));
-	size_t len = strlen(line);
-
-	while (len && line[len - 1] == ' ')
-		len--;
-	printf("%.*s\n", (int)len, line);
-	free(line);
-}
-
-static double greater(struct cell one, struct cell other)
-{
-	return one.value > other.value ? one.value : other.value;
-}
-
-static struct cell time_cell(uint64_t ns)
-{
-	return (struct cell){ns ? duration(ns) : "-", (double)ns};
-}
-
-static struct cell count_cell(size_t count)
-{
-	return (struct cell){text("%zu", count), (double)count};
-}
-
-static struct cell bytes_cell(uint64_t bytes)
-{
-	static const char *const units[] = {"KiB", "MiB", "GiB", "TiB"};
-	double value = (double)bytes / 1024;
-	int unit = 0;
-
-	for (; value >= 1024 && unit < 3; unit++)
-		value /= 1024;
-	return (struct cell){
-		text("%.*f %s", value == (double)(uint64_t)value ? 0 : 1, value, units[unit]),
-		(double)bytes};
-}
-
-static struct cell backend_cell(const struct side *side)
-{
-	return (struct cell){side->backend ? side->backend : "-", 0};
-}
-
-/* Rows of which the greater cell has the full bar. */
-static void print_times(const char *label, uint64_t group, uint64_t cdev)
-{
-	struct cell one = time_cell(group), other = time_cell(cdev);
-
-	print_row(label, one, other, greater(one, other));
-}
-
-static void print_counts(const char *label, size_t group, size_t cdev)
-{
-	print_row(label, count_cell(group), count_cell(cdev), 0);
-}
-
-static void print_table(const struct compare *compare)
-{
-	const struct side *group = &compare->group, *cdev = &compare->cdev;
-	const struct addresses *one = &group->addresses, *other = &cdev->addresses;
-	struct cell pinned[] = {bytes_cell(group->pinned), bytes_cell(cdev->pinned)};
-
-	printf("%-25s%s %*s\n", "", "group path", BAR + 10, "cdev path");
-	print_times("ran for", group->took, cdev->took);
-	print_counts("exit status", (size_t)session_exit_status(&group->session),
-		     (size_t)session_exit_status(&cdev->session));
-	print_counts("operations", group->asked, cdev->asked);
-	print_times("set-up", side_setup(group), side_setup(cdev));
-	print_counts("lookups", group->lookup_count, cdev->lookup_count);
-	print_times("  median", side_lookup(group, 50), side_lookup(cdev, 50));
-	print_times("  99th percentile", side_lookup(group, 99), side_lookup(cdev, 99));
-	print_counts("addresses handed out", one->given, other->given);
-	print_counts("  seen in memory", one->seen, other->seen);
-	print_row("  moved while in use", count_cell(one->moved), count_cell(other->moved),
-		  (double)(one->seen > other->seen ? one->seen : other->seen));
-	print_row("pinned (VmPin)", pinned[0], pinned[1], greater(pinned[0], pinned[1]));
-	print_row("  by", backend_cell(group), backend_cell(cdev), 0);
-	if (group->session.lost || cdev->session.lost)
-		print_counts("events lost", group->session.lost, cdev->session.lost);
-	putchar('\n');
-}
-
-static void print_difference(const char *question, const struct operation *group,
-			     const struct operation *cdev, void *arg)
-{
-	(void)arg;
-	printf("%s\n  group path: %s\n  cdev path:  %s\n", question, answers_of(group),
-	       answers_of(cdev));
-}
-
-static void print_all(const struct compare *compare)
-{
-	print_table(compare);
-	each_difference(compare, print_difference, NULL);
-	if (compare->different)
-		putchar('\n');
-	puts(compare->verdict);
-}
-
-/* ---- JSON ---- */
-
-static json_t *side_json(const struct side *side)
-{
-	const struct addresses *addresses = &side->addresses;
-
-	return json_pack("{s:I, s:i, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s?, s:I}",
-			 "took_ns", (json_int_t)side->took, "status",
-			 session_exit_status(&side->session), "killed", side->session.killed,
-			 "operations", (json_int_t)side->asked, "setup_ns",
-			 (json_int_t)side_setup(side), "lookups", (json_int_t)side->lookup_count,
-			 "lookup_median_ns", (json_int_t)side_lookup(side, 50),
-			 "lookup_99th_percentile_ns", (json_int_t)side_lookup(side, 99), "given",
-			 (json_int_t)addresses->given, "seen", (json_int_t)addresses->seen, "moved",
-			 (json_int_t)addresses->moved, "pinned_bytes", (json_int_t)side->pinned,
-			 "backend", side->backend, "lost", (json_int_t)side->session.lost);
-}
-
-static json_t *answers_json(const struct operation *operation)
-{
-	json_t *array = json_array();
-
-	for (size_t i = 0; operation && i < operation->count; i++)
-		json_array_append_new(array, json_string(operation->answers[i]));
-	return array;
-}
-
-static void add_difference(const char *question, const struct operation *group,
-			   const struct operation *cdev, void *arg)
-{
-	json_array_append_new(arg, json_pack("{s:s, s:o, s:o}", "operation", question, "group",
-					     answers_json(group), "cdev", answers_json(cdev)));
-}
-
-static void print_json(const struct compare *compare)
-{
-	json_t *differences = json_array();
-	json_t *object;
-
-	each_difference(compare, add_difference, differences);
-	object = json_pack("{s:b, s:s, s:I, s:o, s:o, s:o}", "same", is_same(compare), "verdict",
-			   compare->verdict, "operations", (json_int_t)compare->asked,
-			   "differences", differences, "group", side_json(&compare->group), "cdev",
-			   side_json(&compare->cdev));
-	json_dumpf(object, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);
-	putchar('\n');
-	json_decref(object);
-}
-
-/* ---- the two runs ---- */
-
-static void run_side(struct side *side, const struct launch *launch, const char *mode,
-		     const struct compare *compare)
-{
-	complain("%s on the %s path", launch->program[0], mode);
-	side_run(side, launch, mode, compare->limit);
+	complain("%s: %s", name, way->title);
+	side->way = way;
+	side->about = about(launch);
+	side_run(side, launch, limit);
 	if (side->session.aborted)
 		give_up("ended by signal %d", side->session.aborted);
 	if (side->session.damaged)
 		give_up("cannot compare: %s has overwritten the memory that its events go through",
-			launch->program[0]);
-	if (side->session.killed)
-		complain("%s did not end by SIGINT and was killed", launch->program[0]);
+			name);
+	if (side->killed)
+		complain("%s did not end by SIGINT and was killed", name);
+}
+
+static int run_all(struct compare *compare)
+{
+	struct comparison *comparison = &compare->comparison;
+	struct launch launch;
+
+	for (size_t i = 0; i < compare->against_count; i++)
+		record_read(&comparison->sides[i], compare->against[i]);
+	if (!compare->way_count)
+		return 0;
+	if (launch_find(&launch, compare->program))
+		return STATUS_TROUBLE;
+	check_machine(compare);
+	complain("runs %s %s on the devices that it opens, which are reset each time",
+		 launch.program[0], compare->way_count == 2 ? "twice" : "once");
+	for (size_t i = 0; i < compare->way_count; i++) {
+		struct side *side = &comparison->sides[compare->against_count + i];
+
+		run_side(side, &launch, compare->ways[i], compare->limit);
+		if (!i && !compare->against_count && !side->asked)
+			give_up("%s asked nothing of VFIO and looked no address up",
+				launch.program[0]);
+	}
+	return 0;
+}
+
+/* ---- what comes of them ---- */
+
+/* Before anything runs, so that no device is reset for nothing. */
+static FILE *open_output(const char *file)
+{
+	FILE *to = fopen(file, "we");
+
+	if (!to)
+		give_up("cannot write to %s: %s", file, strerror(errno));
+	return to;
+}
+
+static void close_output(FILE *to, const char *file)
+{
+	bool failed = ferror(to);
+
+	if (fclose(to) || failed)
+		give_up("cannot write to %s: %s", file, strerror(errno));
+}
+
+static int put_record(struct compare *compare)
+{
+	const struct side *side = &compare->comparison.sides[0];
+
+	record_write(side, compare->record_to);
+	close_output(compare->record_to, compare->record);
+	if (side->lost)
+		complain("events were lost: what is compared with this record is not all");
+	return 0;
+}
+
+static int put_comparison(struct compare *compare)
+{
+	struct comparison *comparison = &compare->comparison;
+
+	comparison_judge(comparison);
+	if (compare->json)
+		comparison_print_json(comparison);
+	else
+		comparison_print(comparison);
+	if (fflush(stdout) || ferror(stdout))
+		give_up("cannot write: %s", strerror(errno));
+	return comparison_same(comparison) ? 0 : STATUS_NOT_READY;
 }
 
 int compare_main(int argc, char **argv)
@@ -395,29 +268,16 @@ int compare_main(int argc, char **argv)
 		       "that it was given, and how long it took. Devices are opened, and so "
 		       "reset, by both runs. PROGRAM has no standard input, and its output goes "
 		       "to standard error.\v"
-		       "Exit status: 0: the same results, and no address moved on the cdev path; "
-		       "1: otherwise; 2: bad usage, or it could not compare.",
+		       "Exit status: 0: the same results, no address moved on the cdev path, and "
+		       "all was seen; 1: otherwise; 2: bad usage, or it could not compare. With "
+		       "--record 0: it is written.",
 	};
 	static struct compare compare;
-	struct launch launch;
 
 	parse_options(&argp, argc, argv, &compare);
-	if (launch_find(&launch, compare.program))
+	if (compare.record)
+		compare.record_to = open_output(compare.record);
+	if (run_all(&compare))
 		return STATUS_TROUBLE;
-	check_machine();
-	complain("runs %s twice on the devices that it opens, which are reset each time",
-		 launch.program[0]);
-	run_side(&compare.group, &launch, "group", &compare);
-	if (!compare.group.asked)
-		give_up("%s asked nothing of VFIO and looked no address up", launch.program[0]);
-	run_side(&compare.cdev, &launch, "cdev", &compare);
-	compare.asked = each_difference(&compare, count_difference, &compare.different);
-	compare.verdict = judge(&compare);
-	if (compare.json)
-		print_json(&compare);
-	else
-		print_all(&compare);
-	if (fflush(stdout) || ferror(stdout))
-		give_up("cannot write: %s", strerror(errno));
-	return is_same(&compare) ? 0 : STATUS_NOT_READY;
+	return compare.record ? put_record(&compare) : put_comparison(&compare);
 }

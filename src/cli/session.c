@@ -76,6 +76,7 @@ __attribute__((noreturn)) static void be_program(const struct session *session, 
 				strerror(errno));
 	}
 	launch_set("NOIOMMU_SHIM_MODE", session->mode);
+	launch_set("NOIOMMU_SHIM_BACKEND", session->backend);
 	launch_set("NOIOMMU_SHIM_TRACE", ring);
 	sigprocmask(SIG_SETMASK, mask, NULL);
 	_exit(launch_exec(session->launch));

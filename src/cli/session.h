@@ -13,10 +13,11 @@
 struct session {
 	/* What the caller chooses. */
 	const struct launch *launch;
-	const char *mode;   /* NOIOMMU_SHIM_MODE; NULL: as it is */
-	bool alone;	    /* no standard input, and standard output goes to standard error */
-	uint64_t limit;	    /* ns after which it gets SIGINT; 0: none */
-	uint64_t look_each; /* ns between calls of look() */
+	const char *mode;    /* NOIOMMU_SHIM_MODE; NULL: as it is */
+	const char *backend; /* NOIOMMU_SHIM_BACKEND; NULL: as it is */
+	bool alone;	     /* no standard input, and standard output goes to standard error */
+	uint64_t limit;	     /* ns after which it gets SIGINT; 0: none */
+	uint64_t look_each;  /* ns between calls of look() */
 
 	/* For each event, in the order in which they were complete. */
 	void (*event)(struct session *session, const struct trace_event *event);

@@ -88,6 +88,12 @@ const struct operation *side_find(const struct side *side, const char *question)
 	return find(side, question);
 }
 
+void side_add_operation(struct side *side, const struct operation *operation)
+{
+	side->operations = grow(side->operations, side->operation_count, sizeof(*operation));
+	side->operations[side->operation_count++] = *operation;
+}
+
 /* Takes both strings over. */
 static void add(struct side *side, char *question, char *answer)
 {
@@ -96,10 +102,8 @@ static void add(struct side *side, char *question, char *answer)
 	if (operation) {
 		free(question);
 	} else {
-		side->operations =
-			grow(side->operations, side->operation_count, sizeof(*operation));
-		operation = &side->operations[side->operation_count++];
-		*operation = (struct operation){.question = question};
+		side_add_operation(side, &(struct operation){.question = question});
+		operation = &side->operations[side->operation_count - 1];
 	}
 	if (operation->count && !strcmp(operation->answers[operation->count - 1], answer)) {
 		free(answer);
@@ -184,7 +188,7 @@ static void look(struct session *session)
 	uint64_t pinned = 0;
 
 	session_catch_up(session);
-	addresses_look(&side->addresses);
+	addresses_look(&side->addresses, session_now());
 	for (size_t i = 0; i < side->pid_count; i++)
 		pinned += pinned_by(side->pids[i]);
 	if (pinned > side->pinned)
@@ -200,11 +204,12 @@ static int compare_times(const void *a, const void *b)
 	return one < other ? -1 : one > other;
 }
 
-void side_run(struct side *side, const struct launch *launch, const char *mode, uint64_t limit)
+void side_run(struct side *side, const struct launch *launch, uint64_t limit)
 {
 	side->session = (struct session){
 		.launch = launch,
-		.mode = mode,
+		.mode = side->way->mode,
+		.backend = side->way->backend,
 		.alone = true,
 		.limit = limit,
 		.look_each = LOOK_EACH,
@@ -213,19 +218,20 @@ void side_run(struct side *side, const struct launch *launch, const char *mode, 
 	};
 	session_run(&side->session);
 	side->took = session_now() - side->session.begin;
+	side->status = session_exit_status(&side->session);
+	side->killed = side->session.killed;
+	side->lost = side->session.lost;
+	side->setup = side->open > side->first ? side->open - side->first : 0;
 	if (side->lookup_count)
 		qsort(side->lookups, side->lookup_count, sizeof(*side->lookups), compare_times);
+	side->lookups_kept = side->lookup_count;
 	addresses_free(&side->addresses);
-}
-
-uint64_t side_setup(const struct side *side)
-{
-	return side->open > side->first ? side->open - side->first : 0;
+	tracks_finish(&side->addresses.tracks, side->session.begin, side->took);
 }
 
 uint64_t side_lookup(const struct side *side, unsigned int percent)
 {
-	size_t rank = (side->lookup_count * percent + 99) / 100;
+	size_t rank = (side->lookups_kept * percent + 99) / 100;
 
 	return rank ? side->lookups[rank - 1] : 0;
 }

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* What one run of a program on one path came to. */
+/* What one run of a program in one way came to, here or where it was recorded. */
 #ifndef CLI_SIDE_H
 #define CLI_SIDE_H
 
+#include <jansson.h>
+
 #include "cli/addresses.h"
 #include "cli/session.h"
+#include "cli/way.h"
 
 /* Something that was asked, and what it was answered each time: the same twice counts once. */
 struct operation {
@@ -21,18 +24,27 @@ struct named_fd {
 
 struct side {
 	struct session session; /* must be the first: session_run() hands it back */
-	uint64_t took;		/* ns, by the whole run */
-	size_t asked;		/* operations and lookups */
+	const struct way *way;
+	bool recorded; /* it did not run here and now, and session has nothing */
+	json_t *about; /* what ran where and when: strings, and arrays of strings */
+
+	uint64_t took; /* ns, by the whole run */
+	int status;    /* as a shell shows it */
+	bool killed;   /* because SIGINT did not end it */
+	uint64_t lost; /* events */
+	size_t asked;  /* operations and lookups */
 
 	struct operation *operations; /* in the order in which they were asked first */
 	size_t operation_count;
 
 	uint64_t *lookups; /* how long they took, in ns, sorted when the run is over */
 	size_t lookup_count;
+	size_t lookups_kept; /* the same, or fewer that stand for them, at equal distances */
 
 	struct addresses addresses;
 	uint64_t first; /* when something was asked first */
 	uint64_t open;	/* when a device was got last; 0: none */
+	uint64_t setup; /* ns from the first question to the last device; 0: none was opened */
 
 	int32_t *pids; /* of the processes that were seen */
 	size_t pid_count;
@@ -43,14 +55,14 @@ struct side {
 	size_t name_count;
 };
 
-/* Runs the program in this mode for at most limit ns; 0: to its end. */
-void side_run(struct side *side, const struct launch *launch, const char *mode, uint64_t limit);
+/* Runs the program in the side's way for at most limit ns; 0: to its end. */
+void side_run(struct side *side, const struct launch *launch, uint64_t limit);
+
+/* Keeps these, which are the side's from now on. */
+void side_add_operation(struct side *side, const struct operation *operation);
 
 /* The operation with this question, or NULL. */
 const struct operation *side_find(const struct side *side, const char *question);
-
-/* From the first question to the last device, in ns; 0: no device was opened. */
-uint64_t side_setup(const struct side *side);
 
 /* How long a lookup took that was not faster than this many in a hundred. 0: there was none. */
 uint64_t side_lookup(const struct side *side, unsigned int percent);

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* A run in a file, to be compared elsewhere, or later. */
+#ifndef CLI_RECORD_H
+#define CLI_RECORD_H
+
+#include <stdio.h>
+
+#include "cli/side.h"
+
+void record_write(const struct side *side, FILE *to);
+
+/*
+ * Gives up where the file is no record that this version reads. Whoever wrote it
+ * need not be trusted: its texts are told without what a terminal obeys.
+ */
+void record_read(struct side *side, const char *file);
+
+#endif

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* The ways in which a program can run that are compared with each other. */
+#ifndef CLI_WAY_H
+#define CLI_WAY_H
+
+#include <stdbool.h>
+
+struct way {
+	const char *name;
+	const char *title;   /* above a column of 24 characters */
+	const char *mode;    /* NOIOMMU_SHIM_MODE */
+	const char *backend; /* NOIOMMU_SHIM_BACKEND; NULL: as it is */
+	bool needs_cdev;
+	bool needs_group;
+};
+
+/* The way with this name, or NULL. */
+const struct way *way_find(const char *name);
+
+/* Their names, as a sentence has them. */
+#define WAYS "group, cdev, iommufd or uring"
+
+#endif
