@@ -298,10 +298,8 @@ static void pin_ahead(uint64_t va, size_t n)
 	n = can_be_ahead(va, entries, n, shared);
 	if (!n || page_shift(va, entries[0]) != PIN_PAGE_SHIFT)
 		return;
-	if (pin_add(va, n << PIN_PAGE_SHIFT, PIN_PAGE_SHIFT, shared))
+	if (pin_add_ahead(va, n << PIN_PAGE_SHIFT, shared))
 		pin_release(va, n << PIN_PAGE_SHIFT, NULL);
-	else
-		store_set_ahead(va, n);
 }
 
 /* n pages from va on were looked up and are pinned. */

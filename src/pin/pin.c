@@ -12,7 +12,9 @@
 #include "pin/store.h"
 
 /* A page whose frame, and those behind it in the largest page, no memory has. */
-#define SLOT_ASIDE (PAGEMAP_PRESENT | (PAGEMAP_PFN ^ ((1 << (PIN_PUD_SHIFT - PIN_PAGE_SHIFT)) - 1)))
+#define SLOT_ASIDE                                                                                 \
+	(PAGEMAP_PRESENT |                                                                         \
+	 (PAGEMAP_PFN ^ SLOT_AHEAD ^ ((1 << (PIN_PUD_SHIFT - PIN_PAGE_SHIFT)) - 1)))
 
 /* Pages of which the program was told where they are can be elsewhere from now on. */
 static void say_lost(size_t count, uint64_t first)
@@ -164,10 +166,8 @@ static uint64_t in_one_map(uint64_t va, uint64_t end, unsigned int level)
 	return part < end - va ? part : end - va;
 }
 
-int pin_add(uint64_t va, uint64_t len, unsigned int shift, bool shared)
+static int add_all(uint64_t va, uint64_t len, unsigned int level, uint64_t flags)
 {
-	unsigned int level = (shift - PIN_PAGE_SHIFT) / 9;
-	uint64_t flags = shared ? SLOT_SHARED : 0;
 	uint64_t end = va + len;
 	int ret;
 	struct store *s = ready_before(&ret);
@@ -182,6 +182,16 @@ int pin_add(uint64_t va, uint64_t len, unsigned int shift, bool shared)
 		va += part;
 	}
 	return ret;
+}
+
+int pin_add(uint64_t va, uint64_t len, unsigned int shift, bool shared)
+{
+	return add_all(va, len, (shift - PIN_PAGE_SHIFT) / 9, shared ? SLOT_SHARED : 0);
+}
+
+int pin_add_ahead(uint64_t va, uint64_t len, bool shared)
+{
+	return add_all(va, len, 0, shared ? SLOT_SHARED | SLOT_AHEAD : SLOT_AHEAD);
 }
 
 int pin_probe(uint64_t va, uint64_t *entries, size_t n)
@@ -270,7 +280,7 @@ static void set_aside(struct store *s, uint64_t va, unsigned int level, uint64_t
 
 	for (size_t i = 0; i < n; i++) {
 		pages[i] = slot_load(&slot[i]);
-		slot_put(&slot[i], SLOT_ASIDE);
+		slot_put(&slot[i], SLOT_ASIDE | (pages[i] & SLOT_AHEAD));
 	}
 	/* Whoever read a slot before saw it while the page was there. */
 	__sync_synchronize();

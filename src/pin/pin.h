@@ -30,6 +30,12 @@
 int pin_add(uint64_t va, uint64_t len, unsigned int shift, bool shared);
 
 /*
+ * The same of small pages that nobody has asked for: until store_asked() a lookup is not
+ * answered by them without the lock, and pin_release_ahead() may take them.
+ */
+int pin_add_ahead(uint64_t va, uint64_t len, bool shared);
+
+/*
  * Tells the frames of n present pages from va on, at most 512, by pinning them
  * for a moment, and puts them into entries: for a process that may not see them
  * in pagemap.

@@ -113,6 +113,8 @@ int store_fill(struct store *s, uint64_t va, unsigned int level, uint64_t value)
 		slot = slot_in(table_of(entry), at - 1, va);
 	}
 	slot_put(slot, value);
+	if (value & SLOT_AHEAD)
+		s->ahead++;
 	slot_put(above, slot_load(above) + 1);
 	state_count(pages[level], 1);
 	return 0;
@@ -426,16 +428,6 @@ uint64_t store_asked(uint64_t va)
 		s->ahead--;
 	}
 	return page & PAGEMAP_PFN & ~SLOT_AHEAD;
-}
-
-void store_set_ahead(uint64_t va, size_t n)
-{
-	for (unsigned int level; n--; va += PIN_PAGE_SIZE) {
-		slot_t *slot = walk(store_own, va, &level);
-
-		slot_put(slot, slot_load(slot) | SLOT_AHEAD);
-		store_own->ahead++;
-	}
 }
 
 void store_set_leaving(uint64_t va, size_t n, unsigned int shift, bool leaving)

@@ -90,10 +90,7 @@ uint64_t store_pfn(uint64_t va);
 /* The same of a page that is asked for: it is not only pinned ahead any more. */
 uint64_t store_asked(uint64_t va);
 
-/* The n small pages from va on, which are pinned, were not asked for. */
-void store_set_ahead(uint64_t va, size_t n);
-
-/* The first of these from va on, up to *end, or 0. */
+/* The first from va on that was not asked for, up to *end, or 0. */
 uint64_t store_next_ahead(uint64_t va, uint64_t *end);
 
 /* The n pages of 1 << shift bytes from va on, which are pinned, are being given back, or are not.

@@ -4,10 +4,12 @@
 #include <string.h>
 
 #include "base/lock.h"
+#include "base/sys.h"
 #include "door/memory.h"
 #include "fake.h"
 #include "pin/mark.h"
 #include "pin/pin.h"
+#include "pin/store.h"
 #include "program.h"
 #include "suites.h"
 #include "uapi/iommufd.h"
@@ -480,6 +482,52 @@ START_TEST(in_sequence)
 }
 END_TEST
 
+static sys_call_fn *kernel;
+static uint64_t not_asked; /* from here to page 64 */
+static size_t answered;
+
+static long call_looked_on(long nr, long a, long b, long c, long d, long e, long f)
+{
+	long ret = kernel(nr, a, b, c, d, e, f);
+
+	for (uint64_t va = not_asked; va < BASE + 64 * FAKE_4K; va += FAKE_4K) {
+		uint64_t entry = PAGEMAP_PRESENT | fake_pfn(va);
+
+		answered += store_current(va, &entry, 1);
+	}
+	return ret;
+}
+
+/* A lookup by another thread is not answered by what may be unpinned again. */
+START_TEST(in_sequence_looked_on)
+{
+	fake_map(BASE, 64 * FAKE_4K, NULL, 0, FAKE_ABSENT);
+	for (uint64_t i = 64; i--;) /* no two frames are neighbours */
+		fake_touch(BASE + i * FAKE_4K, FAKE_4K);
+	kernel = sys_call;
+	sys_call = call_looked_on;
+	for (uint64_t i = 0; i < 64; i++) {
+		not_asked = BASE + (i + 1) * FAKE_4K;
+		told[i] = program_frame(pagemap, BASE + i * FAKE_4K);
+	}
+	sys_call = kernel;
+	ck_assert_uint_eq(answered, 0);
+	assert_kept(BASE, 64);
+}
+END_TEST
+
+/* They are counted as they come and go. */
+START_TEST(in_sequence_counted)
+{
+	fake_map(BASE, 64 * FAKE_4K, NULL, 0, 0);
+	look_up(BASE, 11);
+	ck_assert_uint_gt(store_own->ahead, 0);
+	ck_assert_uint_eq(store_own->ahead, fake.pinned - 1 - 11);
+	program_unmap(BASE, 64 * FAKE_4K);
+	ck_assert_uint_eq(store_own->ahead, 0);
+}
+END_TEST
+
 /* What nobody asks for in the end is unpinned. */
 START_TEST(in_sequence_no_more)
 {
@@ -565,6 +613,8 @@ Suite *suite_follow(void)
 	tcase_add_test(tc, freed_unseen_at_the_limit);
 	tcase_add_test(tc, lowest_addresses);
 	tcase_add_test(tc, in_sequence);
+	tcase_add_test(tc, in_sequence_looked_on);
+	tcase_add_test(tc, in_sequence_counted);
 	tcase_add_loop_test(tc, in_sequence_no_more, 0, 2);
 	tcase_add_loop_test(tc, in_sequence_to_the_end, 0, 3);
 	tcase_add_test(tc, in_sequence_at_the_limit);
