@@ -13,10 +13,10 @@ kills() { # HOW TIMES
     . "$vm_dir/guest/shim.sh"
     declare -n path=$1
 
-    ok "$1: $2 times" timeout 250 "${path[@]}" processes kill "$2" "$VM_DEVICES"
+    ok "$1: $2 times" timeout 500 "${path[@]}" processes kill "$2" "$VM_DEVICES"
     nothing_is_left
     ok "... and the next driver has it all" "${path[@]}" processes live "$VM_DEVICES"
 }
 
-vm_checks --kernel cdev --device edu --hugepages 1 -- kills shim 500
-vm_checks --kernel both --device edu --hugepages 1 -- kills shim 250
+vm_checks --kernel cdev --device edu --hugepages 1 --timeout 700 -- kills shim 500
+vm_checks --kernel both --device edu --hugepages 1 --timeout 700 -- kills shim 250
