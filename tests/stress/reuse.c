@@ -8,7 +8,7 @@
  * between two NUMA nodes, which may not change its frame. What the library must
  * not see is asked of the kernel by the instruction itself.
  *
- * Prints how many pages left their frame; exit status 1 if any did.
+ * Prints each page that left its frame, and how many did; exit status 1 if any did.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -53,12 +53,12 @@ static uint64_t look_up(const char *page)
 	return entry & PFN;
 }
 
-static uint64_t frame_of(const char *page)
+static uint64_t kernels_entry(const char *page)
 {
 	uint64_t entry = 0;
 
 	sys_call_kernel(SYS_pread64, pagemap, (long)&entry, sizeof(entry), ENTRY_OF(page), 0, 0);
-	return entry & PFN;
+	return entry;
 }
 
 static void send_to_and_fro(char *page)
@@ -77,7 +77,7 @@ static void *work(void *unused)
 	(void)unused;
 	for (long i = 0; i < rounds; i++) {
 		char *page = map_page();
-		uint64_t told = look_up(page);
+		uint64_t told = look_up(page), now;
 
 		if (i % 2) {
 			page = mremap(page, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, map_page());
@@ -85,8 +85,12 @@ static void *work(void *unused)
 				err(2, "mremap");
 		}
 		send_to_and_fro(page);
-		if (frame_of(page) != told)
+		now = kernels_entry(page);
+		if ((now & PFN) != told) {
+			printf("round %ld, at %p: frame 0x%lx was told, now the entry is 0x%lx\n",
+			       i, page, told, now);
 			moved++;
+		}
 		if (munmap(page, PAGE))
 			err(2, "munmap");
 	}
