@@ -51,27 +51,16 @@ static void wait_for(int fd, uint64_t va, uint64_t *entries, size_t n)
 		maps_wait(fd, va, entries, n);
 }
 
-/* Frames that are read with the lock at once, on the program's stack. */
-#define FRAMES 32
-
-static size_t read_frames(uint64_t va, uint64_t *frames, size_t n)
-{
-	if (n > FRAMES)
-		n = FRAMES;
-	answer_frames(va, frames, n);
-	return n;
-}
-
 /* frames has those of the first pages. */
 static size_t fill(int fd, uint64_t va, uint64_t *entries, uint64_t *frames, size_t n, off_t pos)
 {
-	size_t done = n < FRAMES ? n : FRAMES;
+	size_t done = n < ANSWER_FRAMES ? n : ANSWER_FRAMES;
 	size_t changed = answer_fill(fd, entries, frames, done, pos);
 
 	for (size_t part; done < n; done += part) {
 		struct lock_saved saved = lock_enter();
 
-		part = read_frames(va + (done << PIN_PAGE_SHIFT), frames, n - done);
+		part = answer_frames(va + (done << PIN_PAGE_SHIFT), frames, n - done);
 		lock_leave(saved);
 		changed += answer_fill(fd, entries + done, frames, part,
 				       pos + (off_t)(done * sizeof(*entries)));
@@ -79,42 +68,21 @@ static size_t fill(int fd, uint64_t va, uint64_t *entries, uint64_t *frames, siz
 	return changed;
 }
 
-/*
- * Something has to be done with the entries that were read at pos.
- *
- * The first lookup of a page proves its descriptor: an entry that names the
- * frame which the page turns out to have when it is pinned is true wherever it
- * was read. Only if it is to be changed, or be refused, fd is looked at, and
- * what was pinned for another file is unpinned.
- */
+/* Something has to be done with the entries that were read at pos. */
 static int look_up_once(int fd, uint64_t va, uint64_t *entries, size_t n, off_t pos,
 			size_t *changed)
 {
+	uint64_t frames[ANSWER_FRAMES];
 	struct lock_saved saved;
-	struct object *known, *object;
-	uint64_t frames[FRAMES];
 	bool served;
-	int ret = 0;
+	int ret;
 
 	if (is_moving(entries, n))
 		wait_for(fd, va, entries, n);
 	saved = lock_enter();
-	known = n == 1 && answer_is_first(va, *entries) ? fdtab_known(fd) : NULL;
-	object = known ? known : fdtab_get(fd);
-	served = pagemap_is_served(object);
-	if (served)
-		ret = (known ? answer_pin : answer_entries)(va, entries, n);
-	else if (!object && fdtab_is_expected(fd))
-		ret = -ENOMEM; /* it cannot be told whose pages these are */
-	if (known && (ret || store_pfn(va) != (*entries & PAGEMAP_PFN)) && fdtab_get(fd) != known) {
-		pin_replace(va, PIN_PAGE_SIZE, NULL);
-		served = false;
-		ret = 0;
-	}
-	if (served && !ret)
-		read_frames(va, frames, n);
+	ret = answer(fd, va, entries, n, frames, &served);
 	lock_leave(saved);
-	if (served && !ret)
+	if (served)
 		*changed = fill(fd, va, entries, frames, n, pos);
 	return ret;
 }
@@ -139,7 +107,7 @@ ssize_t lookup_read(int fd, void *buf, ssize_t len, off_t pos, uint64_t start)
 	uint64_t va = (uint64_t)at / sizeof(uint64_t) << PIN_PAGE_SHIFT;
 	int ret = 0;
 
-	if (n <= TRACE_SCAN_PAGES && store_current(va, buf, n) < n && settings.mode != MODE_GROUP)
+	if (n <= TRACE_SCAN_PAGES && store_ask(va, buf, n) < n && settings.mode != MODE_GROUP)
 		ret = look_up(fd, va, buf, n, at, &changed);
 	event_lookup(start, fd, va, buf, n, changed, ret);
 	if (ret) {

@@ -5,15 +5,18 @@
 
 #include "backend/backend.h"
 #include "base/event.h"
+#include "base/fdtab.h"
 #include "base/lock.h"
 #include "base/log.h"
 #include "base/proc.h"
 #include "base/process.h"
 #include "base/settings.h"
 #include "base/sys.h"
+#include "pin/ahead.h"
 #include "pin/complain.h"
 #include "pin/deferred.h"
 #include "pin/maps.h"
+#include "pin/pagemap.h"
 #include "pin/pin.h"
 #include "pin/sweep.h"
 
@@ -25,7 +28,7 @@ static int give_up(uint64_t va, int error)
 {
 	uint64_t entry = PAGEMAP_PRESENT | PAGEMAP_PFN;
 
-	/* To be done again after a survey: answer_pin(). */
+	/* To be done again after a survey: answer(). */
 	if (error == -EAGAIN)
 		return error;
 	maps_entries(proc_pagemap(), va, &entry, 1);
@@ -43,27 +46,12 @@ static int give_up(uint64_t va, int error)
 	return settings.unpinned == UNPINNED_FALLBACK ? 0 : error;
 }
 
-/* The size of the page at va as a shift. entry is what the kernel says of it. */
-static unsigned int page_shift(uint64_t va, uint64_t entry)
-{
-	uint64_t in_huge = (UINT64_C(1) << (PIN_PMD_SHIFT - PIN_PAGE_SHIFT)) - 1;
-	uint64_t size;
-
-	/* A huge page is aligned in both address spaces: mostly nothing needs to be asked. */
-	if (!PAGEMAP_HIDDEN(entry) && ((va >> PIN_PAGE_SHIFT) ^ entry) & in_huge)
-		return PIN_PAGE_SHIFT;
-	size = maps_page_size(va);
-	if (size == UINT64_C(1) << PIN_PUD_SHIFT)
-		return PIN_PUD_SHIFT;
-	return size == UINT64_C(1) << PIN_PMD_SHIFT ? PIN_PMD_SHIFT : PIN_PAGE_SHIFT;
-}
-
 /* Pins of memory that is gone count against the limit, too. Costly: not at each failure. */
 static bool make_room(void)
 {
 	static unsigned int failures;
 
-	if (pin_release_ahead())
+	if (ahead_release())
 		return true;
 	failures++;
 	return !(failures & (failures - 1)) && sweep_all();
@@ -171,7 +159,7 @@ static size_t alike(uint64_t va, const uint64_t *entries, size_t n, uint64_t sha
 	for (; i < n && entries[i] & PAGEMAP_PRESENT; i++)
 		if ((entries[i] ^ entries[0]) & PAGEMAP_FILE ||
 		    store_pfn(va + (i << PIN_PAGE_SHIFT)) ||
-		    page_shift(va + (i << PIN_PAGE_SHIFT), entries[i]) != PIN_PAGE_SHIFT)
+		    maps_page_shift(va + (i << PIN_PAGE_SHIFT), entries[i]) != PIN_PAGE_SHIFT)
 			break;
 	return i;
 }
@@ -181,7 +169,7 @@ static int pin_first(uint64_t va, const uint64_t *entries, size_t n, size_t *run
 {
 	/* Of a private mapping of a file the pin is on a copy that nobody else has. */
 	uint64_t shared = entries[0] & PAGEMAP_FILE ? maps_shared_length(va) : 0;
-	unsigned int shift = page_shift(va, entries[0]);
+	unsigned int shift = maps_page_shift(va, entries[0]);
 	uint64_t size = UINT64_C(1) << shift;
 
 	if (shift != PIN_PAGE_SHIFT) {
@@ -254,86 +242,11 @@ int answer_settle(void)
 	return moved == process_generation() ? -EFAULT : 0;
 }
 
-/*
- * A driver that looks up page after page is ahead of its own pins: as many pages
- * are pinned for it as it asked for one after the other, up to a number. They count
- * as asked for when they are, and make room for others until then.
- */
-#define AHEAD_MOST 512
-
-static struct {
-	uint64_t next; /* behind the last page that was asked for */
-	size_t asked;
-	unsigned int others; /* lookups since then that did not go on */
-} sequence;
-
-/* After so many, nobody is taken to ask for the rest. */
-#define AHEAD_OTHERS 64
-
-/* Leading pages that can be pinned and are none the worse for it: none would be copied. */
-static size_t can_be_ahead(uint64_t va, const uint64_t *entries, size_t n, uint64_t shared)
-{
-	size_t i = 0;
-
-	for (; i < n && entries[i] & PAGEMAP_PRESENT && !store_pfn(va); i++, va += PIN_PAGE_SIZE)
-		if (entries[i] & PAGEMAP_FILE ? !shared : !(entries[i] & PAGEMAP_EXCLUSIVE))
-			break;
-	return i;
-}
-
-static void pin_ahead(uint64_t va, size_t n)
-{
-	static uint64_t entries[AHEAD_MOST];
-	uint64_t left = maps_length(va) >> PIN_PAGE_SHIFT, shared;
-
-	/* Of another sequence: this one has asked for all of its own. */
-	pin_release_ahead();
-	if (n > left)
-		n = left;
-	if (n > AHEAD_MOST)
-		n = AHEAD_MOST;
-	if (!n || !maps_entries(proc_pagemap(), va, entries, n))
-		return;
-	shared = maps_shared_length(va);
-	n = can_be_ahead(va, entries, n, shared);
-	if (!n || page_shift(va, entries[0]) != PIN_PAGE_SHIFT)
-		return;
-	if (pin_add_ahead(va, n << PIN_PAGE_SHIFT, shared))
-		pin_release(va, n << PIN_PAGE_SHIFT, NULL);
-}
-
-/* n pages from va on were looked up and are pinned. */
-static void follow_sequence(uint64_t va, size_t n)
-{
-	bool goes_on = va == sequence.next;
-
-	sequence.others = goes_on ? 0 : sequence.others + 1;
-	sequence.asked = goes_on ? sequence.asked + n : n;
-	sequence.next = va + (n << PIN_PAGE_SHIFT);
-	if (sequence.others % AHEAD_OTHERS == AHEAD_OTHERS - 1)
-		pin_release_ahead();
-}
-
-/* True when that is all there is to do: they were pinned ahead. */
-static bool were_ahead(uint64_t va, const uint64_t *entries, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (!is_pinned(va + (i << PIN_PAGE_SHIFT), entries[i]))
-			return false;
-	for (size_t i = 0; i < n; i++)
-		store_asked(va + (i << PIN_PAGE_SHIFT));
-	follow_sequence(va, n);
-	sweep(n);
-	return true;
-}
-
 /* Pins what is not yet pinned. */
-int answer_pin(uint64_t va, const uint64_t *entries, size_t n)
+static int pin_missing(uint64_t va, const uint64_t *entries, size_t n)
 {
 	int ret;
 
-	if (were_ahead(va, entries, n))
-		return 0;
 	ret = backend->ready();
 	if (ret == -EBUSY) {
 		ret = deferred_add(va, entries, n);
@@ -344,12 +257,9 @@ int answer_pin(uint64_t va, const uint64_t *entries, size_t n)
 	answer_settle();
 	sweep(n);
 	ret = pin_pages(va, entries, n);
-	if (ret)
-		return ret;
-	follow_sequence(va, n);
-	if (sequence.asked > n && store_pfn(va) && !store_pfn(sequence.next))
-		pin_ahead(sequence.next, sequence.asked);
-	return 0;
+	if (!ret)
+		ahead_follow(va, n);
+	return ret;
 }
 
 /* The same, but for those in front that are already what they have to be. */
@@ -358,7 +268,65 @@ int answer_entries(uint64_t va, const uint64_t *entries, size_t n)
 	size_t start = store_current(va, entries, n);
 
 	return start == n ? 0
-			  : answer_pin(va + (start << PIN_PAGE_SHIFT), entries + start, n - start);
+			  : pin_missing(va + (start << PIN_PAGE_SHIFT), entries + start, n - start);
+}
+
+/* True when entry names a page of which nothing is pinned yet, where it can be. */
+static bool is_first(uint64_t va, uint64_t entry)
+{
+	return entry & PAGEMAP_PRESENT && !PAGEMAP_HIDDEN(entry) && backend->is_ready() &&
+	       !store_pfn(va);
+}
+
+/*
+ * The first lookup of a page proves its descriptor: an entry that names the frame which
+ * the page turns out to have when it is pinned is true wherever it was read. Only if it is
+ * to be changed, or be refused, fd is looked at, and what was pinned for another file is
+ * unpinned. known is what fd was when last seen; NULL: nobody has looked yet.
+ */
+static int answer_first(int fd, const struct object *known, uint64_t va, const uint64_t *entry,
+			bool *served)
+{
+	int ret = pin_missing(va, entry, 1);
+	struct object *object;
+
+	*served = true;
+	if (!ret && store_pfn(va) == (*entry & PAGEMAP_PFN))
+		return 0;
+	object = fdtab_get(fd);
+	*served = known ? object == known : pagemap_is_served(object);
+	if (*served)
+		return ret;
+	pin_replace(va, PIN_PAGE_SIZE, NULL);
+	return !object && fdtab_is_expected(fd) ? -ENOMEM : 0;
+}
+
+static int answer_any(int fd, uint64_t va, const uint64_t *entries, size_t n, bool *served)
+{
+	struct object *object = fdtab_get(fd);
+
+	*served = pagemap_is_served(object);
+	if (*served)
+		return answer_entries(va, entries, n);
+	/* It cannot be told whose pages these are. */
+	return !object && fdtab_is_expected(fd) ? -ENOMEM : 0;
+}
+
+int answer(int fd, uint64_t va, const uint64_t *entries, size_t n, uint64_t *frames, bool *served)
+{
+	struct object *known = fdtab_known(fd);
+	int ret;
+
+	if (n == 1 && is_first(va, *entries) &&
+	    (known ? pagemap_is_served(known) : fdtab_is_expected(fd)))
+		ret = answer_first(fd, known, va, entries, served);
+	else
+		ret = answer_any(fd, va, entries, n, served);
+	if (ret)
+		*served = false;
+	else if (*served)
+		answer_frames(va, frames, n);
+	return ret;
 }
 
 /* Pinning copied the page: its flags are those of the copy. */
@@ -372,11 +340,14 @@ static uint64_t copy_of(int fd, uint64_t entry, uint64_t pfn, off_t pos)
 	return (entry & ~PAGEMAP_PFN) | pfn;
 }
 
-void answer_frames(uint64_t va, uint64_t *frames, size_t n)
+size_t answer_frames(uint64_t va, uint64_t *frames, size_t n)
 {
 	lock_assert_held();
+	if (n > ANSWER_FRAMES)
+		n = ANSWER_FRAMES;
 	for (size_t i = 0; i < n; i++)
 		frames[i] = store_pfn(va + (i << PIN_PAGE_SHIFT));
+	return n;
 }
 
 size_t answer_fill(int fd, uint64_t *entries, const uint64_t *frames, size_t n, off_t pos)
@@ -392,10 +363,4 @@ size_t answer_fill(int fd, uint64_t *entries, const uint64_t *frames, size_t n, 
 		}
 	}
 	return changed;
-}
-
-bool answer_is_first(uint64_t va, uint64_t entry)
-{
-	return entry & PAGEMAP_PRESENT && !PAGEMAP_HIDDEN(entry) && backend->is_ready() &&
-	       (!store_pfn(va) || is_pinned(va, entry));
 }

@@ -10,22 +10,29 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* True when entry names a page of which nothing is pinned yet, where it can be. */
-bool answer_is_first(uint64_t va, uint64_t entry);
+/* Frames that are told at once. */
+#define ANSWER_FRAMES 32
 
 /*
- * Pins the pages of the n entries that were read for va. answer_entries() is for
- * entries of which some can be what they have to be already. 0, or the negative
- * errno of the lookup. -EAGAIN: to be called again after idle_survey().
+ * n entries for va were read from fd, and not all of their pages are known to be pinned:
+ * pins them. *served: they are to have the frames that are pinned, and frames has the first
+ * of these, see answer_frames(). Otherwise the program gets the kernel's own entries, or
+ * the negative errno. -EAGAIN: to be called again after idle_survey().
  */
-int answer_pin(uint64_t va, const uint64_t *entries, size_t n);
+int answer(int fd, uint64_t va, const uint64_t *entries, size_t n, uint64_t *frames, bool *served);
+
+/*
+ * Pins the pages of the n entries that were read for va, of which some can be what they
+ * have to be already. As answer().
+ */
 int answer_entries(uint64_t va, const uint64_t *entries, size_t n);
 
 /*
- * The frames of the n pages from va on, 0 where none is pinned. Without the lock it could
- * not be told: while pin_release() asks about a page its slot has no frame.
+ * The frames of the n pages from va on, or of the first ANSWER_FRAMES; 0 where none is
+ * pinned. Returns of how many. Without the lock it could not be told: while pin_release()
+ * asks about a page its slot has no frame.
  */
-void answer_frames(uint64_t va, uint64_t *frames, size_t n);
+size_t answer_frames(uint64_t va, uint64_t *frames, size_t n);
 
 /*
  * Puts these frames into the entries that were read at pos of fd. Returns how many it had

@@ -10,6 +10,7 @@
 #include "base/proc.h"
 #include "base/sys.h"
 #include "base/user.h"
+#include "pin/ahead.h"
 #include "pin/answer.h"
 #include "pin/maps.h"
 #include "pin/pin.h"
@@ -48,7 +49,7 @@ void handover_prepare(void)
 	size_t n;
 	struct pin pin;
 
-	pin_release_ahead();
+	ahead_release();
 	sweep_all();
 	n = count_pages();
 	if (!n)

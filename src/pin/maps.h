@@ -15,6 +15,9 @@
 /* The size of the pages that the mapping at va is made of, in bytes; 4096 when unknown. */
 uint64_t maps_page_size(uint64_t va);
 
+/* The size of the page at va as a shift. entry is what the kernel says of it. */
+unsigned int maps_page_shift(uint64_t va, uint64_t entry);
+
 /* Bytes from va to the end of its mapping; 0: it is in none. */
 uint64_t maps_length(uint64_t va);
 

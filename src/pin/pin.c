@@ -166,8 +166,9 @@ static uint64_t in_one_map(uint64_t va, uint64_t end, unsigned int level)
 	return part < end - va ? part : end - va;
 }
 
-static int add_all(uint64_t va, uint64_t len, unsigned int level, uint64_t flags)
+static int add_all(uint64_t va, uint64_t len, unsigned int shift, uint64_t flags)
 {
+	unsigned int level = (shift - PIN_PAGE_SHIFT) / 9;
 	uint64_t end = va + len;
 	int ret;
 	struct store *s = ready_before(&ret);
@@ -186,12 +187,12 @@ static int add_all(uint64_t va, uint64_t len, unsigned int level, uint64_t flags
 
 int pin_add(uint64_t va, uint64_t len, unsigned int shift, bool shared)
 {
-	return add_all(va, len, (shift - PIN_PAGE_SHIFT) / 9, shared ? SLOT_SHARED : 0);
+	return add_all(va, len, shift, shared ? SLOT_SHARED : 0);
 }
 
 int pin_add_ahead(uint64_t va, uint64_t len, bool shared)
 {
-	return add_all(va, len, 0, shared ? SLOT_SHARED | SLOT_AHEAD : SLOT_AHEAD);
+	return add_all(va, len, PIN_PAGE_SHIFT, SLOT_AHEAD | (shared ? SLOT_SHARED : 0));
 }
 
 int pin_probe(uint64_t va, uint64_t *entries, size_t n)
@@ -265,7 +266,7 @@ static void restore(struct store *s, uint64_t va, uint64_t len, uint64_t iova)
 	}
 	backend->unmap(iova, len);
 	slot = store_find(s, va, &level);
-	slot_put(slot, slot_load(slot) | SLOT_HEAD);
+	slot_set(slot, SLOT_HEAD);
 	store_tally(s, 1);
 	renew(s, va, len);
 }
@@ -278,10 +279,8 @@ static void set_aside(struct store *s, uint64_t va, unsigned int level, uint64_t
 {
 	slot_t *slot = store_find(s, va, &level);
 
-	for (size_t i = 0; i < n; i++) {
-		pages[i] = slot_load(&slot[i]);
-		slot_put(&slot[i], SLOT_ASIDE | (pages[i] & SLOT_AHEAD));
-	}
+	for (size_t i = 0; i < n; i++)
+		pages[i] = atomic_exchange(&slot[i], SLOT_ASIDE);
 	/* Whoever read a slot before saw it while the page was there. */
 	__sync_synchronize();
 }
@@ -344,18 +343,6 @@ void pin_release(uint64_t va, uint64_t len, pin_stands *stands)
 	/* They are back in their pool when the program's call returns. */
 	if (any_huge && backend->flush)
 		backend->flush();
-}
-
-bool pin_release_ahead(void)
-{
-	uint64_t va = 0, end;
-	bool any = false;
-
-	for (; (va = store_next_ahead(va, &end)); va = end) {
-		pin_release(va, end - va, NULL);
-		any = true;
-	}
-	return any;
 }
 
 void pin_replace(uint64_t va, uint64_t len, pin_stands *stands)

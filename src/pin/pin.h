@@ -30,8 +30,8 @@
 int pin_add(uint64_t va, uint64_t len, unsigned int shift, bool shared);
 
 /*
- * The same of small pages that nobody has asked for: until store_asked() a lookup is not
- * answered by them without the lock, and pin_release_ahead() may take them.
+ * The same of small pages that nobody has asked for: until store_ask() or store_asked()
+ * no lookup is answered by them, and ahead_release() may take them.
  */
 int pin_add_ahead(uint64_t va, uint64_t len, bool shared);
 
@@ -61,9 +61,6 @@ void pin_replace(uint64_t va, uint64_t len, pin_stands *stands);
  * that they had forked since. True when there was anything.
  */
 bool pin_release_gone(void);
-
-/* Unpins what was only pinned ahead. True when there was anything. */
-bool pin_release_ahead(void);
 
 /*
  * Pins under to what is pinned at [va, va + len), without a moment unpinned.

@@ -113,8 +113,6 @@ int store_fill(struct store *s, uint64_t va, unsigned int level, uint64_t value)
 		slot = slot_in(table_of(entry), at - 1, va);
 	}
 	slot_put(slot, value);
-	if (value & SLOT_AHEAD)
-		s->ahead++;
 	slot_put(above, slot_load(above) + 1);
 	state_count(pages[level], 1);
 	return 0;
@@ -128,8 +126,6 @@ void store_clear(struct store *s, uint64_t va, unsigned int level)
 	for (unsigned int at = TOP; at > level + 1; at--)
 		above = slot_in(table_of(slot_load(above)), at - 1, va);
 	value = slot_load(above) - 1;
-	if (slot_load(slot_in(table_of(value), level, va)) & SLOT_AHEAD)
-		s->ahead--;
 	slot_put(slot_in(table_of(value), level, va), 0);
 	slot_put(above, value);
 	state_count(pages[level], -1);
@@ -268,6 +264,29 @@ size_t store_current(uint64_t va, const uint64_t *entries, size_t n)
 	return n == 1 ? agrees(*entries, here(va)) : count_current(va, entries, n);
 }
 
+/* One of several lookups at once takes the flag. */
+static bool take_ahead(uint64_t va, uint64_t entry)
+{
+	struct store *s = store_own;
+	unsigned int level;
+	slot_t *slot = s && va < PIN_VA_LIMIT ? walk(s, va, &level) : NULL;
+	uint64_t page = slot ? slot_load(slot) : 0;
+
+	return is_page(page) && page & SLOT_AHEAD && !level && agrees(entry, page & ~SLOT_AHEAD) &&
+	       atomic_compare_exchange_strong(slot, &page, page & ~SLOT_AHEAD);
+}
+
+size_t store_ask(uint64_t va, const uint64_t *entries, size_t n)
+{
+	size_t done = store_current(va, entries, n);
+
+	while (done < n && take_ahead(va + (done << PIN_PAGE_SHIFT), entries[done])) {
+		done++;
+		done += count_current(va + (done << PIN_PAGE_SHIFT), entries + done, n - done);
+	}
+	return done;
+}
+
 size_t store_count(void)
 {
 	return store_own ? atomic_load_explicit(&store_own->count, memory_order_relaxed) : 0;
@@ -311,22 +330,47 @@ static slot_t *next_page(struct store *s, uint64_t *va, uint64_t end, unsigned i
 	return NULL;
 }
 
-uint64_t store_next_ahead(uint64_t va, uint64_t *end)
+/* Of a page of the window; NULL: nothing of it is there any more. */
+static slot_t *window_slot(struct store *s, uint64_t va)
 {
-	struct store *s = store_own;
 	unsigned int level;
 	slot_t *slot;
 
-	if (!s || !s->ahead)
-		return 0;
-	while ((slot = next_page(s, &va, UINT64_MAX, &level)) && !(slot_load(slot) & SLOT_AHEAD))
-		va += size_of(level);
+	if (!s || va < s->ahead || va >= s->ahead_end)
+		return NULL;
+	slot = walk(s, va, &level);
+	return level ? NULL : slot;
+}
+
+uint64_t store_next_ahead(uint64_t va, uint64_t *end)
+{
+	struct store *s = store_own;
+	slot_t *slot;
+
+	if (s && va < s->ahead)
+		va = s->ahead;
+	slot = window_slot(s, va);
 	if (!slot)
 		return 0;
-	for (*end = va; *end < size_of(1) + (va & ~(size_of(1) - 1)); *end += PIN_PAGE_SIZE)
-		if (!(slot_load(slot++) & SLOT_AHEAD))
+	while (va < s->ahead_end && !(slot_load(slot) & SLOT_AHEAD)) {
+		va += PIN_PAGE_SIZE;
+		slot++;
+	}
+	for (*end = va; *end < s->ahead_end && slot_load(slot) & SLOT_AHEAD; slot++)
+		*end += PIN_PAGE_SIZE;
+	return *end > va ? va : 0;
+}
+
+size_t store_asked_ahead(uint64_t va)
+{
+	struct store *s = store_own;
+	slot_t *slot = window_slot(s, va);
+	size_t n = 0;
+
+	for (; slot && va < s->ahead_end; va += PIN_PAGE_SIZE, slot++, n++)
+		if (!is_page(slot_load(slot)) || slot_load(slot) & SLOT_AHEAD)
 			break;
-	return va;
+	return n;
 }
 
 bool store_any_slot(uint64_t va, uint64_t len)
@@ -417,26 +461,24 @@ uint64_t store_page(uint64_t va)
 
 uint64_t store_asked(uint64_t va)
 {
-	struct store *s = store_own;
 	unsigned int level;
 	uint64_t page = here(va);
 
-	if (page & SLOT_AHEAD) {
-		slot_t *slot = walk(s, va, &level);
-
-		slot_put(slot, page & ~SLOT_AHEAD);
-		s->ahead--;
-	}
+	if (page & SLOT_AHEAD)
+		slot_unset(walk(store_own, va, &level), SLOT_AHEAD);
 	return page & PAGEMAP_PFN & ~SLOT_AHEAD;
+}
+
+void store_set_ahead(uint64_t va, size_t n)
+{
+	store_own->ahead = va;
+	store_own->ahead_end = va + (n << PIN_PAGE_SHIFT);
 }
 
 void store_set_leaving(uint64_t va, size_t n, unsigned int shift, bool leaving)
 {
 	for (unsigned int level; n--; va += UINT64_C(1) << shift) {
-		slot_t *slot = walk(store_own, va, &level);
-		uint64_t page = slot_load(slot) & ~SLOT_LEAVING;
-
-		slot_put(slot, leaving ? page | SLOT_LEAVING : page);
+		(leaving ? slot_set : slot_unset)(walk(store_own, va, &level), SLOT_LEAVING);
 	}
 }
 

@@ -14,7 +14,7 @@
  * The store lives in memory that fork() wipes: a child starts with no pins.
  *
  * Addresses and lengths are in bytes. Functions return 0 or a negative errno
- * and need the lock, but for store_current() and store_any(), which only read:
+ * and need the lock, but for store_current(), store_ask() and store_any():
  * leaves that are given back become leaves again and nothing else, so a
  * reader that comes late sees a wrong entry and never wrong memory.
  */
@@ -71,6 +71,12 @@ static inline bool pagemap_is_moving(uint64_t entry)
  */
 size_t store_current(uint64_t va, const uint64_t *entries, size_t n);
 
+/*
+ * The same of a lookup of them, which asks for what was only pinned ahead. Needs no lock,
+ * either.
+ */
+size_t store_ask(uint64_t va, const uint64_t *entries, size_t n);
+
 /* The store, which is there from the first pin on. */
 extern struct store *_Atomic store_own __attribute__((visibility("hidden")));
 
@@ -90,8 +96,17 @@ uint64_t store_pfn(uint64_t va);
 /* The same of a page that is asked for: it is not only pinned ahead any more. */
 uint64_t store_asked(uint64_t va);
 
-/* The first from va on that was not asked for, up to *end, or 0. */
+/*
+ * From now on only the n small pages from va on can be pinned ahead: they are one window,
+ * which does not cross a border of 2 MiB.
+ */
+void store_set_ahead(uint64_t va, size_t n);
+
+/* The first that is still not asked for, from va on, and its neighbours up to *end; or 0. */
 uint64_t store_next_ahead(uint64_t va, uint64_t *end);
+
+/* How many of them, counted from va on, were asked for since. */
+size_t store_asked_ahead(uint64_t va);
 
 /* The n pages of 1 << shift bytes from va on, which are pinned, are being given back, or are not.
  */
@@ -151,7 +166,9 @@ size_t store_size(void);
 
 /*
  * Pinned before it was asked for. As a part of the frame number, which is never so
- * large, it makes the slot differ from every entry: a lookup of it is noticed.
+ * large, it makes the slot differ from every entry: a lookup of it is noticed, and
+ * takes the flag away, without the lock. Whoever releases such a page has to see
+ * whether that came first.
  */
 #define SLOT_AHEAD (UINT64_C(1) << 54)
 
@@ -165,7 +182,7 @@ struct store {
 	unsigned int generation;
 	uint64_t strays_end; /* the next one's address */
 	size_t strays;
-	size_t ahead; /* pages */
+	uint64_t ahead, ahead_end; /* what is pinned ahead lies between */
 	size_t size;
 	char *arena, *arena_end;
 	void *free_leaves;
@@ -180,6 +197,16 @@ static inline uint64_t slot_load(slot_t *slot)
 static inline void slot_put(slot_t *slot, uint64_t value)
 {
 	atomic_store_explicit(slot, value, memory_order_release);
+}
+
+static inline void slot_set(slot_t *slot, uint64_t flags)
+{
+	atomic_fetch_or(slot, flags);
+}
+
+static inline void slot_unset(slot_t *slot, uint64_t flags)
+{
+	atomic_fetch_and(slot, ~flags);
 }
 
 static inline bool is_page(uint64_t value)

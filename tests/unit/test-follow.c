@@ -7,6 +7,7 @@
 #include "base/sys.h"
 #include "door/memory.h"
 #include "fake.h"
+#include "pin/ahead.h"
 #include "pin/mark.h"
 #include "pin/pin.h"
 #include "pin/store.h"
@@ -516,18 +517,6 @@ START_TEST(in_sequence_looked_on)
 }
 END_TEST
 
-/* They are counted as they come and go. */
-START_TEST(in_sequence_counted)
-{
-	fake_map(BASE, 64 * FAKE_4K, NULL, 0, 0);
-	look_up(BASE, 11);
-	ck_assert_uint_gt(store_own->ahead, 0);
-	ck_assert_uint_eq(store_own->ahead, fake.pinned - 1 - 11);
-	program_unmap(BASE, 64 * FAKE_4K);
-	ck_assert_uint_eq(store_own->ahead, 0);
-}
-END_TEST
-
 /* What nobody asks for in the end is unpinned. */
 START_TEST(in_sequence_no_more)
 {
@@ -583,6 +572,110 @@ START_TEST(in_sequence_up_to_the_limit)
 }
 END_TEST
 
+/* Calls for each of n lookups, of every page or of every other. */
+static unsigned int calls_of(uint64_t va, uint64_t n, uint64_t step)
+{
+	unsigned int before = fake.calls;
+
+	for (uint64_t i = 0; i < n; i++)
+		program_frame(pagemap, va + i * step * FAKE_4K);
+	return fake.calls - before;
+}
+
+/* A lookup of what was pinned ahead takes no more calls than of what is known to be pinned. */
+START_TEST(in_sequence_without_calls)
+{
+	fake_map(BASE, 512 * FAKE_4K, NULL, 0, 0);
+	look_up(BASE, 48);
+	ck_assert_uint_eq(fake.pinned, 1 + 94);
+	ck_assert_uint_eq(calls_of(BASE + 48 * FAKE_4K, 46, 1), calls_of(BASE, 46, 1));
+	look_up(BASE, 512);
+	assert_kept(BASE, 512);
+}
+END_TEST
+
+/* A driver that touches each page just before it asks does not pay for those behind. */
+START_TEST(in_sequence_touched_one_by_one)
+{
+	unsigned int calls;
+
+	fake_map(BASE, 512 * FAKE_4K, NULL, 0, FAKE_ABSENT);
+	fake_map(ALIAS, 1024 * FAKE_4K, NULL, 0, 0);
+	for (uint64_t i = 0; i < 100; i++) {
+		fake_touch(BASE + i * FAKE_4K, FAKE_4K);
+		program_frame(pagemap, BASE + i * FAKE_4K);
+	}
+	calls = fake.calls;
+	for (uint64_t i = 100; i < 400; i++) {
+		fake_touch(BASE + i * FAKE_4K, FAKE_4K);
+		program_frame(pagemap, BASE + i * FAKE_4K);
+	}
+	calls = fake.calls - calls;
+	ck_assert_uint_le(calls, calls_of(ALIAS, 300, 2) + 300 / 8);
+}
+END_TEST
+
+/* Pages that come in pieces are pinned ahead all the same. */
+START_TEST(in_sequence_touched_by_pieces)
+{
+	fake_map(BASE, 512 * FAKE_4K, NULL, 0, FAKE_ABSENT);
+	for (uint64_t at = 0; at < 512; at += 128) {
+		fake_touch(BASE + at * FAKE_4K, 128 * FAKE_4K);
+		look_up(BASE + at * FAKE_4K, 128);
+	}
+	ck_assert_uint_lt(store_count(), 100);
+	look_up(BASE, 512);
+	assert_kept(BASE, 512);
+}
+END_TEST
+
+/* What was given back is not taken for pinned ahead, which would be looked for for ever. */
+START_TEST(in_sequence_given_back)
+{
+	uint64_t end;
+
+	fake_map(BASE, 512 * FAKE_4K, NULL, 0, 0);
+	look_up(BASE, 48);
+	ck_assert_uint_eq(store_next_ahead(0, &end), BASE + 48 * FAKE_4K);
+	ck_assert_uint_eq(end, BASE + 94 * FAKE_4K);
+	program_unmap(BASE + 48 * FAKE_4K, 46 * FAKE_4K);
+	ck_assert_uint_eq(store_next_ahead(0, &end), 0);
+	ck_assert_uint_eq(store_asked_ahead(BASE + 48 * FAKE_4K), 0);
+	ck_assert_uint_eq(fake.pinned, 1 + 48);
+}
+END_TEST
+
+/* While one page is unpinned somebody asks for another, which takes no lock. */
+static long ask_meanwhile(long nr, long a, long b, long c, long d, long e, long f)
+{
+	uint64_t va = BASE + 5 * FAKE_4K, entry = PAGEMAP_PRESENT | fake_pfn(va);
+
+	if (nr == SYS_ioctl && b == (long)IOMMU_IOAS_UNMAP)
+		ck_assert_uint_eq(store_ask(va, &entry, 1), 1);
+	return fake_sys_call(nr, a, b, c, d, e, f);
+}
+
+/* It keeps what it was told. */
+START_TEST(in_sequence_asked_while_released)
+{
+	struct lock_saved saved;
+
+	fake_map(BASE, 8 * FAKE_4K, NULL, 0, 0);
+	program_frame(pagemap, BASE + 7 * FAKE_4K);
+	saved = lock_enter();
+	store_set_ahead(BASE, 7);
+	ck_assert_int_eq(pin_add_ahead(BASE, 4 * FAKE_4K, false), 0);
+	ck_assert_int_eq(pin_add_ahead(BASE + 4 * FAKE_4K, 3 * FAKE_4K, false), 0);
+	sys_call = ask_meanwhile;
+	ahead_release();
+	sys_call = fake_sys_call;
+	lock_leave(saved);
+	ck_assert_uint_eq(store_pfn(BASE), 0);
+	ck_assert(fake_is_pinned(fake_pfn(BASE + 5 * FAKE_4K)));
+	ck_assert_uint_eq(store_pfn(BASE + 5 * FAKE_4K), fake_pfn(BASE + 5 * FAKE_4K));
+}
+END_TEST
+
 Suite *suite_follow(void)
 {
 	Suite *suite = suite_create("follow");
@@ -614,11 +707,15 @@ Suite *suite_follow(void)
 	tcase_add_test(tc, lowest_addresses);
 	tcase_add_test(tc, in_sequence);
 	tcase_add_test(tc, in_sequence_looked_on);
-	tcase_add_test(tc, in_sequence_counted);
 	tcase_add_loop_test(tc, in_sequence_no_more, 0, 2);
 	tcase_add_loop_test(tc, in_sequence_to_the_end, 0, 3);
 	tcase_add_test(tc, in_sequence_at_the_limit);
 	tcase_add_test(tc, in_sequence_up_to_the_limit);
+	tcase_add_test(tc, in_sequence_without_calls);
+	tcase_add_test(tc, in_sequence_touched_one_by_one);
+	tcase_add_test(tc, in_sequence_touched_by_pieces);
+	tcase_add_test(tc, in_sequence_given_back);
+	tcase_add_test(tc, in_sequence_asked_while_released);
 	suite_add_tcase(suite, tc);
 	return suite;
 }
