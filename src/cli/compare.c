@@ -11,6 +11,7 @@
 #include "cli/devices.h"
 #include "cli/launch.h"
 #include "cli/record.h"
+#include "cli/report.h"
 
 struct compare {
 	uint64_t limit; /* ns; 0: none */
@@ -21,11 +22,13 @@ struct compare {
 	size_t against_count;
 	const char *record; /* the file for one */
 	FILE *record_to;
+	const char *report; /* the file for a page */
+	FILE *report_to;
 	char **program;
 	struct comparison comparison;
 };
 
-enum { OPTION_FOR = 256, OPTION_JSON, OPTION_WAYS, OPTION_RECORD, OPTION_AGAINST };
+enum { OPTION_FOR = 256, OPTION_JSON, OPTION_WAYS, OPTION_RECORD, OPTION_AGAINST, OPTION_REPORT };
 
 static const struct argp_option options[] = {
 	{"for", OPTION_FOR, "TIME", 0,
@@ -38,6 +41,8 @@ static const struct argp_option options[] = {
 	 "compare with what was recorded in FILE, and run it one way only (the default is cdev); "
 	 "given twice, run nothing",
 	 0},
+	{"report", OPTION_REPORT, "FILE.html", 0,
+	 "also write a page with the result, pictures and how to read them", 0},
 	{"json", OPTION_JSON, NULL, 0, "print JSON", 0},
 	{0},
 };
@@ -80,6 +85,8 @@ static void settle(struct compare *compare)
 
 	if (compare->record && compare->against_count)
 		give_up("--record or --against; see noiommu-shim compare --help");
+	if (compare->record && compare->report)
+		give_up("--record or --report; see noiommu-shim compare --help");
 	if (runs && !compare->program)
 		give_up("a program is missing; see noiommu-shim compare --help");
 	if (!runs && compare->program)
@@ -117,6 +124,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (compare->against_count == 2)
 			give_up("more than two records; see noiommu-shim compare --help");
 		compare->against[compare->against_count++] = arg;
+		return 0;
+	case OPTION_REPORT:
+		compare->report = arg;
 		return 0;
 	case ARGP_KEY_ARG:
 		compare->program = state->argv + state->next - 1;
@@ -248,6 +258,10 @@ static int put_comparison(struct compare *compare)
 	struct comparison *comparison = &compare->comparison;
 
 	comparison_judge(comparison);
+	if (compare->report) {
+		report_write(comparison, compare->report_to);
+		close_output(compare->report_to, compare->report);
+	}
 	if (compare->json)
 		comparison_print_json(comparison);
 	else
@@ -277,6 +291,8 @@ int compare_main(int argc, char **argv)
 	parse_options(&argp, argc, argv, &compare);
 	if (compare.record)
 		compare.record_to = open_output(compare.record);
+	if (compare.report)
+		compare.report_to = open_output(compare.report);
 	if (run_all(&compare))
 		return STATUS_TROUBLE;
 	return compare.record ? put_record(&compare) : put_comparison(&compare);

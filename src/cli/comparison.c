@@ -9,7 +9,7 @@
 
 /* ---- differences ---- */
 
-static bool same_answers(const struct operation *one, const struct operation *other)
+bool comparison_agrees(const struct operation *one, const struct operation *other)
 {
 	if (!one || !other || one->count != other->count)
 		return false;
@@ -37,7 +37,7 @@ size_t comparison_each(const struct comparison *comparison, difference *what, vo
 		const struct operation *one = &first->operations[i];
 		const struct operation *both[] = {one, side_find(second, one->question)};
 
-		if (!same_answers(both[0], both[1]))
+		if (!comparison_agrees(both[0], both[1]))
 			what(one->question, both, arg);
 	}
 	for (size_t i = 0; i < second->operation_count; i++) {

@@ -31,6 +31,9 @@ typedef void difference(const char *question, const struct operation *const oper
 /* Each question with other answers. Returns how many questions there were at all. */
 size_t comparison_each(const struct comparison *comparison, difference *what, void *arg);
 
+/* True when both were asked, and were answered alike. */
+bool comparison_agrees(const struct operation *one, const struct operation *other);
+
 /* What an operation was answered in a run: "done", or "EBUSY, then done". */
 char *comparison_answers(const struct operation *operation);
 

@@ -16,6 +16,10 @@ if ! type -P python3 >/dev/null; then
     echo "there is no python3, which writes records"
     exit 77
 fi
+if ! "$command" run -- true 2>err && [[ $(<err) == *Sanitizer* ]]; then
+    echo "the library was built with a sanitizer, which must be preloaded first"
+    exit 77
+fi
 
 compare() { # ARG...
     status=0
