@@ -110,7 +110,8 @@ compares() {
     }
 
     # Its memory is moved there and back, and once more, when it has got its addresses.
-    "${compare[@]}" --json -- steps "$device" container group join noiommu device lookup \
+    "${compare[@]}" --json --report /tmp/page.html -- \
+        steps "$device" container group join noiommu device lookup \
         while sh -c 'exec env -u LD_PRELOAD "$0" $PPID --rounds 4' \
         "$top/build/tests/drivers/storm" >/tmp/out 2>/tmp/err && status=0 || status=$?
     is "compare under a storm: status" "$status" 0
@@ -123,6 +124,12 @@ compares() {
     is "... the same results, nothing lost" \
         "$(report 'r["differences"], r["same"], r["group"]["lost"], r["cdev"]["lost"]')" \
         "[] True 0 0"
+
+    is "... of which there is a page, with lines that break" \
+        "$(python3 "$top/tests/cli/report.py" /tmp/page.html | grep -c '^wrong')/$(python3 \
+            "$top/tests/cli/report.py" /tmp/page.html '
+            verdict.get("class"), count("path", "break") > 0, "64 of them seen" in words(verdict)')" \
+        "0/('verdict good', True, True)"
 
     cat >/tmp/planted.c <<'END'
 #define _GNU_SOURCE
