@@ -23,32 +23,55 @@ static bool open_seek_read(const char *va, size_t pages, uint64_t *entries)
 		bool ok = fd >= 0 && lseek(fd, offset, SEEK_SET) == offset &&
 			  read(fd, &entries[i], sizeof(*entries)) == sizeof(*entries);
 
-		if (!ok)
+		if (!ok) {
+			int error = errno;
+
+			close(fd);
+			errno = error;
 			return false;
+		}
 		close(fd);
 	}
 	return true;
 }
 
+static int kept = -1;
+static pid_t opener;
+
+bool look_is_kept(void)
+{
+	return opener == getpid();
+}
+
 /* A pagemap shows the process that opened it: a child needs its own. */
+static void keep_own(void)
+{
+	if (look_is_kept())
+		return;
+	opener = getpid();
+	kept = open(PAGEMAP, O_RDONLY | O_CLOEXEC);
+}
+
 static bool kept_pread(const char *va, size_t pages, uint64_t *entries)
 {
-	static int fd = -1;
-	static pid_t opener;
 	size_t size = pages * sizeof(*entries);
 
-	if (opener != getpid()) {
-		opener = getpid();
-		fd = open(PAGEMAP, O_RDONLY | O_CLOEXEC);
-	}
-	return fd >= 0 && pread(fd, entries, size, offset_of(va)) == (ssize_t)size;
+	return kept >= 0 && pread(kept, entries, size, offset_of(va)) == (ssize_t)size;
+}
+
+int try_look_up(enum way way, const char *va, size_t pages, uint64_t *entries)
+{
+	bool ok;
+
+	if (way == KEPT_PREAD)
+		keep_own();
+	ok = way == OPEN_SEEK_READ ? open_seek_read(va, pages, entries)
+				   : kept_pread(va, pages, entries);
+	return ok ? 0 : errno;
 }
 
 void look_up(enum way way, const char *va, size_t pages, uint64_t *entries)
 {
-	bool ok = way == KEPT_PREAD ? kept_pread(va, pages, entries)
-				    : open_seek_read(va, pages, entries);
-
-	if (!ok)
+	if (try_look_up(way, va, pages, entries))
 		fail("looking up %zu pages at %p: %s", pages, (const void *)va, strerror(errno));
 }

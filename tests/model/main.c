@@ -89,6 +89,7 @@ static void give_up_admin(void)
 
 static void work(const struct options *options)
 {
+	progress->worker = getpid();
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	observer_start();
 	if (options->unprivileged)
@@ -98,21 +99,26 @@ static void work(const struct options *options)
 		sequence_perform(options->seed + i, options->only, options->verbose);
 }
 
-/* It could not end itself where the library holds signals back. */
-static int wait_for(pid_t pid, int *status)
+/*
+ * It could not end itself where the library holds signals back. One that becomes a daemon
+ * ends well, and is another child then; others are what it left, and its observers.
+ */
+static int wait_for(int *status)
 {
 	struct progress last = {.seed = 0};
 	unsigned int idle = 0;
 	pid_t ended;
 
-	while ((ended = waitpid(pid, status, WNOHANG)) == 0) {
-		if (progress->seed != last.seed || progress->step != last.step)
-			idle = 0;
-		if (idle++ == MAX_SECONDS * 1000000 / POLL_US)
-			kill(pid, SIGKILL);
-		last = *progress;
-		usleep(POLL_US);
-	}
+	do {
+		while ((ended = waitpid(-1, status, WNOHANG)) == 0) {
+			if (progress->seed != last.seed || progress->step != last.step)
+				idle = 0;
+			if (idle++ == MAX_SECONDS * 1000000 / POLL_US)
+				kill(progress->worker, SIGKILL);
+			last = *progress;
+			usleep(POLL_US);
+		}
+	} while (ended > 0 && (ended != progress->worker || (!*status && !progress->is_done)));
 	return ended < 0 ? -1 : 0;
 }
 
@@ -131,13 +137,15 @@ static bool passes(const struct options *options, int *status)
 	pid_t pid;
 
 	fflush(stdout);
+	progress->is_done = false;
 	pid = fork();
 	if (pid == 0) {
 		work(options);
 		fflush(stdout);
+		progress->is_done = true;
 		_exit(0);
 	}
-	if (pid < 0 || wait_for(pid, status) < 0) {
+	if (pid < 0 || wait_for(status) < 0) {
 		perror("model");
 		exit(2);
 	}
@@ -266,6 +274,7 @@ int main(int argc, char **argv)
 		fputs(usage, stderr);
 		return 2;
 	}
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	stay_on_one_processor();
 	operations_prepare();
 	if (long_mode) {

@@ -64,6 +64,8 @@ static struct object *make_object(enum kind kind, size_t pages)
 		break;
 	case CODE:
 		object->fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+		if (object->fd < 0)
+			fail("/proc/self/exe: %s", strerror(errno));
 		break;
 	case SYSV:
 		object->shm = shmget(IPC_PRIVATE, pages * PAGE_SIZE, 0600);
@@ -275,6 +277,7 @@ void do_alias(const struct step *step)
 		from || (object->kind != CODE && (step->other % 4 || area->shift == HUGE_SHIFT));
 	area->writable = object->kind != CODE &&
 			 (from && object->fd < 0 ? from->writable : step->how % 6 > 0);
+	area->barred = from && object->fd < 0 && object->shm < 0 && from->barred;
 	if (object->shm >= 0) {
 		area->va = attach(object);
 		area->writable = true;
@@ -319,5 +322,33 @@ void do_over(const struct step *step)
 	say(" by");
 	say_area(area);
 	say(step->quiet ? " quietly" : "");
+	area_unmapped(old, step->quiet);
+}
+
+/* The same pages of the same object in their own place, or, of what is shared, a bit further. */
+void do_over_itself(const struct step *step)
+{
+	struct area *old = pick_part(step), *area;
+	size_t room;
+
+	if (!old || !old->object || old->object->fd < 0 || old->object->kind == CODE)
+		return;
+	area = area_new(old->kind, old->va, old->pages);
+	if (!area)
+		return;
+	area->object = old->object;
+	area->offset = old->offset;
+	room = old->object->max_pages;
+	if (old->shared && step->kind % 2 && old->pages < room)
+		area->offset = step->other % (room - old->pages + 1);
+	area->shared = old->shared;
+	area->writable = step->how % 6 > 0;
+	if (!map_at(area, area->va, step->write, step->quiet)) {
+		say(" refused");
+		area->pages = 0;
+		return;
+	}
+	say_area(old);
+	say(" by page %zu%s", area->offset, step->quiet ? " quietly" : "");
 	area_unmapped(old, step->quiet);
 }

@@ -5,7 +5,8 @@
  * An address is owed to the program for as long as it can rely on it. Of a
  * private page that is until this page is given back. Of a page of an object
  * it is until its last mapping is given back: when the mapping that was looked
- * up goes, its address is kept with the object.
+ * up goes, its address is kept with the object. A private view of a file is a
+ * mapping of its page for as long as it shows it.
  */
 #include "model.h"
 
@@ -84,7 +85,7 @@ struct object *object_new(enum kind kind, size_t pages)
 	return NULL;
 }
 
-static bool is_mapped(const struct object *object)
+static bool has_mapping(const struct object *object)
 {
 	for (struct area *area = areas; area < areas + MAX_AREAS; area++)
 		if (area->pages && area->object == object)
@@ -95,7 +96,7 @@ static bool is_mapped(const struct object *object)
 /* With its last mapping and its descriptor an object is gone. */
 static void object_settle(struct object *object)
 {
-	if (object && object->fd < 0 && !is_mapped(object))
+	if (object && object->fd < 0 && !has_mapping(object))
 		object->live = false;
 }
 
@@ -114,6 +115,7 @@ size_t area_size(const struct area *area)
 static void truncate_area(struct area *area, size_t pages)
 {
 	memset(area->told + pages, 0, (area->pages - pages) * sizeof(*area->told));
+	memset(area->seen + pages, 0, (area->pages - pages) * sizeof(*area->seen));
 	area->pages = pages;
 }
 
@@ -127,10 +129,12 @@ static struct area *split(struct area *area, size_t pages)
 	tail->va = area->va + (pages << area->shift);
 	tail->shift = area->shift;
 	tail->writable = area->writable;
+	tail->barred = area->barred;
 	tail->shared = area->shared;
 	tail->object = area->object;
 	tail->offset = area->offset + pages;
 	memcpy(tail->told, area->told + pages, tail->pages * sizeof(*tail->told));
+	memcpy(tail->seen, area->seen + pages, tail->pages * sizeof(*tail->seen));
 	truncate_area(area, pages);
 	return tail;
 }
@@ -160,18 +164,20 @@ size_t area_backed(const struct area *area)
 
 /* ---- what is owed -------------------------------------------------------- */
 
-static uint64_t *kept(const struct area *area, size_t page)
+static bool shows(const struct area *area, size_t page, uint64_t frame)
 {
-	size_t at = area->offset + page;
-
-	return area->shared && at < MAX_OBJECT_PAGES ? &area->object->kept[at] : NULL;
+	return area->seen[page] & PRESENT && (area->seen[page] & PFN) == frame;
 }
 
 uint64_t area_owed(const struct area *area, size_t page)
 {
-	uint64_t *other = kept(area, page);
+	size_t at = area->offset + page;
 
-	return area->told[page] || !other ? area->told[page] : *other;
+	if (area->told[page] || !area->object || at >= MAX_OBJECT_PAGES)
+		return area->told[page];
+	if (!area->shared && !shows(area, page, area->object->kept[at]))
+		return 0;
+	return area->object->kept[at];
 }
 
 static size_t small_pages(const struct area *area)
@@ -204,6 +210,11 @@ void memory_ask(size_t pages)
 	asked += pages;
 }
 
+void memory_doubt(size_t pages)
+{
+	stale += pages;
+}
+
 void memory_forget_stale(void)
 {
 	stale = asked = 0;
@@ -212,17 +223,48 @@ void memory_forget_stale(void)
 void area_told(struct area *area, size_t page, uint64_t frame)
 {
 	area->told[page] = frame;
+	if (area->shared && area->offset + page < MAX_OBJECT_PAGES)
+		area->object->faint[area->offset + page] = false;
 }
 
-static bool is_mapped_elsewhere(const struct area *but, size_t page)
+/*
+ * True when another area than this one has the page of the object: by its page table, or,
+ * if that is not all that is known, by being a mapping of it.
+ */
+static bool is_mapped(const struct object *object, size_t at, const struct area *but,
+		      uint64_t frame, bool faint)
 {
-	size_t at = but->offset + page;
-
-	for (struct area *area = areas; area < areas + MAX_AREAS; area++)
-		if (area->pages && area != but && area->shared && area->object == but->object &&
-		    at >= area->offset && at - area->offset < area->pages)
+	for (struct area *area = areas; area < areas + MAX_AREAS; area++) {
+		if (!area->pages || area == but || area->object != object || at < area->offset ||
+		    at - area->offset >= area->pages)
+			continue;
+		if ((area->shared && !faint) || shows(area, at - area->offset, frame))
 			return true;
+	}
 	return false;
+}
+
+/* A mapping of a page that is owed goes. */
+static void leave_to_others(const struct area *area, size_t page, uint64_t owed, bool quiet)
+{
+	struct object *object = area->object;
+	size_t at = area->offset + page;
+	bool faint = quiet || (object->faint[at] && !area->told[page]);
+	bool stays = is_mapped(object, at, area, owed, faint);
+
+	/* One that was out of the page table cannot be told from one that is mapped nowhere. */
+	if (faint || !shows(area, page, owed))
+		object->doubtful[at] = true;
+	object->kept[at] = stays ? owed : 0;
+	object->faint[at] = stays && faint;
+	object->freed[at] = !stays && !object->doubtful[at];
+}
+
+/* Of a private area the file's page: it has a copy of what it was told of. */
+static bool is_of_object(const struct area *area, size_t page)
+{
+	return area->object && area->offset + page < MAX_OBJECT_PAGES &&
+	       (area->shared || !area->told[page]);
 }
 
 void area_unmapped(struct area *area, bool quiet)
@@ -231,20 +273,26 @@ void area_unmapped(struct area *area, bool quiet)
 
 	for (size_t i = 0; i < area->pages; i++) {
 		uint64_t owed = area_owed(area, i);
-		uint64_t *other = kept(area, i);
+		uint64_t kept = is_of_object(area, i) ? object->kept[area->offset + i] : 0;
 
 		/*
 		 * Pinned here, or for another mapping, or both. A shared page that is out
 		 * of the page table can be mapped elsewhere.
 		 */
-		if (quiet || area->shared)
-			stale += (!!area->told[i] + (other && *other)) * small_pages(area);
-		/* Nobody could see which page this was: other mappings have to be looked up. */
-		if (other)
-			*other = !quiet && is_mapped_elsewhere(area, i) ? owed : 0;
+		if (quiet || is_of_object(area, i))
+			stale += (!!area->told[i] + !!kept) * small_pages(area);
+		if (owed && is_of_object(area, i))
+			leave_to_others(area, i, owed, quiet);
 	}
 	*area = (struct area){0};
 	object_settle(object);
+}
+
+void area_doubted(struct area *area, size_t pages)
+{
+	for (size_t i = 0; i < pages; i++)
+		if (is_of_object(area, i))
+			area->object->doubtful[area->offset + i] = true;
 }
 
 void area_discarded(struct area *area, size_t from, size_t pages, bool quiet)
@@ -256,15 +304,38 @@ void area_discarded(struct area *area, size_t from, size_t pages, bool quiet)
 	}
 }
 
-void object_discarded(struct object *object, size_t from, size_t pages, bool private_too)
+void object_discarded(struct object *object, size_t from, size_t pages, bool private_too,
+		      bool quiet)
 {
 	for (struct area *area = areas; area < areas + MAX_AREAS; area++) {
 		if (!area->pages || area->object != object || !(area->shared || private_too))
 			continue;
-		for (size_t i = 0; i < area->pages; i++)
-			if (area->offset + i >= from && area->offset + i - from < pages)
-				area->told[i] = 0;
+		for (size_t i = 0; i < area->pages; i++) {
+			if (area->offset + i < from || area->offset + i - from >= pages)
+				continue;
+			stale += area->told[i] && quiet ? small_pages(area) : 0;
+			area->told[i] = 0;
+		}
 	}
-	for (size_t at = from; at < from + pages && at < MAX_OBJECT_PAGES; at++)
+	for (size_t at = from; at < from + pages && at < MAX_OBJECT_PAGES; at++) {
+		if (object->kept[at])
+			stale += 1UL << (kinds[object->kind].shift - PAGE_SHIFT);
 		object->kept[at] = 0;
+		object->faint[at] = object->doubtful[at] = object->freed[at] = false;
+	}
+}
+
+void objects_looked_at(void)
+{
+	for (struct object *object = objects; object < objects + MAX_OBJECTS; object++)
+		for (size_t at = 0; object->live && at < MAX_OBJECT_PAGES; at++) {
+			uint64_t kept = object->kept[at];
+
+			if (!kept || is_mapped(object, at, NULL, kept, object->faint[at]))
+				continue;
+			stale += 1UL << (kinds[object->kind].shift - PAGE_SHIFT);
+			object->kept[at] = 0;
+			object->faint[at] = false;
+			object->doubtful[at] = true;
+		}
 }

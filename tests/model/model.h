@@ -40,6 +40,8 @@ struct progress {
 	uint64_t seed;
 	unsigned int step;
 	char what[512]; /* it does */
+	pid_t worker;	/* changes when it becomes a daemon */
+	bool is_done;
 };
 
 /* Says what is wrong, if anybody listens, and ends the process. */
@@ -49,8 +51,13 @@ uint64_t random_bits(uint64_t *state);
 
 /* look.c: the answers, read as drivers read them */
 
-enum way { OPEN_SEEK_READ, KEPT_PREAD, WAYS };
+enum way { OPEN_SEEK_READ, KEPT_PREAD, WAYS, INHERITED_PREAD };
 
+/* True when this process has kept a descriptor of its pagemap. */
+bool look_is_kept(void);
+
+/* 0 or the error of the call that failed. */
+int try_look_up(enum way way, const char *va, size_t pages, uint64_t *entries);
 void look_up(enum way way, const char *va, size_t pages, uint64_t *entries);
 
 /* observer.c: the truth, as a process without the library sees it */
@@ -66,7 +73,7 @@ struct range {
 
 /* In pages of 4 KiB, but for huge_free. */
 struct account {
-	uint64_t pinned;
+	uint64_t pinned; /* by the process that is looked at */
 	uint64_t huge_free;
 };
 
@@ -78,6 +85,24 @@ void observer_start(void);
 /* The entries of all ranges, one after the other. Moving is to another node. */
 struct account observer_look(enum look how, pid_t pid, const struct range *ranges, size_t count,
 			     uint64_t *entries);
+
+/*
+ * From now on accounts have what is pinned in all of the system: what io_uring pins is
+ * counted for no process. It costs some work on each processor.
+ */
+void observer_count_all(void);
+
+/*
+ * What the file of a descriptor of this process has at the pages of 1 << shift bytes whose
+ * bits are set in mask: the entries as the observer's own mapping shows them, before and
+ * after it moves all that can be moved.
+ */
+void observer_look_at_file(int fd, unsigned int shift, uint64_t mask, uint64_t *before,
+			   uint64_t *after);
+
+/* What another process does to this one's memory, or to its files. Returns 0 or an errno. */
+enum act { PUNCH, TRUNCATE, ADVISE };
+int observer_act(enum act what, int fd, uint64_t from, uint64_t len, int advice);
 
 /* What the second process does. */
 int observer_main(int fd);
@@ -117,6 +142,12 @@ struct object {
 	size_t max_pages;
 	/* The addresses that outlive the mapping of which they were told. */
 	uint64_t kept[MAX_OBJECT_PAGES];
+	/* Nobody saw that mapping go: only page tables tell that there is another one. */
+	bool faint[MAX_OBJECT_PAGES];
+	/* Something happened unseen to a page that had an address. */
+	bool doubtful[MAX_OBJECT_PAGES];
+	/* Its last mapping was given back in sight: it is not pinned. */
+	bool freed[MAX_OBJECT_PAGES];
 };
 
 /* A mapping or a part of one; none if it has no pages. */
@@ -126,10 +157,12 @@ struct area {
 	unsigned int shift;
 	enum kind kind;
 	bool writable;
+	bool barred; /* PROT_NONE now */
 	bool shared;
 	struct object *object;
 	size_t offset; /* in the object, in pages */
 	uint64_t told[MAX_PAGES];
+	uint64_t seen[MAX_PAGES]; /* the entries when it was last looked at */
 };
 
 extern struct area areas[MAX_AREAS];
@@ -160,8 +193,15 @@ uint64_t area_owed(const struct area *area, size_t page);
  */
 void area_unmapped(struct area *area, bool quiet);
 void area_discarded(struct area *area, size_t from, size_t pages, bool quiet);
-void object_discarded(struct object *object, size_t from, size_t pages, bool private_too);
+void object_discarded(struct object *object, size_t from, size_t pages, bool private_too,
+		      bool quiet);
 void object_close(struct object *object);
+
+/* Another process has looked up the first pages: what it pinned outlives it for a while. */
+void area_doubted(struct area *area, size_t pages);
+
+/* After a look at all areas: what no mapping shows any more is owed no more. */
+void objects_looked_at(void);
 
 /*
  * How much is pinned, in pages of 4 KiB: at least what was told, where it was
@@ -172,6 +212,7 @@ void memory_count(size_t *told, size_t *owed);
 size_t memory_stale(void);
 size_t memory_asked(void);
 void memory_ask(size_t pages);
+void memory_doubt(size_t pages);
 void memory_forget_stale(void);
 
 /* operations.c: what a step does */
@@ -190,7 +231,7 @@ struct operation {
 	void (*perform)(const struct step *step);
 };
 
-#define OPERATIONS 15
+#define OPERATIONS 21
 extern const struct operation operations[OPERATIONS];
 
 /* Says in a few words what the step does. */
@@ -218,6 +259,21 @@ void check_truth(enum look how);
 /* Compares an answer with the truth. From now on it is owed. first: in pages of 4 KiB. */
 void check_answer(pid_t pid, struct area *area, size_t first, const uint64_t *entries,
 		  size_t count);
+
+/* This is another process from now on, with the same memory, and what is pinned for it. */
+void sequence_continues(void);
+
+/* Makes the library do what it does when pages are looked up that were not there before. */
+void look_up_fresh_pages(void);
+
+/* Asks the pages of the objects themselves, wherever they are mapped. */
+void check_objects(void);
+
+/* True when what is pinned is counted for all of the system: see observer_count_all(). */
+bool counts_all(void);
+
+/* rights.c: True when the kernel's own entries have frames. */
+bool rights_show_frames(void);
 
 /* long.c */
 void long_run(uint64_t lookups);

@@ -9,19 +9,30 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/falloc.h>
 #include <linux/mempolicy.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
+enum wish { WISH_LOOK, WISH_FILE, WISH_ACT };
+
 struct request {
+	enum wish wish;
 	enum look how;
+	enum act act;
+	int advice;
+	bool count_all;
 	pid_t pid;
+	int fd;
+	unsigned int shift;
+	uint64_t mask;
+	uint64_t from, len;
 	uint32_t count;
 	struct range ranges[MAX_RANGES];
 };
@@ -34,6 +45,7 @@ struct answer {
 /* ---- the side of the observed ------------------------------------------- */
 
 static int to_observer;
+static bool count_all;
 
 void observer_start(void)
 {
@@ -59,24 +71,75 @@ void observer_start(void)
 	to_observer = ends[0];
 }
 
+static struct answer answered;
+
+/* The answer has so many bytes behind its account. */
+static void ask(const struct request *request, size_t size)
+{
+	size_t length =
+		offsetof(struct request, ranges) + request->count * sizeof(*request->ranges);
+
+	if (send(to_observer, request, length, MSG_NOSIGNAL) != (ssize_t)length ||
+	    recv(to_observer, &answered, sizeof(answered), 0) !=
+		    (ssize_t)(sizeof(answered.account) + size))
+		fail("the observer does not answer");
+}
+
 struct account observer_look(enum look how, pid_t pid, const struct range *ranges, size_t count,
 			     uint64_t *entries)
 {
-	struct request request = {.how = how, .pid = pid, .count = (uint32_t)count};
-	size_t length = offsetof(struct request, ranges) + count * sizeof(*ranges);
-	static struct answer answer;
-	ssize_t size = 0;
+	static struct request request;
+	size_t size = 0;
 
+	request.wish = WISH_LOOK;
+	request.how = how;
+	request.pid = pid;
+	request.count = (uint32_t)count;
+	request.count_all = count_all;
 	for (size_t i = 0; i < count; i++) {
 		request.ranges[i] = ranges[i];
-		size += (ssize_t)(ranges[i].pages * sizeof(*entries));
+		size += ranges[i].pages * sizeof(*entries);
 	}
-	if (send(to_observer, &request, length, MSG_NOSIGNAL) != (ssize_t)length ||
-	    recv(to_observer, &answer, sizeof(answer), 0) != (ssize_t)sizeof(answer.account) + size)
-		fail("the observer does not answer");
+	ask(&request, size);
 	if (size)
-		memcpy(entries, answer.entries, (size_t)size);
-	return answer.account;
+		memcpy(entries, answered.entries, size);
+	return answered.account;
+}
+
+void observer_count_all(void)
+{
+	count_all = true;
+}
+
+void observer_look_at_file(int fd, unsigned int shift, uint64_t mask, uint64_t *before,
+			   uint64_t *after)
+{
+	static struct request request;
+	size_t size = MAX_OBJECT_PAGES * sizeof(*before);
+
+	request.wish = WISH_FILE;
+	request.pid = getpid();
+	request.fd = fd;
+	request.shift = shift;
+	request.mask = mask;
+	ask(&request, 2 * size);
+	memcpy(before, answered.entries, size);
+	memcpy(after, answered.entries + MAX_OBJECT_PAGES, size);
+}
+
+int observer_act(enum act what, int fd, uint64_t from, uint64_t len, int advice)
+{
+	static struct request request;
+
+	request.wish = WISH_ACT;
+	request.act = what;
+	request.pid = getpid();
+	request.fd = fd;
+	request.from = from;
+	request.len = len;
+	request.advice = advice;
+	ask(&request, sizeof(*answered.entries));
+	return (int)answered.entries[0];
 }
 
 /* ---- the observer ------------------------------------------------------- */
@@ -174,7 +237,23 @@ static uint64_t number_in(int fd, const char *word)
 	return at ? strtoull(at + strlen(word), NULL, 10) : 0;
 }
 
-static struct account account(pid_t pid)
+/* The counters of the processors are summed up first. */
+static uint64_t all_pinned(void)
+{
+	static int vmstat = -1, refresh = -1;
+	char none;
+
+	if (vmstat < 0) {
+		vmstat = open("/proc/vmstat", O_RDONLY | O_CLOEXEC);
+		refresh = open("/proc/sys/vm/stat_refresh", O_RDONLY | O_CLOEXEC);
+	}
+	if (pread(refresh, &none, 1, 0) < 0)
+		return 0;
+	return number_in(vmstat, "nr_foll_pin_acquired") -
+	       number_in(vmstat, "nr_foll_pin_released");
+}
+
+static struct account account(pid_t pid, bool all)
 {
 	static int status = -1, huge = -1;
 	static pid_t last;
@@ -188,25 +267,139 @@ static struct account account(pid_t pid)
 		status = open_of(pid, "status");
 		last = pid;
 	}
-	account.pinned = number_in(status, "VmPin:") * 1024 / PAGE_SIZE;
+	account.pinned = all ? all_pinned() : number_in(status, "VmPin:") * 1024 / PAGE_SIZE;
 	account.huge_free = number_in(huge, "");
 	return account;
 }
 
+/* ---- files, and what is done to them ------------------------------------- */
+
+static int open_file_of(pid_t pid, int fd, int flags)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)pid, fd);
+	return open(path, flags | O_CLOEXEC);
+}
+
+static void read_masked(const struct request *request, const char *va, uint64_t *entries)
+{
+	memset(entries, 0, MAX_OBJECT_PAGES * sizeof(*entries));
+	for (size_t i = 0; i < MAX_OBJECT_PAGES; i++)
+		if (request->mask >> i & 1)
+			read_entries(pagemap_of(getpid()), (uintptr_t)va + (i << request->shift), 1,
+				     &entries[i]);
+}
+
+/* A page that another processor has in hand cannot be moved for a moment. */
+#define MOVE_TRIES 5
+
+static void move_masked(const struct request *request, const uint64_t *before, const char *va,
+			uint64_t *after)
+{
+	struct request pages = {.pid = getpid()};
+
+	for (int i = 0; i < MOVE_TRIES; i++) {
+		uint64_t entries[MAX_RANGES];
+		bool all = true;
+
+		for (size_t at = 0; at < MAX_OBJECT_PAGES;) {
+			for (pages.count = 0; at < MAX_OBJECT_PAGES && pages.count < MAX_RANGES;
+			     at++) {
+				if (!(before[at] & PRESENT))
+					continue;
+				entries[pages.count] = before[at];
+				pages.ranges[pages.count++] = (struct range){
+					(uintptr_t)va + (at << request->shift), 1, request->shift};
+			}
+			move(&pages, entries);
+		}
+		read_masked(request, va, after);
+		for (size_t at = 0; at < MAX_OBJECT_PAGES; at++)
+			all &= !(before[at] & PRESENT) || (before[at] & PFN) != (after[at] & PFN);
+		if (all)
+			break;
+	}
+}
+
+/* Pages that are asked for are there, so that to touch them makes no others. */
+static size_t look_at_file(const struct request *request, uint64_t *entries)
+{
+	int fd = open_file_of(request->pid, request->fd, O_RDONLY);
+	size_t size = (size_t)MAX_OBJECT_PAGES << request->shift;
+	char *va = mmap(NULL, size, PROT_READ, MAP_SHARED | MAP_NORESERVE, fd, 0);
+
+	memset(entries, 0, 2 * MAX_OBJECT_PAGES * sizeof(*entries));
+	if (va != MAP_FAILED) {
+		for (size_t i = 0; i < MAX_OBJECT_PAGES; i++)
+			if (request->mask >> i & 1)
+				(void)*(volatile char *)(va + (i << request->shift));
+		read_masked(request, va, entries);
+		move_masked(request, entries, va, entries + MAX_OBJECT_PAGES);
+		munmap(va, size);
+	}
+	close(fd);
+	return 2 * MAX_OBJECT_PAGES * sizeof(*entries);
+}
+
+static long advise(const struct request *request)
+{
+	struct iovec range = {(void *)request->from, request->len};
+	long pidfd = syscall(SYS_pidfd_open, (long)request->pid, 0);
+	long ret = syscall(SYS_process_madvise, pidfd, &range, 1, request->advice, 0);
+
+	close((int)pidfd);
+	return ret;
+}
+
+static size_t act(const struct request *request, uint64_t *error)
+{
+	int fd = request->act == ADVISE ? -1 : open_file_of(request->pid, request->fd, O_RDWR);
+	long ret = -1;
+
+	switch (request->act) {
+	case PUNCH:
+		ret = fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				(off_t)request->from, (off_t)request->len);
+		break;
+	case TRUNCATE:
+		ret = ftruncate(fd, (off_t)request->from);
+		break;
+	case ADVISE:
+		ret = advise(request);
+	}
+	*error = ret < 0 ? (uint64_t)errno : 0;
+	close(fd);
+	return sizeof(*error);
+}
+
+static size_t look_at_ranges(const struct request *request, struct answer *answer)
+{
+	size_t size = look(request, answer->entries);
+
+	if (request->how == LOOK_AFTER_MOVING) {
+		move(request, answer->entries);
+		look(request, answer->entries);
+	}
+	answer->account = account(request->pid, request->count_all);
+	return size;
+}
+
+/* It ends with the last process that could ask: that one becomes a daemon now and then. */
 int observer_main(int fd)
 {
 	static struct answer answer;
 	struct request request;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	while (recv(fd, &request, sizeof(request), 0) > 0) {
-		size_t size = look(&request, answer.entries);
+		size_t size;
 
-		if (request.how == LOOK_AFTER_MOVING) {
-			move(&request, answer.entries);
-			look(&request, answer.entries);
-		}
-		answer.account = account(request.pid);
+		if (request.wish == WISH_FILE)
+			size = look_at_file(&request, answer.entries);
+		else if (request.wish == WISH_ACT)
+			size = act(&request, answer.entries);
+		else
+			size = look_at_ranges(&request, &answer);
 		size += sizeof(answer.account);
 		if (send(fd, &answer, size, MSG_NOSIGNAL) != (ssize_t)size)
 			return 1;

@@ -7,8 +7,10 @@
 #include "operations.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <malloc.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -32,6 +34,7 @@ void operations_prepare(void)
 	*(void **)&behind.munmap = dlsym(libc, "munmap");
 	*(void **)&behind.madvise = dlsym(libc, "madvise");
 	*(void **)&behind.mmap = dlsym(libc, "mmap");
+	*(void **)&behind.syscall = dlsym(libc, "syscall");
 }
 
 /* ---- choosing ------------------------------------------------------------ */
@@ -103,7 +106,9 @@ size_t odd(const struct step *step, unsigned int shift)
 void say_area(const struct area *area)
 {
 	say(" %s %p+%zu%s%s", kind_name(area->kind), (void *)area->va, area->pages,
-	    area->writable ? "" : " read-only",
+	    area->barred     ? " barred"
+	    : area->writable ? ""
+			     : " read-only",
 	    area->object && !area->shared && area->kind != PRIVATE_FILE ? " as private" : "");
 	if (area->object)
 		say(" (object %zu, page %zu)", (size_t)(area->object - objects), area->offset);
@@ -115,6 +120,8 @@ void touch(const struct area *area, size_t page, bool write)
 {
 	volatile char *va = area->va + (page << area->shift) + 64;
 
+	if (area->barred)
+		return;
 	if (write && area->writable)
 		*va = (char)(*va + 1);
 	else
@@ -127,7 +134,7 @@ void do_touch(const struct step *step)
 	size_t backed = area ? area_backed(area) : 0;
 	size_t from, pages;
 
-	if (!backed)
+	if (!backed || area->barred)
 		return;
 	pick_range(step, backed, &from, &pages);
 	for (size_t i = from; i < from + pages; i++)
@@ -152,19 +159,37 @@ static size_t choose_look(const struct step *step, const struct area *area, size
 	return pages < SINGLE ? pages : SINGLE;
 }
 
+/* io_uring pins nothing read-only; who had rights and has none needs them for what is new. */
+static bool may_be_refused(const struct area *area, int error)
+{
+	return (counts_all() && error == EFAULT && !area->writable) ||
+	       (rights_are_dropped() && (error == EPERM || error == EACCES));
+}
+
 void do_look_up(const struct step *step)
 {
 	static uint64_t entries[BULK];
 	struct area *area = pick(step->slot);
 	enum way way = step->how % 3 ? step->how % WAYS : KEPT_PREAD;
 	size_t first, pages;
+	int error;
 
-	if (!area)
+	if (!area || !rights_may_look_up())
 		return;
+	if (rights_are_dropped())
+		way = KEPT_PREAD;
 	pages = choose_look(step, area, &first);
 	say_area(area);
 	say(": %zu+%zu %s", first, pages, way == KEPT_PREAD ? "by pread" : "by seek and read");
-	look_up(way, area->va + first * PAGE_SIZE, pages, entries);
+	error = try_look_up(way, area->va + first * PAGE_SIZE, pages, entries);
+	if (error && !may_be_refused(area, error))
+		fail("looking up %zu pages at %p: %s", pages, (void *)area->va, strerror(error));
+	if (error) {
+		say(": refused");
+		memory_ask(pages);
+		memory_doubt(pages);
+		return;
+	}
 	check_truth(LOOK);
 	check_answer(getpid(), area, first, entries, pages);
 }
@@ -174,6 +199,7 @@ void do_move(const struct step *step)
 	(void)step;
 	say(" all");
 	check_truth(LOOK_AFTER_MOVING);
+	check_objects();
 }
 
 /* clang-format off */
@@ -190,8 +216,14 @@ const struct operation operations[OPERATIONS] = {
 	{ "truncate", 20, do_truncate },
 	{ "shmdt", 15, do_detach },
 	{ "close", 15, do_close },
-	{ "fork", 6, do_fork },
+	{ "fork", 9, do_fork },
 	{ "spawn", 6, do_spawn },
+	{ "clone", 5, do_clone },
+	{ "daemon", 3, do_daemon },
+	{ "realloc", 25, do_realloc },
+	{ "map over itself", 15, do_over_itself },
+	{ "mprotect", 25, do_protect },
+	{ "rights", 12, do_rights },
 	{ "move", 35, do_move },
 };
 /* clang-format on */

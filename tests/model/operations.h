@@ -20,6 +20,7 @@ struct behind {
 	int (*munmap)(void *, size_t);
 	int (*madvise)(void *, size_t, int);
 	void *(*mmap)(void *, size_t, int, int, int, off_t);
+	long (*syscall)(long, ...);
 };
 extern struct behind behind;
 
@@ -46,6 +47,9 @@ void do_touch(const struct step *step);
 void do_look_up(const struct step *step);
 void do_move(const struct step *step);
 
+/* A write to all that is owed: after a fork it gives a page that is not pinned a new place. */
+void write_to_all(void);
+
 /* map.c */
 
 /* Where small pages move to is across the border of what one page table covers. */
@@ -54,6 +58,7 @@ char *reserve_for(const struct area *area);
 void do_map(const struct step *step);
 void do_alias(const struct step *step);
 void do_over(const struct step *step);
+void do_over_itself(const struct step *step);
 
 /* release.c */
 
@@ -63,14 +68,27 @@ void do_punch(const struct step *step);
 void do_truncate(const struct step *step);
 void do_detach(const struct step *step);
 void do_close(const struct step *step);
+void unmap_area(struct area *area, size_t odd, bool quiet);
 
 /* remap.c */
 
 void do_remap(const struct step *step);
+void do_realloc(const struct step *step);
 
 /* process.c */
 
 void do_fork(const struct step *step);
 void do_spawn(const struct step *step);
+void do_clone(const struct step *step);
+void do_daemon(const struct step *step);
+
+/* rights.c */
+
+/* True when lookups by a descriptor of before have to work. */
+bool rights_are_dropped(void);
+bool rights_may_look_up(void);
+void rights_take_back(void);
+void do_protect(const struct step *step);
+void do_rights(const struct step *step);
 
 #endif

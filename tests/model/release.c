@@ -11,6 +11,8 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/shm.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 /* Missing in older headers. */
@@ -46,10 +48,16 @@ static void shrink_heap(struct area *area, size_t keep, size_t odd, bool by_brk)
 	area_unmapped(rest, false);
 }
 
+void unmap_area(struct area *area, size_t odd, bool quiet)
+{
+	if ((quiet ? behind.munmap : munmap)(area->va, area_size(area) - odd) < 0)
+		fail("munmap: %s", strerror(errno));
+	area_unmapped(area, quiet);
+}
+
 void do_unmap(const struct step *step)
 {
 	struct area *area = pick(step->slot);
-	size_t size;
 
 	if (!area)
 		return;
@@ -61,13 +69,35 @@ void do_unmap(const struct step *step)
 		shrink_heap(area, step->whole ? 0 : step->from % area->pages, odd(step, PAGE_SHIFT),
 			    step->write);
 	} else if ((area = pick_part(step))) {
-		size = area_size(area) - odd(step, area->shift);
 		say_area(area);
 		say(step->quiet ? " quietly" : "");
-		if ((step->quiet ? behind.munmap : munmap)(area->va, size) < 0)
-			fail("munmap: %s", strerror(errno));
-		area_unmapped(area, step->quiet);
+		unmap_area(area, odd(step, area->shift), step->quiet);
 	}
+}
+
+static int by_other(int error)
+{
+	errno = error;
+	return error ? -1 : 0;
+}
+
+/* Another process may only advise what keeps the contents. */
+enum road { BY_MADVISE, BY_PIDFD, BY_OTHER, ROADS };
+
+static int call_advice(enum road road, char *va, size_t size, int advice, bool quiet)
+{
+	struct iovec parts[] = {{va, PAGE_SIZE}, {va + PAGE_SIZE, size - PAGE_SIZE}};
+	int pidfd, ret;
+
+	if (road == BY_OTHER)
+		return by_other(observer_act(ADVISE, -1, (uintptr_t)va, size, advice));
+	if (road == BY_MADVISE || size <= PAGE_SIZE || (uintptr_t)va % PAGE_SIZE)
+		return (quiet ? behind.madvise : madvise)(va, size, advice);
+	pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	ret = (int)(quiet ? behind.syscall : syscall)(SYS_process_madvise, pidfd, parts, 2, advice,
+						      0);
+	close(pidfd);
+	return ret;
 }
 
 void do_advise(const struct step *step)
@@ -88,6 +118,7 @@ void do_advise(const struct step *step)
 	struct area *area = pick(step->slot);
 	int advice = advices[step->how % ARRAY_SIZE(advices)].advice;
 	bool quiet = step->quiet && advice == MADV_DONTNEED;
+	enum road road = step->other % ROADS;
 	size_t from, pages;
 
 	/* Beyond the end of a file there is nothing that could be removed. */
@@ -97,16 +128,25 @@ void do_advise(const struct step *step)
 	say_area(area);
 	say(": %s %zu+%zu%s", advices[step->how % ARRAY_SIZE(advices)].name, from, pages,
 	    quiet ? " quietly" : "");
-	if ((quiet ? behind.madvise : madvise)(area->va + (from << area->shift),
-					       (pages << area->shift) - odd(step, area->shift),
-					       advice) < 0)
+	say(road == BY_MADVISE ? ""
+	    : road == BY_OTHER ? " by another process"
+			       : " by process_madvise");
+	if (call_advice(road, area->va + (from << area->shift),
+			(pages << area->shift) - odd(step, area->shift), advice, quiet) < 0)
 		say(" refused");
 	else if (advice == MADV_REMOVE)
-		object_discarded(area->object, area->offset + from, pages, false);
+		object_discarded(area->object, area->offset + from, pages, false, false);
 	else if (advice != MADV_PAGEOUT && advice != MADV_COLLAPSE)
 		area_discarded(area, from, pages, quiet || advice == MADV_FREE);
 	if (advice == MADV_GUARD_INSTALL)
 		madvise(area->va + (from << area->shift), pages << area->shift, MADV_GUARD_REMOVE);
+}
+
+static int punch(int fd, off_t from, off_t size, bool by_another)
+{
+	if (by_another)
+		return by_other(observer_act(PUNCH, fd, (uint64_t)from, (uint64_t)size, 0));
+	return fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, from, size);
 }
 
 void do_punch(const struct step *step)
@@ -120,11 +160,11 @@ void do_punch(const struct step *step)
 	pick_range(step, object->pages, &from, &pages);
 	say(" object %zu: %zu+%zu", (size_t)(object - objects), from, pages);
 	/* A bit more than these pages is still no other page. */
-	if (fallocate(object->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-		      (off_t)((from << shift) - (from ? odd(step, shift) : 0)),
-		      (off_t)((pages << shift) + 2 * odd(step, shift))) < 0)
+	say(step->quiet ? " by another process" : "");
+	if (punch(object->fd, (off_t)((from << shift) - (from ? odd(step, shift) : 0)),
+		  (off_t)((pages << shift) + 2 * odd(step, shift)), step->quiet) < 0)
 		fail("punching a hole: %s", strerror(errno));
-	object_discarded(object, from, pages, false);
+	object_discarded(object, from, pages, false, step->quiet);
 }
 
 static int truncate_by_open(int fd)
@@ -136,6 +176,15 @@ static int truncate_by_open(int fd)
 	return fd < 0 ? fd : close(fd);
 }
 
+static int cut(const struct step *step, int fd, off_t size)
+{
+	if (step->quiet)
+		return by_other(observer_act(TRUNCATE, fd, (uint64_t)size, 0, 0));
+	/* To open it once more needs the rights to it. */
+	return size || step->slot % 2 || rights_are_dropped() ? ftruncate(fd, size)
+							      : truncate_by_open(fd);
+}
+
 /* A file that is cut takes the private copies of its pages along. */
 void do_truncate(const struct step *step)
 {
@@ -145,14 +194,14 @@ void do_truncate(const struct step *step)
 	if (!object || object->kind == CODE)
 		return;
 	pages = step->pages % (object->max_pages + 1);
-	say(" object %zu: %zu to %zu", (size_t)(object - objects), object->pages, pages);
+	say(" object %zu: %zu to %zu%s", (size_t)(object - objects), object->pages, pages,
+	    step->quiet ? " by another process" : "");
 	size = (pages << kind_shift(object->kind)) -
 	       (pages ? odd(step, kind_shift(object->kind)) : 0);
-	if ((size || step->slot % 2 ? ftruncate(object->fd, (off_t)size)
-				    : truncate_by_open(object->fd)) < 0)
+	if (cut(step, object->fd, (off_t)size) < 0)
 		fail("truncating: %s", strerror(errno));
 	if (pages < object->pages)
-		object_discarded(object, pages, object->pages - pages, true);
+		object_discarded(object, pages, object->pages - pages, true, step->quiet);
 	object->pages = pages;
 }
 
@@ -206,4 +255,5 @@ void release_all(void)
 	for (struct object *object = objects; object < objects + MAX_OBJECTS; object++)
 		if (object->live && object->fd >= 0)
 			object_close(object);
+	rights_take_back();
 }

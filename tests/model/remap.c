@@ -3,6 +3,8 @@
 #include "operations.h"
 
 #include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -127,4 +129,31 @@ void do_remap(const struct step *step)
 		say(": move, do not unmap,");
 		move_out(area, step->how % 7 == 5);
 	}
+}
+
+/* libc moves the mapping by itself, and gives back the end of it. */
+void do_realloc(const struct step *step)
+{
+	struct area *area = NULL, *rest;
+	size_t pages = MALLOC_PAGES + step->pages % (3 * MAX_SMALL);
+	char *va;
+
+	for (size_t i = 0; i < MAX_AREAS && (!area || area->kind != MALLOC); i++)
+		area = pick(step->slot + (uint32_t)i);
+	if (!area || area->kind != MALLOC)
+		return;
+	say_area(area);
+	say(" to %zu", pages);
+	rest = pages < area->pages ? area_carve(area, pages, area->pages - pages) : NULL;
+	if (pages < area->pages && !rest)
+		return;
+	va = realloc((void *)((uintptr_t)area->va + MALLOC_HEADER),
+		     pages * PAGE_SIZE - 2 * MALLOC_HEADER);
+	if ((uintptr_t)va % PAGE_SIZE != MALLOC_HEADER)
+		fail("realloc(%zu) has no mapping of its own", pages * PAGE_SIZE);
+	if (rest)
+		area_unmapped(rest, true);
+	area->va = va - MALLOC_HEADER;
+	area->pages = pages;
+	say(" %p", (void *)area->va);
 }

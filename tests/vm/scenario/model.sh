@@ -3,21 +3,27 @@
 # Random uses of memory: after each step another process tells where every page
 # is, and how much is pinned. Then a long life in little memory.
 #
-# MODEL=N performs N sequences in place of 5000.
+# MODEL=N performs N sequences in place of 1500.
 
 # shellcheck source=SCRIPTDIR/../lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
 build=$(cd "$vm_dir/../.." && pwd)/build
 model=(env "LD_PRELOAD=$build/.libs/libnoiommu-shim.so" "$build/tests/model/model")
-count=${MODEL:-5000}
-guest=(--device edu --numa 2 --hugepages 64 --timeout $((900 + count / 5)))
+count=${MODEL:-1500}
+guest=(--device edu --numa 2 --hugepages 64 --timeout $((900 + count / 2)))
+
+# A program that looks up after it has given its rights away is told so, and so is one
+# that becomes a daemon with other memory at an address that went unseen.
+complaints_of_others() {
+    complaints | sed '/: error: cannot pin a page (EPERM): /d; /: error: daemon(): of [0-9]* pages /d'
+}
 
 agrees() { # KERNEL FIRST COUNT [OPTION...]
     local name="$1: $3 sequences without a difference${4:+, $4}"
 
     vm --kernel "$1" "${guest[@]}" -- "${model[@]}" --seed "$2" --count "$3" "${@:4}"
-    if [[ $status == 0 && -z $out$(complaints) ]]; then
+    if [[ $status == 0 && -z $out$(complaints_of_others) ]]; then
         passes "$name"
     else
         fails "$name" "status $status"$'\n'"$out"$'\n'"$err"
@@ -25,8 +31,8 @@ agrees() { # KERNEL FIRST COUNT [OPTION...]
 }
 
 agrees cdev 1 "$count"
-agrees cdev 100001 1000 --unprivileged
-agrees both 101001 1000
+agrees cdev 100001 250 --unprivileged
+agrees both 101001 250
 
 vm --kernel cdev "${guest[@]}" -- "${model[@]}" --long 500000
 is "a long life" "$status:$(complaints)" 0:
