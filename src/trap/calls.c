@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+#include "trap/calls.h"
+
+#include <errno.h>
+#include <sched.h>
+
+#include "trap/image.h"
+#include "uapi/syscall.h"
+
+#define COUNT(calls) (sizeof(calls) / sizeof((calls)[0]))
+
+/* Names and descriptors, and what the image itself depends on. */
+const struct filter_call calls_first[] = {
+#ifdef SYS_open
+	{SYS_open, FILTER_ALWAYS, 0, 0},
+	{SYS_creat, FILTER_ALWAYS, 0, 0},
+	{SYS_readlink, FILTER_ALWAYS, 0, 0},
+	{SYS_access, FILTER_ALWAYS, 0, 0},
+	{SYS_stat, FILTER_ALWAYS, 0, 0},
+	{SYS_lstat, FILTER_ALWAYS, 0, 0},
+	{SYS_chmod, FILTER_ALWAYS, 0, 0},
+	{SYS_chown, FILTER_ALWAYS, 0, 0},
+	{SYS_lchown, FILTER_ALWAYS, 0, 0},
+	{SYS_fork, FILTER_ALWAYS, 0, 0},
+#endif
+	{SYS_openat, FILTER_ALWAYS, 0, 0},
+	{SYS_openat2, FILTER_ALWAYS, 0, 0},
+	{SYS_readlinkat, FILTER_ALWAYS, 0, 0},
+	{SYS_faccessat, FILTER_ALWAYS, 0, 0},
+	{SYS_faccessat2, FILTER_ALWAYS, 0, 0},
+	{SYS_newfstatat, FILTER_ALWAYS, 0, 0},
+	{SYS_statx, FILTER_ALWAYS, 0, 0},
+	{SYS_fchmodat, FILTER_ALWAYS, 0, 0},
+	{SYS_fchownat, FILTER_ALWAYS, 0, 0},
+	{SYS_chdir, FILTER_ALWAYS, 0, 0},
+	{SYS_fchdir, FILTER_ALWAYS, 0, 0},
+	{SYS_getdents64, FILTER_ALWAYS, 0, 0},
+	{SYS_ioctl, FILTER_IOCTL, 0, 0},
+	{SYS_recvmsg, FILTER_ALWAYS, 0, 0},
+	{SYS_recvmmsg, FILTER_ALWAYS, 0, 0},
+	{SYS_pidfd_getfd, FILTER_ALWAYS, 0, 0},
+	{SYS_close_range, FILTER_ALWAYS, 0, 0},
+	/* A thread, and the child of a vfork(), is the program's own. */
+	{SYS_clone, FILTER_WITHOUT, 0, CLONE_VM},
+	/* What it is asked for is in memory. All who call it know older kernels. */
+	{SYS_clone3, FILTER_REFUSED, 0, ENOSYS},
+	{SYS_execve, FILTER_ALWAYS, 0, 0},
+	{SYS_execveat, FILTER_ALWAYS, 0, 0},
+	/* The kernel ends a process that blocks or ignores the signal of a trap. */
+	{SYS_rt_sigaction, FILTER_GIVEN, 1, 0},
+	{SYS_rt_sigprocmask, FILTER_GIVEN, 1, 0},
+	/* A ring reads where nobody sees it. All who use one know kernels without. */
+	{SYS_io_uring_setup, FILTER_REFUSED, 0, ENOSYS},
+};
+const size_t calls_first_count = COUNT(calls_first);
+
+/* The value is set by whoever installs it. */
+const struct filter_call calls_io[] = {
+	{SYS_read, FILTER_FD_FROM, 0, 0},
+	{SYS_pread64, FILTER_FD_FROM, 0, 0},
+	{SYS_write, FILTER_FD_FROM, 0, 0},
+	{SYS_pwrite64, FILTER_FD_FROM, 0, 0},
+	{SYS_readv, FILTER_FD_FROM, 0, 0},
+	{SYS_preadv, FILTER_FD_FROM, 0, 0},
+	{SYS_preadv2, FILTER_FD_FROM, 0, 0},
+	{SYS_writev, FILTER_FD_FROM, 0, 0},
+	{SYS_pwritev, FILTER_FD_FROM, 0, 0},
+	{SYS_pwritev2, FILTER_FD_FROM, 0, 0},
+	{SYS_ioctl, FILTER_FD_FROM, 0, 0},
+	{SYS_fstat, FILTER_FD_FROM, 0, 0},
+	{SYS_fcntl, FILTER_FD_FROM, 0, 0},
+	{SYS_close, FILTER_FD_FROM, 0, 0},
+	{SYS_dup, FILTER_FD_FROM, 0, 0},
+	{SYS_mmap, FILTER_FD_FROM, 4, 0},
+#ifdef SYS_dup2
+	{SYS_dup2, FILTER_ALWAYS, 0, 0},
+#endif
+	{SYS_dup3, FILTER_ALWAYS, 0, 0},
+};
+const size_t calls_io_count = COUNT(calls_io);
+
+#define IMAGE_HIGH (uint32_t)(IMAGE_BASE >> 32)
+
+const struct filter_call calls_memory[] = {
+	/* The next image is mapped when the filter is there already. */
+	{SYS_mmap, FILTER_ELSEWHERE, 0, IMAGE_HIGH},
+	{SYS_munmap, FILTER_ALWAYS, 0, 0},
+	{SYS_mremap, FILTER_ALWAYS, 0, 0},
+	{SYS_madvise, FILTER_ALWAYS, 0, 0},
+	{SYS_process_madvise, FILTER_ALWAYS, 0, 0},
+	{SYS_remap_file_pages, FILTER_ALWAYS, 0, 0},
+	{SYS_shmat, FILTER_ALWAYS, 0, 0},
+	{SYS_shmdt, FILTER_ALWAYS, 0, 0},
+	{SYS_fallocate, FILTER_ALWAYS, 0, 0},
+	{SYS_ftruncate, FILTER_ALWAYS, 0, 0},
+	{SYS_truncate, FILTER_ALWAYS, 0, 0},
+	{SYS_brk, FILTER_ALWAYS, 0, 0},
+};
+const size_t calls_memory_count = COUNT(calls_memory);

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where the helper, the kernel and the program enter the image, and where it leaves for
+ * the program. Of the processor only this file, registers.h and arch-x86_64.h know.
+ */
+#include <asm/unistd.h>
+
+#include "trap/registers.h"
+
+#define SIG_BLOCK   0
+#define SIG_SETMASK 2
+#define SIGSET_SIZE 8
+
+	.macro function name
+	.global \name
+	.hidden \name
+	.type \name, @function
+\name:
+	.endm
+
+	.text
+
+/* From the helper, on the program's stack, where nothing may be written. */
+function image_entry
+	cld
+	mov $0, %ebp
+	lea slot_first + TRAP_SLOT_SIZE - TRAP_SLOT_HEAD(%rip), %rsp
+	call image_start
+	ud2
+
+/* From SIGSYS's handler, by its return, on the stack of the slot in rdi. */
+function engine_entry
+	cld
+	mov $0, %ebp
+	call engine_run
+	ud2
+
+/* The handlers of signals return here. */
+function signal_return
+	mov $__NR_rt_sigreturn, %eax
+	syscall
+	ud2
+
+/*
+ * void program_resume(struct slot *slot)
+ *
+ * Goes on in the program. The stack is the program's before its signals are unblocked: a
+ * handler needs as much as the program has. When the slot is given back its memory may be
+ * another call's at once, so that what is needed of it is in registers then. Nothing from
+ * popfq on changes flags.
+ */
+function program_resume
+	mov %rdi, %rbx
+	pushq REGISTERS_RFLAGS(%rbx)
+	popfq
+	mov REGISTERS_SP(%rbx), %rsp
+	mov $SIG_SETMASK, %edi
+	lea TRAP_SLOT_MASK(%rbx), %rsi
+	mov $0, %edx
+	mov $SIGSET_SIZE, %r10d
+	mov $__NR_rt_sigprocmask, %eax
+	syscall
+	mov REGISTERS_RBP(%rbx), %rbp
+	mov REGISTERS_RDI(%rbx), %rdi
+	mov REGISTERS_RSI(%rbx), %rsi
+	mov REGISTERS_RDX(%rbx), %rdx
+	mov REGISTERS_R8(%rbx), %r8
+	mov REGISTERS_R9(%rbx), %r9
+	mov REGISTERS_R10(%rbx), %r10
+	mov REGISTERS_R12(%rbx), %r12
+	mov REGISTERS_R13(%rbx), %r13
+	mov REGISTERS_R14(%rbx), %r14
+	mov REGISTERS_R15(%rbx), %r15
+	mov REGISTERS_RAX(%rbx), %rax
+	mov REGISTERS_PC(%rbx), %rcx
+	mov %rbx, %r11
+	mov REGISTERS_RBX(%rbx), %rbx
+	movl $0, TRAP_SLOT_BUSY(%r11)
+	jmp *%rcx
+
+/*
+ * long program_call(struct slot *slot)
+ *
+ * Makes slot->call with the program's signals and on its stack: it can sleep, and handlers
+ * run meanwhile, which may never return.
+ */
+function program_call
+	push %rbx
+	push %rbp
+	mov %rdi, %rbx
+	mov %rsp, TRAP_SLOT_ENGINE_SP(%rbx)
+	mov REGISTERS_SP(%rbx), %rsp
+	mov $SIG_SETMASK, %edi
+	lea TRAP_SLOT_MASK(%rbx), %rsi
+	mov $0, %edx
+	mov $SIGSET_SIZE, %r10d
+	mov $__NR_rt_sigprocmask, %eax
+	syscall
+	mov TRAP_SLOT_CALL(%rbx), %rax
+	mov TRAP_SLOT_CALL + 8(%rbx), %rdi
+	mov TRAP_SLOT_CALL + 16(%rbx), %rsi
+	mov TRAP_SLOT_CALL + 24(%rbx), %rdx
+	mov TRAP_SLOT_CALL + 32(%rbx), %r10
+	mov TRAP_SLOT_CALL + 40(%rbx), %r8
+	mov TRAP_SLOT_CALL + 48(%rbx), %r9
+	syscall
+	mov %rax, %rbp
+	mov $SIG_BLOCK, %edi
+	lea all_signals(%rip), %rsi
+	mov $0, %edx
+	mov $SIGSET_SIZE, %r10d
+	mov $__NR_rt_sigprocmask, %eax
+	syscall
+	mov TRAP_SLOT_ENGINE_SP(%rbx), %rsp
+	mov %rbp, %rax
+	pop %rbp
+	pop %rbx
+	ret
+
+/*
+ * long helper_clone(struct slot *slot, void (*function)(const void *), const void *arg,
+ *		     long flags)
+ *
+ * The last that the helper does needs no stack: that is another call's at once.
+ */
+function helper_clone
+	push %rbx
+	push %rbp
+	push %r12
+	mov %rdi, %rbx
+	mov %rsi, %rbp
+	mov %rdx, %r12
+	mov %rcx, %rdi
+	mov %rbx, %rsi
+	mov $0, %edx
+	mov $0, %r10d
+	mov $0, %r8d
+	mov $__NR_clone, %eax
+	syscall
+	test %rax, %rax
+	jz 1f
+	pop %r12
+	pop %rbp
+	pop %rbx
+	ret
+1:	mov %r12, %rdi
+	call *%rbp
+	movl $0, TRAP_SLOT_BUSY(%rbx)
+	mov $0, %edi
+	mov $__NR_exit_group, %eax
+	syscall
+	ud2
+
+	.section .rodata
+	.balign 8
+all_signals:
+	.quad -1
+
+	.section .note.GNU-stack, "", @progbits

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/* What follows on a call in the image: the kernel. */
+#include "preload/next.h"
+
+#include <stdarg.h>
+
+#include "base/sys.h"
+#include "trap/entry.h"
+#include "trap/slot.h"
+#include "uapi/syscall.h"
+
+/* Calls that can wait for others than the kernel are made where signals reach the program. */
+static bool may_sleep(long nr)
+{
+	switch (nr) {
+	case SYS_read:
+	case SYS_pread64:
+	case SYS_write:
+	case SYS_pwrite64:
+	case SYS_readv:
+	case SYS_preadv:
+	case SYS_preadv2:
+	case SYS_writev:
+	case SYS_pwritev:
+	case SYS_pwritev2:
+	case SYS_recvmsg:
+	case SYS_recvmmsg:
+	case SYS_ioctl:
+	case SYS_fcntl:
+	case SYS_close:
+#ifdef SYS_open
+	case SYS_open:
+	case SYS_creat:
+#endif
+	case SYS_openat:
+	case SYS_openat2:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static long call_kernel(long nr, ...)
+{
+	struct slot *slot = slot_here();
+	long a[6], ret;
+	va_list args;
+
+	va_start(args, nr);
+	for (int i = 0; i < 6; i++)
+		a[i] = va_arg(args, long);
+	va_end(args);
+	if (may_sleep(nr)) {
+		slot->call[0] = nr;
+		for (int i = 0; i < 6; i++)
+			slot->call[i + 1] = a[i];
+		ret = program_call(slot);
+	} else {
+		ret = sys_call(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+	}
+	return (unsigned long)ret >= -4095UL ? result(ret) : ret;
+}
+
+static int stat_descriptor(int fd, struct stat *st)
+{
+	return (int)result(sys_fstat(fd, st));
+}
+
+/* By their numbers calls need no other. */
+struct next next = {.syscall = call_kernel, .fstat = stat_descriptor};

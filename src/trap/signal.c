@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+#include "trap/signal.h"
+
+#include <errno.h>
+#include <stddef.h>
+
+#include "base/sys.h"
+#include "base/user.h"
+#include "trap/entry.h"
+
+#define SA_RESTORES 0x04000000
+
+/* What the program set for SIGSYS. */
+static struct signal_action wanted;
+
+static long act(int sig, const struct signal_action *new, struct signal_action *old)
+{
+	return sys_call(SYS_rt_sigaction, sig, (long)new, (long)old, sizeof(uint64_t), 0, 0);
+}
+
+void signal_set_handler(void (*handler)(int sig, siginfo_t *info, void *frame))
+{
+	const struct signal_action action = {
+		.handler = (uintptr_t)handler,
+		.flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | SA_RESTORES,
+		.restorer = (uintptr_t)signal_return,
+		.mask = ~UINT64_C(0),
+	};
+
+	act(SIGSYS, &action, NULL);
+}
+
+static long set_wanted(const void *from, void *to)
+{
+	struct signal_action new, old = wanted;
+
+	if (from && user_read(&new, from, sizeof(new)))
+		return -EFAULT;
+	if (to && user_write(to, &old, sizeof(old)))
+		return -EFAULT;
+	if (from)
+		wanted = new;
+	return 0;
+}
+
+long signal_action(const long a[6])
+{
+	struct signal_action new;
+
+	if (a[0] == SIGSYS && a[3] == sizeof(uint64_t))
+		return set_wanted((const void *)a[1], (void *)a[2]);
+	if (!a[1])
+		return sys_call(SYS_rt_sigaction, a[0], a[1], a[2], a[3], 0, 0);
+	if (user_read(&new, (const void *)a[1], sizeof(new)))
+		return -EFAULT;
+	new.mask &= ~SIGNAL_BIT(SIGSYS);
+	return sys_call(SYS_rt_sigaction, a[0], (long)&new, a[2], a[3], 0, 0);
+}
+
+long signal_mask(const long a[6], uint64_t *mask)
+{
+	uint64_t set = 0, old = *mask;
+
+	if (a[3] != sizeof(set))
+		return -EINVAL;
+	if (a[1] && user_read(&set, (const void *)a[1], sizeof(set)))
+		return -EFAULT;
+	if (a[1] && a[0] == SIG_BLOCK)
+		*mask |= set;
+	else if (a[1] && a[0] == SIG_UNBLOCK)
+		*mask &= ~set;
+	else if (a[1] && a[0] == SIG_SETMASK)
+		*mask = set;
+	else if (a[1])
+		return -EINVAL;
+	*mask &= ~(SIGNAL_BIT(SIGKILL) | SIGNAL_BIT(SIGSTOP) | SIGNAL_BIT(SIGSYS));
+	return a[2] && user_write((void *)a[2], &old, sizeof(old)) ? -EFAULT : 0;
+}
+
+static void end_by(int sig)
+{
+	const struct signal_action by_default = {.handler = (uintptr_t)SIG_DFL};
+	const uint64_t set = SIGNAL_BIT(sig);
+
+	act(sig, &by_default, NULL);
+	sys_call(SYS_tgkill, sys_getpid(), sys_call(SYS_gettid, 0, 0, 0, 0, 0, 0), sig, 0, 0, 0);
+	sys_sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
+void signal_pass_on(int sig, siginfo_t *info, ucontext_t *frame)
+{
+	uint64_t mask;
+
+	if (wanted.handler == (uintptr_t)SIG_IGN)
+		return;
+	if (wanted.handler == (uintptr_t)SIG_DFL)
+		return end_by(sig);
+	__builtin_memcpy(&mask, &frame->uc_sigmask, sizeof(mask));
+	mask |= wanted.mask & ~SIGNAL_BIT(SIGSYS);
+	sys_sigprocmask(SIG_SETMASK, &mask, NULL);
+	((void (*)(int, siginfo_t *, void *))wanted.handler)(sig, info, frame);
+}
