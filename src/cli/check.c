@@ -19,6 +19,7 @@
 #include "cli/library.h"
 #include "cli/plain.h"
 #include "cli/program.h"
+#include "cli/trap.h"
 #include "cli/trial.h"
 
 #define PARAMETER "/sys/module/vfio/parameters/enable_unsafe_noiommu_mode"
@@ -478,6 +479,22 @@ static void check_locked_memory(struct check *c)
 
 /* ---- the program ---- */
 
+/* A preload does not reach it, for the reason that is given. */
+static void check_trapped(struct check *c, const struct program *program,
+			  const struct obstacle *reason)
+{
+	static const char name[] = "program";
+	struct obstacle obstacle;
+
+	if (trap_has_obstacle(&obstacle)) {
+		MISSING(c, name, "%s %s; and %s", program->path, reason->what, obstacle.what);
+		MEND(c, "%s", obstacle.instead);
+		return;
+	}
+	json_object_set_new(c->program, "via", json_string("trap"));
+	OK(c, name, "%s %s: its system calls are trapped", program->path, reason->what);
+}
+
 static void check_program(struct check *c)
 {
 	static const char name[] = "program";
@@ -506,8 +523,11 @@ static void check_program(struct check *c)
 	} else if (program_has_obstacle(&program, &c->elf, &obstacle)) {
 		MISSING(c, name, "%s %s", program.path, obstacle.what);
 		MEND(c, "%s", obstacle.instead);
+	} else if (program_is_out_of_reach(&program, &c->elf, &obstacle)) {
+		check_trapped(c, &program, &obstacle);
 	} else {
 		json_object_set_new(c->program, "preloadable", json_true());
+		json_object_set_new(c->program, "via", json_string("preload"));
 		if (program_calls_kernel(&program))
 			NOTE(c, name,
 			     "%s can be preloaded; it has system calls of its own, which the "

@@ -200,7 +200,7 @@ static void run_side(struct side *side, const struct launch *launch, const struc
 static int run_all(struct compare *compare)
 {
 	struct comparison *comparison = &compare->comparison;
-	struct launch launch;
+	struct launch launch = {.via = VIA_AUTO};
 
 	for (size_t i = 0; i < compare->against_count; i++)
 		record_read(&comparison->sides[i], compare->against[i]);

@@ -11,6 +11,7 @@
 #include "cli/cli.h"
 #include "cli/elf.h"
 #include "cli/library.h"
+#include "cli/trap.h"
 
 const char *launch_one_of(const char *option, const char *value, const char *const names[],
 			  const char *verb)
@@ -27,6 +28,16 @@ const char *launch_mode(const char *value, const char *verb)
 	static const char *const modes[] = {"auto", "cdev", "group", NULL};
 
 	return launch_one_of("--mode", value, modes, verb);
+}
+
+enum launch_via launch_via(const char *value, const char *verb)
+{
+	static const char *const ways[] = {"auto", "preload", "trap", NULL};
+
+	launch_one_of("--via", value, ways, verb);
+	if (!strcmp(value, "auto"))
+		return VIA_AUTO;
+	return strcmp(value, "trap") ? VIA_PRELOAD : VIA_TRAP;
 }
 
 void launch_set(const char *variable, const char *value)
@@ -51,6 +62,33 @@ static const char *find_library(struct elf *elf)
 	return library;
 }
 
+__attribute__((noreturn)) static void refuse(const struct launch *launch,
+					     const struct obstacle *obstacle)
+{
+	give_up("%s %s; %s (without this command it runs as ever)", launch->program[0],
+		obstacle->what, obstacle->instead);
+}
+
+/* Both ways lead to the same; a preload costs less. */
+static void choose(struct launch *launch, const struct elf *library)
+{
+	struct obstacle obstacle, why;
+	bool out_of_reach = program_is_out_of_reach(&launch->found, library, &obstacle);
+
+	if (launch->via == VIA_PRELOAD && out_of_reach)
+		refuse(launch, &obstacle);
+	if (launch->via == VIA_AUTO)
+		launch->via = out_of_reach ? VIA_TRAP : VIA_PRELOAD;
+	if (launch->via == VIA_TRAP && trap_has_obstacle(&why))
+		give_up("%s%s%s needs its system calls trapped, but %s; %s", launch->program[0],
+			out_of_reach ? " " : "", out_of_reach ? obstacle.what : "", why.what,
+			why.instead);
+	if (launch->via == VIA_PRELOAD && program_calls_kernel(&launch->found))
+		complain("%s has system calls of its own, which the library does not see; "
+			 "with --via=trap it does",
+			 launch->program[0]);
+}
+
 int launch_find(struct launch *launch, char **program)
 {
 	struct obstacle obstacle;
@@ -66,11 +104,8 @@ int launch_find(struct launch *launch, char **program)
 		return ret;
 	}
 	if (program_has_obstacle(&launch->found, &elf, &obstacle))
-		give_up("%s %s; %s (without this command it runs as ever)", program[0],
-			obstacle.what, obstacle.instead);
-	if (program_calls_kernel(&launch->found))
-		complain("%s has system calls of its own, which the library does not see",
-			 program[0]);
+		refuse(launch, &obstacle);
+	choose(launch, &elf);
 	return 0;
 }
 
@@ -90,14 +125,28 @@ static void preload(const char *library)
 	launch_set("LD_PRELOAD", others && *others ? text("%s:%s", library, others) : library);
 }
 
+static void trap(void)
+{
+	int ret = trap_prepare();
+
+	if (ret)
+		give_up("no helper can attach to the program (%s): allow ptrace() where this runs",
+			strerror(-ret));
+}
+
 int launch_exec(const struct launch *launch)
 {
-	int ret;
+	int error, ret;
 
-	preload(launch->library);
+	if (launch->via == VIA_PRELOAD)
+		preload(launch->library);
+	else
+		trap();
 	sigaction(SIGCHLD, &inherited, NULL);
 	execvp(launch->found.path, launch->program);
-	ret = errno == ENOENT ? STATUS_NOT_FOUND : STATUS_CANNOT_EXEC;
-	complain("%s: %s", launch->program[0], strerror(errno));
+	error = errno;
+	trap_cancel();
+	ret = error == ENOENT ? STATUS_NOT_FOUND : STATUS_CANNOT_EXEC;
+	complain("%s: %s", launch->program[0], strerror(error));
 	return ret;
 }

@@ -5,8 +5,15 @@
 
 #include "cli/program.h"
 
+enum launch_via {
+	VIA_AUTO, /* by a preload where that reaches the program, else by traps */
+	VIA_PRELOAD,
+	VIA_TRAP,
+};
+
 struct launch {
-	char **program; /* its name and its arguments, NULL behind them */
+	enum launch_via via; /* as asked for; then as chosen */
+	char **program;	     /* its name and its arguments, NULL behind them */
 	const char *library;
 	struct program found;
 };
@@ -18,11 +25,14 @@ struct launch {
 void launch_see_children(void);
 
 /*
- * Finds the library, proves that it loads, finds program and asks whether a
- * preload reaches it. 0, STATUS_CANNOT_EXEC or STATUS_NOT_FOUND after a line
+ * Finds the library, proves that it loads, finds program and chooses the way into
+ * it, where launch->via leaves that open. 0, STATUS_CANNOT_EXEC or STATUS_NOT_FOUND after a line
  * that says so; gives up when it cannot be served.
  */
 int launch_find(struct launch *launch, char **program);
+
+/* Value of option --via, or gives up. */
+enum launch_via launch_via(const char *value, const char *verb);
 
 /* Sets an environment variable; a NULL value leaves it as it is. */
 void launch_set(const char *variable, const char *value);
@@ -35,7 +45,7 @@ const char *launch_one_of(const char *option, const char *value, const char *con
 			  const char *verb);
 
 /*
- * Becomes the program, with the library preloaded. Returns only when that
+ * Becomes the program, which is served from then on. Returns only when that
  * fails, with the status to exit with, after a line that says why.
  */
 int launch_exec(const struct launch *launch);

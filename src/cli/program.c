@@ -249,22 +249,34 @@ static bool has_obstacle(const char *path, const struct elf *library, struct obs
 		     strerror(-ret));
 		return instead(obstacle, "make it readable, or run this command as root");
 	}
-	return is_another_kind(&elf, library, obstacle) ||
-	       is_out_of_reach(&elf, library, obstacle) || gains_rights(path, obstacle);
+	return is_another_kind(&elf, library, obstacle) || gains_rights(path, obstacle);
+}
+
+/* It is the interpreter of a script that has it. */
+static bool name_interpreter(const struct program *program, struct obstacle *obstacle)
+{
+	struct obstacle found = *obstacle;
+
+	if (strcmp(program->loaded, program->path))
+		what(obstacle, "is run by %s, which %.*s", program->loaded, PATH_MAX / 2,
+		     found.what);
+	return true;
 }
 
 bool program_has_obstacle(const struct program *program, const struct elf *library,
 			  struct obstacle *obstacle)
 {
-	struct obstacle found;
+	return has_obstacle(program->loaded, library, obstacle) &&
+	       name_interpreter(program, obstacle);
+}
 
-	if (!has_obstacle(program->loaded, library, &found))
-		return false;
-	*obstacle = found;
-	if (strcmp(program->loaded, program->path))
-		what(obstacle, "is run by %s, which %.*s", program->loaded, PATH_MAX / 2,
-		     found.what);
-	return true;
+bool program_is_out_of_reach(const struct program *program, const struct elf *library,
+			     struct obstacle *obstacle)
+{
+	struct elf elf;
+
+	return !elf_read(program->loaded, &elf) && is_out_of_reach(&elf, library, obstacle) &&
+	       name_interpreter(program, obstacle);
 }
 
 bool program_calls_kernel(const struct program *program)

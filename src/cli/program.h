@@ -28,8 +28,15 @@ struct obstacle {
 	char instead[256];
 };
 
-/* True, with *obstacle filled in, when the library cannot be preloaded or would not be asked. */
+/*
+ * True, with *obstacle filled in, when there is no way in: it is for another processor,
+ * gains rights, or cannot be read.
+ */
 bool program_has_obstacle(const struct program *program, const struct elf *library,
 			  struct obstacle *obstacle);
+
+/* The same when the library cannot be preloaded or would not be asked. */
+bool program_is_out_of_reach(const struct program *program, const struct elf *library,
+			     struct obstacle *obstacle);
 
 #endif

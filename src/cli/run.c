@@ -10,10 +10,11 @@ struct run {
 	const char *unpinned;
 	const char *level;
 	const char *file;
+	enum launch_via via;
 	char **program;
 };
 
-enum { OPTION_MODE = 256, OPTION_UNPINNED, OPTION_LOG, OPTION_LOG_FILE };
+enum { OPTION_MODE = 256, OPTION_UNPINNED, OPTION_LOG, OPTION_LOG_FILE, OPTION_VIA };
 
 static const struct argp_option options[] = {
 	{"mode", OPTION_MODE, "MODE", 0,
@@ -26,6 +27,10 @@ static const struct argp_option options[] = {
 	 0},
 	{"log", OPTION_LOG, "LEVEL", 0, "error, warn (the default), info or debug", 0},
 	{"log-file", OPTION_LOG_FILE, "FILE", 0, "append the log to FILE, not to standard error",
+	 0},
+	{"via", OPTION_VIA, "WAY", 0,
+	 "preload: the library is preloaded; trap: system calls are trapped, also of programs "
+	 "that no preload reaches; auto: the first where it reaches PROGRAM (the default)",
 	 0},
 	{0},
 };
@@ -51,6 +56,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPTION_LOG_FILE:
 		run->file = arg;
+		return 0;
+	case OPTION_VIA:
+		run->via = launch_via(arg, "run");
 		return 0;
 	case ARGP_KEY_ARG:
 		run->program = state->argv + state->next - 1;
@@ -79,7 +87,7 @@ int run_main(int argc, char **argv)
 		.options = options,
 		.parser = parse,
 		.args_doc = "[--] PROGRAM [ARG...]",
-		.doc = "Runs PROGRAM with the library preloaded. PROGRAM takes the place of this "
+		.doc = "Runs PROGRAM served by the library. PROGRAM takes the place of this "
 		       "command: pid, signals and exit status are its own.\v"
 		       "Exit status: that of PROGRAM; 2: bad usage, no library, or PROGRAM cannot "
 		       "be served; 126: PROGRAM cannot be executed; 127: it is not found.",
@@ -89,6 +97,7 @@ int run_main(int argc, char **argv)
 	int ret;
 
 	parse_options(&argp, argc, argv, &run);
+	launch.via = run.via;
 	ret = launch_find(&launch, run.program);
 	if (ret)
 		return ret;

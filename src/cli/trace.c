@@ -242,7 +242,7 @@ int trace_main(int argc, char **argv)
 		       "PROGRAM cannot be executed; 127: it is not found.",
 	};
 	static struct trace trace = {.session.event = take};
-	struct launch launch;
+	struct launch launch = {.via = VIA_AUTO};
 	int ret;
 
 	trace.to = stderr;
