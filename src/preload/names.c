@@ -304,6 +304,14 @@ static ssize_t link_by_number(long nr, const long a[6], unsigned int at)
 					 .dirfd = at ? (int)a[0] : AT_FDCWD});
 }
 
+/* The system call returns a length. */
+static long getcwd_by_number(long nr, const long a[6])
+{
+	ssize_t len = name_is_in_ours() ? name_getcwd((char *)a[0], (size_t)a[1]) : 0;
+
+	return len ? result(len) : BY_NUMBER(nr, a);
+}
+
 #define FD   ((int)a[0])
 #define CALL BY_NUMBER(nr, a)
 
@@ -328,6 +336,17 @@ bool names_by_number(long nr, const long a[6], long *ret)
 		return true;
 	case SYS_faccessat2:
 		*ret = named_by_number(nr, a, 1, !(a[3] & AT_SYMLINK_NOFOLLOW), named_like);
+		return true;
+	case SYS_getxattr:
+	case SYS_listxattr:
+		*ret = named_by_number(nr, a, 0, true, named_like);
+		return true;
+	case SYS_lgetxattr:
+	case SYS_llistxattr:
+		*ret = named_by_number(nr, a, 0, false, named_like);
+		return true;
+	case SYS_getcwd:
+		*ret = getcwd_by_number(nr, a);
 		return true;
 	case SYS_chdir:
 		*ret = enter((const char *)a[0], chdir_by_number);
