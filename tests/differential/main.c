@@ -14,6 +14,8 @@ static const char usage[] =
 	"       differential --against NATIVE SHIM          compare two records\n"
 	"       differential --shrink DIR --native COMMAND --shim COMMAND [OPTION...]\n"
 	"                                                   find the steps that differ\n"
+	"       differential --observed COMMAND [ARG...]    become COMMAND, this program served\n"
+	"                                                   together with all that it executes\n"
 	"\n"
 	"  --seed S           the first seed (1)\n"
 	"  --count N          so many seeds from there (1)\n"
@@ -259,6 +261,10 @@ static int resume(void)
 
 int main(int argc, char **argv)
 {
+	if (argc > 2 && !strcmp(argv[1], "--observed")) {
+		world_find(getenv("VM_DEVICES"));
+		return observer_precede(argv + 2);
+	}
 	parse(argc, argv);
 	if (options.against) {
 		if (argc - optind != 2)

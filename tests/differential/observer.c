@@ -27,7 +27,10 @@ struct request {
 
 static int to_observer = -1;
 
-void observer_start(void)
+/* Says where an observer is that somebody else has started. */
+#define STARTED "DIFFERENTIAL_OBSERVER"
+
+static int start(void)
 {
 	char number[16];
 	int ends[2];
@@ -46,8 +49,26 @@ void observer_start(void)
 		_exit(127);
 	}
 	close(ends[1]);
-	fcntl(ends[0], F_SETFD, FD_CLOEXEC);
-	to_observer = ends[0];
+	return ends[0];
+}
+
+void observer_start(void)
+{
+	const char *started = getenv(STARTED);
+
+	to_observer = started ? atoi(started) : start();
+	fcntl(to_observer, F_SETFD, FD_CLOEXEC);
+}
+
+int observer_precede(char **command)
+{
+	char number[16];
+
+	snprintf(number, sizeof(number), "%d", start());
+	if (setenv(STARTED, number, 1))
+		err(2, "setenv");
+	execvp(command[0], command);
+	err(2, "%s", command[0]);
 }
 
 static void ask(bool first, struct answer *a)
