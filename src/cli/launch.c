@@ -80,7 +80,7 @@ static void choose(struct launch *launch, const struct elf *library)
 	if (launch->via == VIA_AUTO)
 		launch->via = out_of_reach ? VIA_TRAP : VIA_PRELOAD;
 	if (launch->via == VIA_TRAP && trap_has_obstacle(&why))
-		give_up("%s%s%s needs its system calls trapped, but %s; %s", launch->program[0],
+		give_up("%s%s%s; its system calls cannot be trapped: %s; %s", launch->program[0],
 			out_of_reach ? " " : "", out_of_reach ? obstacle.what : "", why.what,
 			why.instead);
 	if (launch->via == VIA_PRELOAD && program_calls_kernel(&launch->found))

@@ -20,8 +20,9 @@
 
 bool trap_has_obstacle(struct obstacle *obstacle)
 {
-	snprintf(obstacle->what, sizeof(obstacle->what), "no system calls can be trapped on this "
-							 "processor");
+	snprintf(obstacle->what, sizeof(obstacle->what),
+		 "no system calls can be trapped on this "
+		 "processor");
 	snprintf(obstacle->instead, sizeof(obstacle->instead), "use a preload");
 	return true;
 }
@@ -75,7 +76,9 @@ static bool has_capability(unsigned int capability)
 	       data[CAP_TO_INDEX(capability)].effective & CAP_TO_MASK(capability);
 }
 
-bool trap_has_obstacle(struct obstacle *obstacle)
+/* ---- whether it can be done here ---- */
+
+static bool is_refused(struct obstacle *obstacle)
 {
 	const unsigned int action = SECCOMP_RET_TRAP;
 	long scope = number_in("/proc/sys/kernel/yama/ptrace_scope", "");
@@ -99,20 +102,26 @@ bool trap_has_obstacle(struct obstacle *obstacle)
 	return false;
 }
 
+/* ---- the helper ---- */
+
 static pid_t helper;
 
 /* It ends by itself when the program starts, and raises no signal then. */
 static pid_t start_helper(int ready, int start)
 {
 	const struct image_head *head = (const void *)trap_image;
-	const struct inject inject = {trap_image, trap_image + head->text_size, false, ready};
+	struct inject_target target = {getpid(), getpid()};
+	struct inject now = {trap_image, trap_image + head->text_size, {0}, ready};
 	pid_t pid = (pid_t)syscall(SYS_clone, 0L, NULL, NULL, NULL, 0L);
-	char byte;
 
 	if (pid)
 		return pid;
 	/* The end of its parent's pipe tells that there is none any more. */
-	_exit(read(start, &byte, 1) == 1 && inject_parent(&inject) ? 1 : 0);
+	_exit(read(start, &now.origin.helper, sizeof(now.origin.helper)) ==
+				      sizeof(now.origin.helper) &&
+			      inject(&now, &target)
+		      ? 1
+		      : 0);
 }
 
 static int attach(int ready[2], int start[2])
@@ -126,7 +135,8 @@ static int attach(int ready[2], int start[2])
 	ready[1] = -1;
 	/* Yama lets a child attach only where it is named. */
 	prctl(PR_SET_PTRACER, helper, 0, 0, 0);
-	if (write(start[1], "", 1) != 1 || read(ready[0], &said, sizeof(said)) != sizeof(said))
+	if (write(start[1], &helper, sizeof(helper)) != sizeof(helper) ||
+	    read(ready[0], &said, sizeof(said)) != sizeof(said))
 		said = -EPERM;
 	if (said)
 		trap_cancel();
@@ -136,8 +146,8 @@ static int attach(int ready[2], int start[2])
 int trap_prepare(void)
 {
 	int ready[2] = {-1, -1}, start[2] = {-1, -1};
-	int ret = pipe2(ready, O_CLOEXEC) || pipe2(start, O_CLOEXEC) ? -errno
-								      : attach(ready, start);
+	int ret =
+		pipe2(ready, O_CLOEXEC) || pipe2(start, O_CLOEXEC) ? -errno : attach(ready, start);
 
 	for (int i = 0; i < 2; i++) {
 		if (ready[i] >= 0)
@@ -146,6 +156,58 @@ int trap_prepare(void)
 			close(start[i]);
 	}
 	return ret;
+}
+
+/* ---- trying it ---- */
+
+/* In a child: becomes this command once more, served, which ends with 0. */
+__attribute__((noreturn)) static void try(void)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int ret = trap_prepare();
+
+	if (ret)
+		_exit(-ret);
+	unsetenv("NOIOMMU_SHIM_LOG_FILE");
+	if (null < 0 || dup2(null, STDOUT_FILENO) < 0 || dup2(null, STDERR_FILENO) < 0)
+		_exit(EIO);
+	execl("/proc/self/exe", "noiommu-shim", "--version", NULL);
+	_exit(EIO);
+}
+
+/* 0; an errno: nothing can attach; -1: the image does not come into the program, or not out. */
+static int trial(void)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (!pid)
+		try();
+	if (pid < 0)
+		return errno;
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return errno;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+bool trap_has_obstacle(struct obstacle *obstacle)
+{
+	int ret;
+
+	if (is_refused(obstacle))
+		return true;
+	ret = trial();
+	if (!ret)
+		return false;
+	if (ret < 0)
+		return found(obstacle, "a program that was started for a trial did not live",
+			     "see whether a security module or a seccomp profile forbids it");
+	snprintf(obstacle->what, sizeof(obstacle->what), "nothing can attach to a program (%s)",
+		 strerror(ret));
+	snprintf(obstacle->instead, sizeof(obstacle->instead),
+		 "allow ptrace in the container's profile");
+	return true;
 }
 
 void trap_cancel(void)

@@ -8,7 +8,10 @@
 
 #include "cli/program.h"
 
-/* True, with *obstacle filled in, where that cannot be done here: see its what and instead. */
+/*
+ * True, with *obstacle filled in, where that cannot be done here: what is known to forbid it
+ * is asked for, and then it is tried. Needs launch_see_children() before.
+ */
 bool trap_has_obstacle(struct obstacle *obstacle);
 
 /*

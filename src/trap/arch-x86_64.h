@@ -4,27 +4,62 @@
 #define TRAP_ARCH_X86_64_H
 
 #include <linux/audit.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/ptrace.h>
+#include <sys/user.h>
 #include <ucontext.h>
 
+#include "base/sys.h"
 #include "trap/registers.h"
 
 #define ARCH_AUDIT AUDIT_ARCH_X86_64
 
-/* From a signal's frame, at a system call that was not made. */
+/* ---- a signal's frame, at a system call that was not made ---- */
+
 static inline void arch_save(struct registers *to, const ucontext_t *from)
 {
 	const greg_t *g = from->uc_mcontext.gregs;
 
 	*to = (struct registers){
-		.rbx = (unsigned long)g[REG_RBX], .rbp = (unsigned long)g[REG_RBP],
-		.rdi = (unsigned long)g[REG_RDI], .rsi = (unsigned long)g[REG_RSI],
-		.rdx = (unsigned long)g[REG_RDX], .r8 = (unsigned long)g[REG_R8],
-		.r9 = (unsigned long)g[REG_R9],	  .r10 = (unsigned long)g[REG_R10],
-		.r12 = (unsigned long)g[REG_R12], .r13 = (unsigned long)g[REG_R13],
-		.r14 = (unsigned long)g[REG_R14], .r15 = (unsigned long)g[REG_R15],
-		.sp = (unsigned long)g[REG_RSP],  .pc = (unsigned long)g[REG_RIP],
+		.rbx = (unsigned long)g[REG_RBX],
+		.rbp = (unsigned long)g[REG_RBP],
+		.rdi = (unsigned long)g[REG_RDI],
+		.rsi = (unsigned long)g[REG_RSI],
+		.rdx = (unsigned long)g[REG_RDX],
+		.r8 = (unsigned long)g[REG_R8],
+		.r9 = (unsigned long)g[REG_R9],
+		.r10 = (unsigned long)g[REG_R10],
+		.r12 = (unsigned long)g[REG_R12],
+		.r13 = (unsigned long)g[REG_R13],
+		.r14 = (unsigned long)g[REG_R14],
+		.r15 = (unsigned long)g[REG_R15],
+		.sp = (unsigned long)g[REG_RSP],
+		.pc = (unsigned long)g[REG_RIP],
 		.rflags = (unsigned long)g[REG_EFL],
 	};
+}
+
+static inline void arch_arguments(const ucontext_t *frame, long a[6])
+{
+	const greg_t *g = frame->uc_mcontext.gregs;
+
+	a[0] = g[REG_RDI];
+	a[1] = g[REG_RSI];
+	a[2] = g[REG_RDX];
+	a[3] = g[REG_R10];
+	a[4] = g[REG_R8];
+	a[5] = g[REG_R9];
+}
+
+static inline unsigned long arch_stack(const ucontext_t *frame)
+{
+	return (unsigned long)frame->uc_mcontext.gregs[REG_RSP];
+}
+
+static inline void arch_set_result(ucontext_t *frame, long ret)
+{
+	frame->uc_mcontext.gregs[REG_RAX] = ret;
 }
 
 /* The frame returns to function(argument) on another stack. */
@@ -38,20 +73,131 @@ static inline void arch_redirect(ucontext_t *frame, void (*function)(void), void
 	g[REG_RSP] = (greg_t)stack;
 }
 
-static inline void arch_set_result(ucontext_t *frame, long ret)
+/* On the program's stack while its call is made again by program_pass(). */
+struct passing {
+	unsigned long pc, rdi, r10, r8, r9;
+	unsigned long kept[3]; /* for what an argument points to */
+};
+_Static_assert(sizeof(struct passing) == PASSING_SIZE, "PASSING_SIZE");
+_Static_assert(offsetof(struct passing, r9) == PASSING_R9, "PASSING_R9");
+
+/* The frame returns to function(), which makes the call. */
+static inline struct passing *arch_pass(ucontext_t *frame, void (*function)(void))
 {
-	frame->uc_mcontext.gregs[REG_RAX] = ret;
+	greg_t *g = frame->uc_mcontext.gregs;
+	struct passing *passing = (struct passing *)(g[REG_RSP] - RED_ZONE) - 1;
+
+	passing->pc = (unsigned long)g[REG_RIP];
+	passing->rdi = (unsigned long)g[REG_RDI];
+	passing->r10 = (unsigned long)g[REG_R10];
+	passing->r8 = (unsigned long)g[REG_R8];
+	passing->r9 = (unsigned long)g[REG_R9];
+	g[REG_RIP] = (greg_t)function;
+	g[REG_RSP] = (greg_t)passing;
+	return passing;
 }
 
-/* Its arguments. */
-static inline void arch_arguments(const struct registers *from, long a[6])
+/* Arguments 0, 3, 4 and 5 may be changed then, for the call only. */
+static inline void arch_change_argument(ucontext_t *frame, unsigned int arg, const void *to)
 {
-	a[0] = (long)from->rdi;
-	a[1] = (long)from->rsi;
-	a[2] = (long)from->rdx;
-	a[3] = (long)from->r10;
-	a[4] = (long)from->r8;
-	a[5] = (long)from->r9;
+	static const unsigned char registers[] = {REG_RDI, REG_RSI, REG_RDX,
+						  REG_R10, REG_R8,  REG_R9};
+
+	frame->uc_mcontext.gregs[registers[arg]] = (greg_t)to;
+}
+
+/* ---- memory ---- */
+
+static inline void arch_copy(void *to, const void *from, size_t len)
+{
+	__asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(len) : : "memory");
+}
+
+static inline void arch_fill(void *to, int byte, size_t len)
+{
+	__asm__ volatile("rep stosb" : "+D"(to), "+c"(len) : "a"(byte) : "memory");
+}
+
+/* ---- a process that is traced, at its start or at a breakpoint ---- */
+
+typedef struct user_regs_struct arch_traced;
+
+/* syscall; int3 */
+#define ARCH_SYSCALL_AND_STOP 0xcc050fUL
+#define ARCH_SYSCALL_MASK     0xffffffUL
+#define ARCH_BREAKPOINT	      2 /* bytes from there */
+
+static inline int arch_get(pid_t pid, arch_traced *regs)
+{
+	return (int)sys_call(SYS_ptrace, PTRACE_GETREGS, pid, 0, (long)regs, 0, 0);
+}
+
+static inline int arch_set(pid_t pid, const arch_traced *regs)
+{
+	return (int)sys_call(SYS_ptrace, PTRACE_SETREGS, pid, 0, (long)regs, 0, 0);
+}
+
+/* False for a program of 32 bits. */
+static inline bool arch_is_ours(const arch_traced *regs)
+{
+	return regs->cs == 0x33;
+}
+
+static inline unsigned long arch_pc(const arch_traced *regs)
+{
+	return regs->rip;
+}
+
+/* The call that it is in returns there. */
+static inline void arch_skip_to(arch_traced *regs, unsigned long pc)
+{
+	regs->rip = pc;
+}
+
+/* It is in no system call any more. */
+static inline void arch_go_to(arch_traced *regs, unsigned long pc)
+{
+	regs->rip = pc;
+	regs->orig_rax = ~0UL;
+}
+
+static inline void arch_prepare_call(arch_traced *regs, long nr, const long a[6])
+{
+	regs->rax = (unsigned long)nr;
+	regs->orig_rax = ~0UL;
+	regs->rdi = (unsigned long)a[0];
+	regs->rsi = (unsigned long)a[1];
+	regs->rdx = (unsigned long)a[2];
+	regs->r10 = (unsigned long)a[3];
+	regs->r8 = (unsigned long)a[4];
+	regs->r9 = (unsigned long)a[5];
+}
+
+static inline long arch_result(const arch_traced *regs)
+{
+	return (long)regs->rax;
+}
+
+static inline struct registers arch_program(const arch_traced *at)
+{
+	return (struct registers){
+		.rbx = at->rbx,
+		.rbp = at->rbp,
+		.rdi = at->rdi,
+		.rsi = at->rsi,
+		.rdx = at->rdx,
+		.r8 = at->r8,
+		.r9 = at->r9,
+		.r10 = at->r10,
+		.r12 = at->r12,
+		.r13 = at->r13,
+		.r14 = at->r14,
+		.r15 = at->r15,
+		.rax = at->rax,
+		.sp = at->rsp,
+		.pc = at->rip,
+		.rflags = at->eflags,
+	};
 }
 
 #endif

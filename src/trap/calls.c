@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "trap/calls.h"
 
-#include <errno.h>
 #include <sched.h>
 
 #include "trap/image.h"
@@ -47,36 +46,37 @@ const struct filter_call calls_first[] = {
 	{SYS_close_range, FILTER_ALWAYS, 0, 0},
 	/* A thread, and the child of a vfork(), is the program's own. */
 	{SYS_clone, FILTER_WITHOUT, 0, CLONE_VM},
-	/* What it is asked for is in memory. All who call it know older kernels. */
-	{SYS_clone3, FILTER_REFUSED, 0, ENOSYS},
+	{SYS_clone3, FILTER_ALWAYS, 0, 0},
 	{SYS_execve, FILTER_ALWAYS, 0, 0},
 	{SYS_execveat, FILTER_ALWAYS, 0, 0},
 	/* The kernel ends a process that blocks or ignores the signal of a trap. */
 	{SYS_rt_sigaction, FILTER_GIVEN, 1, 0},
 	{SYS_rt_sigprocmask, FILTER_GIVEN, 1, 0},
-	/* A ring reads where nobody sees it. All who use one know kernels without. */
-	{SYS_io_uring_setup, FILTER_REFUSED, 0, ENOSYS},
+	{SYS_rt_sigsuspend, FILTER_ALWAYS, 0, 0},
+	{SYS_ppoll, FILTER_GIVEN, 3, 0},
+	{SYS_pselect6, FILTER_GIVEN, 5, 0},
+	{SYS_epoll_pwait, FILTER_GIVEN, 4, 0},
+	{SYS_epoll_pwait2, FILTER_GIVEN, 4, 0},
+	{SYS_io_pgetevents, FILTER_GIVEN, 5, 0},
+	{SYS_io_uring_setup, FILTER_ALWAYS, 0, 0},
+	/* Without rights no more filters can be added. */
+	{SYS_setuid, FILTER_GIVEN, 0, 0},
+	{SYS_setreuid, FILTER_ALWAYS, 0, 0},
+	{SYS_setresuid, FILTER_ALWAYS, 0, 0},
+	{SYS_capset, FILTER_ALWAYS, 0, 0},
 };
 const size_t calls_first_count = COUNT(calls_first);
 
 /* The value is set by whoever installs it. */
 const struct filter_call calls_io[] = {
-	{SYS_read, FILTER_FD_FROM, 0, 0},
-	{SYS_pread64, FILTER_FD_FROM, 0, 0},
-	{SYS_write, FILTER_FD_FROM, 0, 0},
-	{SYS_pwrite64, FILTER_FD_FROM, 0, 0},
-	{SYS_readv, FILTER_FD_FROM, 0, 0},
-	{SYS_preadv, FILTER_FD_FROM, 0, 0},
-	{SYS_preadv2, FILTER_FD_FROM, 0, 0},
-	{SYS_writev, FILTER_FD_FROM, 0, 0},
-	{SYS_pwritev, FILTER_FD_FROM, 0, 0},
-	{SYS_pwritev2, FILTER_FD_FROM, 0, 0},
-	{SYS_ioctl, FILTER_FD_FROM, 0, 0},
-	{SYS_fstat, FILTER_FD_FROM, 0, 0},
-	{SYS_fcntl, FILTER_FD_FROM, 0, 0},
-	{SYS_close, FILTER_FD_FROM, 0, 0},
-	{SYS_dup, FILTER_FD_FROM, 0, 0},
-	{SYS_mmap, FILTER_FD_FROM, 4, 0},
+	{SYS_read, FILTER_FD_FROM, 0, 0},    {SYS_pread64, FILTER_FD_FROM, 0, 0},
+	{SYS_write, FILTER_FD_FROM, 0, 0},   {SYS_pwrite64, FILTER_FD_FROM, 0, 0},
+	{SYS_readv, FILTER_FD_FROM, 0, 0},   {SYS_preadv, FILTER_FD_FROM, 0, 0},
+	{SYS_preadv2, FILTER_FD_FROM, 0, 0}, {SYS_writev, FILTER_FD_FROM, 0, 0},
+	{SYS_pwritev, FILTER_FD_FROM, 0, 0}, {SYS_pwritev2, FILTER_FD_FROM, 0, 0},
+	{SYS_ioctl, FILTER_FD_FROM, 0, 0},   {SYS_fstat, FILTER_FD_FROM, 0, 0},
+	{SYS_fcntl, FILTER_FD_FROM, 0, 0},   {SYS_close, FILTER_FD_FROM, 0, 0},
+	{SYS_dup, FILTER_FD_FROM, 0, 0},     {SYS_mmap, FILTER_FD_FROM, 4, 0},
 #ifdef SYS_dup2
 	{SYS_dup2, FILTER_ALWAYS, 0, 0},
 #endif

@@ -1,17 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /* A call was trapped: it is handed to the same doors as the preload's. */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <linux/seccomp.h>
+#include <linux/vfio.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/fdtab.h"
 #include "base/lock.h"
 #include "base/log.h"
 #include "base/sys.h"
+#include "door/fd.h"
 #include "door/start.h"
+#include "pin/deferred.h"
 #include "pin/store.h"
 #include "preload/slow.h"
 #include "trap/arch.h"
@@ -19,8 +25,11 @@
 #include "trap/entry.h"
 #include "trap/floor.h"
 #include "trap/image.h"
+#include "trap/pass.h"
 #include "trap/process.h"
+#include "trap/rings.h"
 #include "trap/signal.h"
+#include "uapi/syscall.h"
 
 #ifndef SYS_SECCOMP
 #define SYS_SECCOMP 1
@@ -49,52 +58,115 @@ static int add_filter(const struct filter_call *calls, size_t count)
 	return ret;
 }
 
-static void see_from(unsigned int fd)
+/* A second time it is all that there are: numbers that come later mostly are lower. */
+static int see_from(unsigned int fd)
 {
 	struct filter_call calls[32];
 	unsigned int seen = first_of_ours;
 
+	if (fd < seen && seen != INT_MAX)
+		fd = 0;
 	if (fd >= seen || !atomic_compare_exchange_strong(&first_of_ours, &seen, fd))
-		return;
+		return 0;
 	memcpy(calls, calls_io, calls_io_count * sizeof(calls[0]));
 	for (size_t i = 0; i < calls_io_count; i++)
 		if (calls[i].test == FILTER_FD_FROM)
 			calls[i].value = fd;
-	add_filter(calls, calls_io_count);
+	return add_filter(calls, calls_io_count);
 }
 
+static int see_descriptors(void)
+{
+	int ret = 0;
+
+	for (unsigned int fd = 0; !ret && fd < FDTAB_LOW && fd < first_of_ours; fd++)
+		if (fdtab_place((int)fd))
+			ret = see_from(fd);
+	return ret;
+}
+
+static int see_memory(void)
+{
+	if (!store_count() && !deferred_tells_unpinned)
+		return 0;
+	return atomic_exchange(&sees_memory, true) ? 0
+						   : add_filter(calls_memory, calls_memory_count);
+}
+
+/* Whoever has no rights can add no filter: before they are given up all is seen. */
 static void see_all(void)
 {
-	for (unsigned int fd = 0; fd < FDTAB_LOW && fd < first_of_ours; fd++)
-		if (fdtab_place((int)fd))
-			see_from(fd);
-}
-
-static void see_memory(void)
-{
+	if (sys_call(SYS_prctl, PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0, 0) == 1)
+		return;
+	see_from(first_of_ours == INT_MAX ? STDERR_FILENO + 1 : 0);
 	if (!atomic_exchange(&sees_memory, true))
 		add_filter(calls_memory, calls_memory_count);
 }
 
-/* What the call may have brought about. */
-static void look_after(long nr, const long a[6], long ret)
+/* The program has a new descriptor. A negative errno: it cannot be served, and is closed. */
+static long look_at(int fd)
 {
+	enum fd_kind kind = fdtab_kind(fd);
+	int closed, ret = 0;
+
+	if (kind == FD_NOT_OURS)
+		return fd;
+	if (kind == FD_PAGEMAP)
+		ret = rings_admit_pagemap();
+	if (!ret)
+		ret = see_from((unsigned int)fd);
+	if (!ret)
+		return fd;
+	if (!fd_close(fd, &closed))
+		sys_close(fd);
+	return ret;
+}
+
+static bool may_return_descriptor(long nr, unsigned int cmd)
+{
+	switch (nr) {
+#ifdef SYS_open
+	case SYS_open:
+	case SYS_creat:
+	case SYS_dup2:
+#endif
+	case SYS_openat:
+	case SYS_openat2:
+	case SYS_dup:
+	case SYS_dup3:
+	case SYS_pidfd_getfd:
+		return true;
+	case SYS_fcntl:
+		return cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC;
+	case SYS_ioctl:
+		return cmd == VFIO_GROUP_GET_DEVICE_FD;
+	default:
+		return false;
+	}
+}
+
+/* What the call may have brought about. */
+static long look_after(long nr, const long a[6], long ret)
+{
+	int error = 0;
+
+	if (ret < 0)
+		return ret;
 	switch (nr) {
 	case SYS_recvmsg:
 	case SYS_recvmmsg:
-		see_all();
-		break;
+		see_descriptors();
+		return ret;
 	case SYS_read:
 	case SYS_pread64:
 	case SYS_readv:
 	case SYS_preadv:
 	case SYS_preadv2:
 		if (fdtab_kind((int)a[0]) == FD_PAGEMAP)
-			see_memory();
-		break;
+			error = see_memory();
+		return error ? error : ret;
 	default:
-		if (ret >= 0 && ret < INT_MAX && is_ours((int)ret))
-			see_from((unsigned int)ret);
+		return may_return_descriptor(nr, (unsigned int)a[1]) ? look_at((int)ret) : ret;
 	}
 }
 
@@ -128,64 +200,98 @@ static long answer(struct slot *slot, long nr, const long a[6])
 		return process_fork(slot, nr, a);
 	case SYS_brk:
 		return change_break(a[0]);
+	case SYS_io_uring_setup:
+		return rings_setup(a);
+	case SYS_setuid:
+	case SYS_setreuid:
+	case SYS_setresuid:
+	case SYS_capset:
+		see_all();
+		return sys_call(nr, a[0], a[1], a[2], 0, 0, 0);
 	default:
 		ret = syscall(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
-		ret = ret == -1 ? -errno : ret;
-		look_after(nr, a, ret);
-		return ret;
+		return look_after(nr, a, ret == -1 ? -errno : ret);
 	}
 }
 
 void engine_run(struct slot *slot)
 {
+	const long nr = slot->call[0];
 	long a[6];
 
-	arch_arguments(&slot->program, a);
-	slot->program.rax = (unsigned long)answer(slot, (long)slot->program.rax, a);
+	memcpy(a, slot->call + 1, sizeof(a));
+	slot->program.rax = (unsigned long)answer(slot, nr, a);
 	program_resume(slot);
 }
 
 /* ---- the handler ---- */
 
 /* All signals are blocked; the stack is the program's, and may be small. */
-static bool answer_at_once(long nr, ucontext_t *frame)
+static long answer_signal(long nr, const long a[6], ucontext_t *frame)
 {
-	struct registers program;
 	uint64_t mask;
-	long a[6];
+	long ret;
 
-	if (nr != SYS_rt_sigaction && nr != SYS_rt_sigprocmask && nr != SYS_execve &&
-	    nr != SYS_execveat)
-		return false;
-	arch_save(&program, frame);
-	arch_arguments(&program, a);
 	memcpy(&mask, &frame->uc_sigmask, sizeof(mask));
 	if (nr == SYS_rt_sigaction)
-		arch_set_result(frame, signal_action(a));
+		ret = signal_action(a);
 	else if (nr == SYS_rt_sigprocmask)
-		arch_set_result(frame, signal_mask(a, &mask));
+		ret = signal_mask(a, &mask);
 	else
-		arch_set_result(frame, process_exec(nr, a, mask));
+		ret = process_exec(nr, a, mask);
 	memcpy(&frame->uc_sigmask, &mask, sizeof(mask));
-	return true;
+	return ret;
+}
+
+static bool answer_at_once(long nr, const long a[6], ucontext_t *frame)
+{
+	if (pass_is_programs(nr, a)) {
+		arch_pass(frame, program_pass);
+		return true;
+	}
+	if (signal_has_mask(nr)) {
+		signal_pass_mask(nr, a, frame);
+		return true;
+	}
+	switch (nr) {
+	case SYS_rt_sigaction:
+	case SYS_rt_sigprocmask:
+	case SYS_execve:
+	case SYS_execveat:
+		arch_set_result(frame, answer_signal(nr, a, frame));
+		return true;
+	case SYS_clone3:
+		/* What it is asked for is in memory. All who call it know older kernels. */
+		arch_set_result(frame, -ENOSYS);
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool is_on_alternate_stack(const ucontext_t *frame)
+{
+	return arch_stack(frame) - (uintptr_t)frame->uc_stack.ss_sp < frame->uc_stack.ss_size;
 }
 
 static void trapped(int sig, siginfo_t *info, void *context)
 {
 	ucontext_t *frame = context;
 	struct slot *slot;
+	long call[7] = {info->si_syscall};
 
 	if (info->si_code != SYS_SECCOMP)
 		return signal_pass_on(sig, info, frame);
-	if (answer_at_once(info->si_syscall, frame))
+	arch_arguments(frame, call + 1);
+	if (answer_at_once(call[0], call + 1, frame))
 		return;
-	slot = slot_get();
+	slot = slot_get(is_on_alternate_stack(frame) ? 0 : arch_stack(frame));
 	if (!slot) {
 		arch_set_result(frame, -ENOMEM);
 		return;
 	}
 	arch_save(&slot->program, frame);
-	slot->program.rax = (unsigned long)info->si_syscall;
+	memcpy(slot->call, call, sizeof(call));
 	memcpy(&slot->mask, &frame->uc_sigmask, sizeof(slot->mask));
 	memset(&frame->uc_sigmask, 0xff, sizeof(slot->mask));
 	arch_redirect(frame, engine_entry, slot, (char *)slot);
@@ -196,6 +302,50 @@ static void trapped(int sig, siginfo_t *info, void *context)
 static char **find_environment(const unsigned long *stack)
 {
 	return (char **)(stack + 1 + stack[0] + 1);
+}
+
+static bool is_library(const char *name, size_t len)
+{
+	static const char library[] = "libnoiommu-shim.so";
+	const size_t most = len < sizeof(library) - 1 ? 0 : len - (sizeof(library) - 1);
+
+	for (size_t i = 0; i <= most && len >= sizeof(library) - 1; i++)
+		if (!strncmp(name + i, library, sizeof(library) - 1))
+			return true;
+	return false;
+}
+
+/* A program that is served by traps would be served twice with the library preloaded. */
+static void drop_library(char *list)
+{
+	char *to = list, *at = list;
+
+	while (*at) {
+		size_t len = strcspn(at, ": "), all = len + (at[len] != '\0');
+
+		if (!is_library(at, len)) {
+			memmove(to, at, all);
+			to += all;
+		}
+		at += all;
+	}
+	*to = '\0';
+}
+
+static void drop_preload(char **envp)
+{
+	static const char variable[] = "LD_PRELOAD=";
+
+	for (; *envp; envp++)
+		if (!strncmp(*envp, variable, sizeof(variable) - 1))
+			drop_library(*envp + sizeof(variable) - 1);
+}
+
+static int see_first(void)
+{
+	int ret = image_boot.origin.filtered ? 0 : add_filter(calls_first, calls_first_count);
+
+	return ret ? ret : see_descriptors();
 }
 
 void image_start(void)
@@ -211,14 +361,14 @@ void image_start(void)
 	while (*end)
 		end++;
 	floor_set_auxv((const unsigned long *)(end + 1));
-	signal_set_handler(trapped);
+	signal_set_handler(trapped, image_boot.origin.ignored);
+	drop_preload(envp);
 	start_init(envp);
 	if (!kept)
-		sys_call(SYS_wait4, image_boot.helper, 0, __WALL, 0, 0, 0);
-	if (kept || (!image_boot.filtered && add_filter(calls_first, calls_first_count))) {
+		sys_call(SYS_wait4, image_boot.origin.helper, 0, __WALL, 0, 0, 0);
+	if (kept || see_first()) {
 		log_error("the program is not started: it cannot be served");
 		sys_call(SYS_exit_group, 2, 0, 0, 0, 0, 0);
 	}
-	see_all();
 	program_resume(slot);
 }

@@ -79,6 +79,22 @@ function program_resume
 	jmp *%rcx
 
 /*
+ * The call is the program's own after all: it is made again where the filter lets it pass,
+ * on the program's stack with its signals and registers. What is needed behind it is in
+ * struct passing at the stack's end, below the 128 bytes that belong to the program. A
+ * handler that never returns leaves nothing behind. No flag is changed.
+ */
+function program_pass
+	syscall
+	mov PASSING_RDI(%rsp), %rdi
+	mov PASSING_R10(%rsp), %r10
+	mov PASSING_R8(%rsp), %r8
+	mov PASSING_R9(%rsp), %r9
+	mov PASSING_PC(%rsp), %rcx
+	lea PASSING_SIZE + RED_ZONE(%rsp), %rsp
+	jmp *%rcx
+
+/*
  * long program_call(struct slot *slot)
  *
  * Makes slot->call with the program's signals and on its stack: it can sleep, and handlers

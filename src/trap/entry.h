@@ -13,6 +13,7 @@ void engine_run(struct slot *slot) __attribute__((noreturn));
 
 void signal_return(void);
 void program_resume(struct slot *slot) __attribute__((noreturn));
+void program_pass(void);
 long program_call(struct slot *slot);
 
 /*

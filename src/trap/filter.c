@@ -60,11 +60,6 @@ static void put_test(struct building *b, const struct filter_call *call)
 		put(b, BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 1);
 		put_return(b, SECCOMP_RET_ALLOW);
 		break;
-	case FILTER_IS:
-		load(b, LOW(call->arg));
-		put(b, BPF_JMP | BPF_JEQ | BPF_K, call->value, 1, 0);
-		put_return(b, SECCOMP_RET_ALLOW);
-		break;
 	case FILTER_WITHOUT:
 		load(b, LOW(call->arg));
 		put(b, BPF_JMP | BPF_JSET | BPF_K, call->value, 0, 1);
@@ -74,9 +69,6 @@ static void put_test(struct building *b, const struct filter_call *call)
 		load(b, HIGH(0));
 		put(b, BPF_JMP | BPF_JEQ | BPF_K, call->value, 0, 1);
 		put_return(b, SECCOMP_RET_ALLOW);
-		break;
-	case FILTER_REFUSED:
-		put_return(b, SECCOMP_RET_ERRNO | (call->value & SECCOMP_RET_DATA));
 		break;
 	}
 }

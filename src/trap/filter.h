@@ -17,13 +17,11 @@
 /* When a call of that number is trapped. */
 enum filter_test {
 	FILTER_ALWAYS,
-	FILTER_FD_FROM,	    /* argument `arg` is a descriptor from value on */
-	FILTER_IOCTL,	    /* the request is of VFIO's type */
-	FILTER_GIVEN,	    /* argument `arg` is not 0 */
-	FILTER_IS,	    /* the low half of argument `arg` is value */
-	FILTER_WITHOUT,	    /* of the bits in value argument `arg` has none */
-	FILTER_ELSEWHERE,   /* the high half of argument 0 is not value */
-	FILTER_REFUSED,	    /* never: it fails with errno value */
+	FILTER_FD_FROM,	  /* argument `arg` is a descriptor from value on */
+	FILTER_IOCTL,	  /* the request is of VFIO's type */
+	FILTER_GIVEN,	  /* argument `arg` is not 0 */
+	FILTER_WITHOUT,	  /* of the bits in value argument `arg` has none */
+	FILTER_ELSEWHERE, /* the high half of argument 0 is not value */
 };
 
 struct filter_call {

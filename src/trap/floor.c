@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/sys.h"
+#include "trap/arch.h"
 #include "trap/floor.h"
 #include "trap/slot.h"
 
@@ -21,10 +22,8 @@
 
 void *memcpy(void *restrict to, const void *restrict from, size_t len)
 {
-	void *start = to;
-
-	__asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(len) : : "memory");
-	return start;
+	arch_copy(to, from, len);
+	return to;
 }
 
 void *memmove(void *to, const void *from, size_t len)
@@ -41,10 +40,8 @@ void *memmove(void *to, const void *from, size_t len)
 
 void *memset(void *to, int byte, size_t len)
 {
-	void *start = to;
-
-	__asm__ volatile("rep stosb" : "+D"(to), "+c"(len) : "a"(byte) : "memory");
-	return start;
+	arch_fill(to, byte, len);
+	return to;
 }
 
 int memcmp(const void *a, const void *b, size_t len)

@@ -20,17 +20,23 @@
 
 struct image_head {
 	uint64_t magic;
-	uint64_t text_size; /* in bytes, whole pages; the data follows */
-	uint64_t data_size; /* of which there are bytes in the file */
+	uint64_t text_size;   /* in bytes, whole pages; the data follows */
+	uint64_t data_size;   /* of which there are bytes in the file */
 	uint64_t memory_size; /* of the data, with what begins as zeroes; whole pages */
 	uint64_t start;	      /* addresses */
 	uint64_t boot;
 };
 
+/* Where the image comes from. */
+struct image_origin {
+	int32_t helper;	  /* a child, which ends when the program starts */
+	int32_t filtered; /* the filters came along by exec() */
+	int32_t ignored;  /* the program ignored SIGSYS before its exec() */
+};
+
 struct image_boot {
 	struct registers program; /* as the kernel starts it */
-	int32_t helper;		  /* a child, which ends when the program starts */
-	int32_t filtered;	  /* the filter came along by exec() */
+	struct image_origin origin;
 };
 
 #endif

@@ -7,21 +7,16 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
-#include <sys/user.h>
 #include <sys/wait.h>
 
 #include "base/sys.h"
+#include "trap/arch.h"
 
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE 0x100000
 #endif
 
 #define EXEC_STOP (SIGTRAP | PTRACE_EVENT_EXEC << 8)
-
-/* syscall; int3 */
-#define SYSCALL_AND_STOP 0xcc050fUL
-#define SYSCALL_MASK	 0xffffffUL
-#define BREAKPOINT	 2 /* bytes */
 
 static long trace(int request, pid_t pid, unsigned long addr, unsigned long data)
 {
@@ -40,88 +35,85 @@ static int poke(pid_t pid, unsigned long addr, const void *from, size_t len)
 	for (size_t i = 0; !ret && i < len; i += sizeof(long)) {
 		unsigned long word = 0;
 
-		memcpy(&word, (const char *)from + i, len - i < sizeof(word) ? len - i : sizeof(word));
+		memcpy(&word, (const char *)from + i,
+		       len - i < sizeof(word) ? len - i : sizeof(word));
 		ret = (int)trace(PTRACE_POKEDATA, pid, addr + i, word);
 	}
 	return ret;
 }
 
-/* Waits for the next stop. Its status, or a negative errno: it is gone. */
-static int wait_for_stop(pid_t pid)
+/*
+ * Waits for the next stop. Its status, or a negative errno: it is gone. Of a thread that
+ * executes a program the process has the id from then on: it is the only one anyway.
+ */
+static int wait_for_stop(void)
 {
 	int status, ret;
 
 	do
-		ret = (int)sys_call(SYS_wait4, pid, (long)&status, __WALL, 0, 0, 0);
+		ret = (int)sys_call(SYS_wait4, -1, (long)&status, __WALL, 0, 0, 0);
 	while (ret == -EINTR);
 	if (ret < 0)
 		return ret;
 	return WIFSTOPPED(status) ? status >> 8 : -ESRCH;
 }
 
-/* Lets it run up to its exec(). */
-static int wait_for_exec(pid_t pid)
+/* Lets the thread run up to its exec(). */
+static int wait_for_exec(pid_t thread)
 {
 	for (;;) {
-		int stop = wait_for_stop(pid);
+		int stop = wait_for_stop();
 
 		if (stop < 0 || stop == EXEC_STOP)
 			return stop < 0 ? stop : 0;
 		if (stop >> 8 == PTRACE_EVENT_STOP)
-			trace(PTRACE_LISTEN, pid, 0, 0);
+			trace(PTRACE_LISTEN, thread, 0, 0);
 		else
-			trace(PTRACE_CONT, pid, 0, (unsigned long)(stop & 0xff));
+			trace(PTRACE_CONT, thread, 0, (unsigned long)(stop & 0xff));
 	}
+}
+
+/* Goes on to the next breakpoint. */
+static int run_on(pid_t pid, const arch_traced *regs)
+{
+	int ret = arch_set(pid, regs), stop;
+
+	if (!ret)
+		ret = (int)trace(PTRACE_CONT, pid, 0, 0);
+	stop = ret ? ret : wait_for_stop();
+	return stop == SIGTRAP ? 0 : stop < 0 ? stop : -EPERM;
 }
 
 /*
  * At the stop it is inside execve() still, whose return sets a register: goes on to the
  * breakpoint behind the call that is at its program counter.
  */
-static int leave_exec(pid_t pid, const struct user_regs_struct *at)
+static int leave_exec(pid_t pid, const arch_traced *at)
 {
-	struct user_regs_struct regs = *at;
-	int ret, stop;
+	arch_traced regs = *at;
 
-	regs.rip += BREAKPOINT;
-	ret = (int)trace(PTRACE_SETREGS, pid, 0, (unsigned long)&regs);
-	if (!ret)
-		ret = (int)trace(PTRACE_CONT, pid, 0, 0);
-	stop = ret ? ret : wait_for_stop(pid);
-	return stop == SIGTRAP ? 0 : stop < 0 ? stop : -EPERM;
+	arch_skip_to(&regs, arch_pc(at) + ARCH_BREAKPOINT);
+	return run_on(pid, &regs);
 }
 
 /* Has it make a system call. What it returned, a negative errno also where that failed. */
-static long remote_call(pid_t pid, const struct user_regs_struct *at, long nr, const long a[6])
+static long remote_call(pid_t pid, const arch_traced *at, long nr, const long a[6])
 {
-	struct user_regs_struct regs = *at;
-	int ret, stop;
+	arch_traced regs = *at;
+	int ret;
 
-	regs.rax = (unsigned long)nr;
-	regs.orig_rax = ~0UL;
-	regs.rdi = (unsigned long)a[0];
-	regs.rsi = (unsigned long)a[1];
-	regs.rdx = (unsigned long)a[2];
-	regs.r10 = (unsigned long)a[3];
-	regs.r8 = (unsigned long)a[4];
-	regs.r9 = (unsigned long)a[5];
-	ret = (int)trace(PTRACE_SETREGS, pid, 0, (unsigned long)&regs);
+	arch_prepare_call(&regs, nr, a);
+	ret = run_on(pid, &regs);
 	if (!ret)
-		ret = (int)trace(PTRACE_CONT, pid, 0, 0);
-	if (ret)
-		return ret;
-	stop = wait_for_stop(pid);
-	if (stop != SIGTRAP)
-		return stop < 0 ? stop : -EPERM;
-	ret = (int)trace(PTRACE_GETREGS, pid, 0, (unsigned long)&regs);
-	return ret ? ret : (long)regs.rax;
+		ret = arch_get(pid, &regs);
+	return ret ? ret : arch_result(&regs);
 }
 
-static int map(pid_t pid, const struct user_regs_struct *at, unsigned long addr, size_t len,
-	       int prot)
+static int map(pid_t pid, const arch_traced *at, unsigned long addr, size_t len, int prot)
 {
-	const long a[6] = {(long)addr, (long)len, prot,
-			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0};
+	const long a[6] = {(long)addr, (long)len,
+			   prot,       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
+			   -1,	       0};
 	long ret = remote_call(pid, at, SYS_mmap, a);
 
 	if (ret < 0)
@@ -129,15 +121,16 @@ static int map(pid_t pid, const struct user_regs_struct *at, unsigned long addr,
 	return (unsigned long)ret == addr ? 0 : -EEXIST;
 }
 
-static int map_image(pid_t pid, const struct user_regs_struct *at, const struct image_head *head)
+static int map_image(pid_t pid, const arch_traced *at, const struct image_head *head)
 {
+	const unsigned long pc = arch_pc(at);
 	unsigned long word = 0, changed;
-	int ret = peek(pid, at->rip, &word);
+	int ret = peek(pid, pc, &word);
 
 	if (ret)
 		return ret;
-	changed = (word & ~SYSCALL_MASK) | SYSCALL_AND_STOP;
-	ret = poke(pid, at->rip, &changed, sizeof(changed));
+	changed = (word & ~ARCH_SYSCALL_MASK) | ARCH_SYSCALL_AND_STOP;
+	ret = poke(pid, pc, &changed, sizeof(changed));
 	if (!ret)
 		ret = leave_exec(pid, at);
 	if (!ret)
@@ -146,23 +139,19 @@ static int map_image(pid_t pid, const struct user_regs_struct *at, const struct 
 		ret = map(pid, at, IMAGE_BASE + head->text_size, head->memory_size,
 			  PROT_READ | PROT_WRITE);
 	if (!ret)
-		ret = poke(pid, at->rip, &word, sizeof(word));
+		ret = poke(pid, pc, &word, sizeof(word));
 	return ret;
 }
 
-static int write_boot(pid_t pid, const struct user_regs_struct *at, const struct image_head *head,
-		      bool filtered)
+static int write_image(pid_t pid, const arch_traced *at, const struct inject *inject)
 {
-	const struct image_boot boot = {
-		.program = {.rbx = at->rbx, .rbp = at->rbp, .rdi = at->rdi, .rsi = at->rsi,
-			    .rdx = at->rdx, .r8 = at->r8, .r9 = at->r9, .r10 = at->r10,
-			    .r12 = at->r12, .r13 = at->r13, .r14 = at->r14, .r15 = at->r15,
-			    .rax = at->rax, .sp = at->rsp, .pc = at->rip, .rflags = at->eflags},
-		.helper = sys_getpid(),
-		.filtered = filtered,
-	};
+	const struct image_head *head = inject->text;
+	const struct image_boot boot = {.program = arch_program(at), .origin = inject->origin};
+	int ret = poke(pid, IMAGE_BASE, inject->text, head->text_size);
 
-	return poke(pid, head->boot, &boot, sizeof(boot));
+	if (!ret)
+		ret = poke(pid, IMAGE_BASE + head->text_size, inject->data, head->data_size);
+	return ret ? ret : poke(pid, head->boot, &boot, sizeof(boot));
 }
 
 /* Signals wait meanwhile: the image starts with those blocked that the program has. */
@@ -170,10 +159,13 @@ static int put_in(pid_t pid, const struct inject *inject)
 {
 	const struct image_head *head = inject->text;
 	const uint64_t all = ~UINT64_C(0);
-	struct user_regs_struct regs;
+	arch_traced regs;
 	uint64_t mask;
-	int ret = (int)trace(PTRACE_GETREGS, pid, 0, (unsigned long)&regs);
+	int ret = arch_get(pid, &regs);
 
+	/* No filter of ours is for such a program. */
+	if (!ret && !arch_is_ours(&regs))
+		return (int)trace(PTRACE_DETACH, pid, 0, 0);
 	if (!ret)
 		ret = (int)trace(PTRACE_GETSIGMASK, pid, sizeof(mask), (unsigned long)&mask);
 	if (!ret)
@@ -181,37 +173,30 @@ static int put_in(pid_t pid, const struct inject *inject)
 	if (!ret)
 		ret = map_image(pid, &regs, head);
 	if (!ret)
-		ret = poke(pid, IMAGE_BASE, inject->text, head->text_size);
-	if (!ret)
-		ret = poke(pid, IMAGE_BASE + head->text_size, inject->data, head->data_size);
-	if (!ret)
-		ret = write_boot(pid, &regs, head, inject->filtered);
-	regs.rip = head->start;
-	regs.orig_rax = ~0UL;
-	if (!ret)
-		ret = (int)trace(PTRACE_SETREGS, pid, 0, (unsigned long)&regs);
+		ret = write_image(pid, &regs, inject);
+	if (ret)
+		return ret;
+	arch_go_to(&regs, head->start);
+	ret = arch_set(pid, &regs);
 	if (!ret)
 		ret = (int)trace(PTRACE_SETSIGMASK, pid, sizeof(mask), (unsigned long)&mask);
-	if (!ret)
-		ret = (int)trace(PTRACE_DETACH, pid, 0, 0);
-	return ret;
+	return ret ? ret : (int)trace(PTRACE_DETACH, pid, 0, 0);
 }
 
-int inject_parent(const struct inject *inject)
+int inject(const struct inject *inject, const struct inject_target *target)
 {
-	pid_t parent = (pid_t)sys_call(SYS_getppid, 0, 0, 0, 0, 0, 0);
-	int ret = (int)trace(PTRACE_SEIZE, parent, 0, PTRACE_O_TRACEEXEC);
+	int ret = (int)trace(PTRACE_SEIZE, target->thread, 0, PTRACE_O_TRACEEXEC);
 
 	sys_write(inject->ready, &ret, sizeof(ret));
 	sys_close(inject->ready);
 	if (!ret)
-		ret = wait_for_exec(parent);
+		ret = wait_for_exec(target->thread);
 	if (ret)
 		return ret;
-	ret = (int)trace(PTRACE_SETOPTIONS, parent, 0, PTRACE_O_EXITKILL);
+	ret = (int)trace(PTRACE_SETOPTIONS, target->process, 0, PTRACE_O_EXITKILL);
 	if (!ret)
-		ret = put_in(parent, inject);
+		ret = put_in(target->process, inject);
 	if (ret)
-		sys_call(SYS_kill, parent, SIGKILL, 0, 0, 0, 0);
+		sys_call(SYS_kill, target->process, SIGKILL, 0, 0, 0, 0);
 	return ret;
 }

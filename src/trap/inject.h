@@ -17,15 +17,21 @@
 struct inject {
 	const void *text; /* the image, from its head on */
 	const void *data; /* as it was before it ran */
-	bool filtered;	  /* the filter comes along by exec() */
-	int ready;	  /* write end of a pipe: an int, 0 or a negative errno, when attached */
+	struct image_origin origin;
+	int ready; /* write end of a pipe: an int, 0 or a negative errno, when attached */
+};
+
+/* Who is going to execute a program, as the helper knows it: its parent. */
+struct inject_target {
+	pid_t process;
+	pid_t thread;
 };
 
 /*
- * The helper's whole life: attaches to its parent, says so, waits for its exec(), puts
- * the image in and lets it go. 0, or a negative errno: then the process was killed if it
- * had made the exec() already. Closes ready.
+ * The helper's whole life: attaches, says so, waits for the exec(), puts the image in and
+ * lets the program go. 0, or a negative errno: then the process was killed if it had made
+ * the exec() already. Closes ready.
  */
-int inject_parent(const struct inject *inject);
+int inject(const struct inject *inject, const struct inject_target *target);
 
 #endif

@@ -9,25 +9,21 @@
 #include "trap/slot.h"
 #include "uapi/syscall.h"
 
-/* Calls that can wait for others than the kernel are made where signals reach the program. */
+/*
+ * Calls that can wait for others than the kernel are made where signals reach the program.
+ * What is read at a position never waits.
+ */
 static bool may_sleep(long nr)
 {
 	switch (nr) {
 	case SYS_read:
-	case SYS_pread64:
 	case SYS_write:
-	case SYS_pwrite64:
 	case SYS_readv:
-	case SYS_preadv:
-	case SYS_preadv2:
 	case SYS_writev:
-	case SYS_pwritev:
-	case SYS_pwritev2:
 	case SYS_recvmsg:
 	case SYS_recvmmsg:
 	case SYS_ioctl:
 	case SYS_fcntl:
-	case SYS_close:
 #ifdef SYS_open
 	case SYS_open:
 	case SYS_creat:
@@ -54,7 +50,9 @@ static long call_kernel(long nr, ...)
 		slot->call[0] = nr;
 		for (int i = 0; i < 6; i++)
 			slot->call[i + 1] = a[i];
+		slot->sleeper = (int)sys_call(SYS_gettid, 0, 0, 0, 0, 0, 0);
 		ret = program_call(slot);
+		slot->sleeper = 0;
 	} else {
 		ret = sys_call(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
 	}

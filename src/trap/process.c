@@ -3,12 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/sys.h"
@@ -16,6 +18,7 @@
 #include "trap/floor.h"
 #include "trap/image.h"
 #include "trap/inject.h"
+#include "trap/signal.h"
 
 extern const struct image_head image_head __attribute__((visibility("hidden")));
 
@@ -62,23 +65,27 @@ int process_keep_data(void)
 /* Of the helper, on the stack of its slot. */
 struct helping {
 	struct inject inject;
+	struct inject_target target;
 	int start; /* read end: the parent has said who may attach */
 };
 
 static void help(const struct helping *helping)
 {
-	struct inject inject = helping->inject;
+	struct helping mine;
 	char byte;
 
+	if (sys_read(helping->start, &byte, 1) != 1)
+		return;
+	/* From the exec() on that stack can be gone: of vfork()'s child it is its parent's. */
+	mine = *helping;
 	/* Nothing that the program has open stays open because of its helper. */
-	sys_read(helping->start, &byte, 1);
-	if (inject.ready > 3)
-		sys_dup3(inject.ready, 3, 0);
-	inject.ready = 3;
+	if (mine.inject.ready > 3)
+		sys_dup3(mine.inject.ready, 3, 0);
+	mine.inject.ready = 3;
 	sys_call(SYS_close_range, 4, ~0U, 0, 0, 0, 0);
 	for (int fd = 0; fd < 3; fd++)
 		sys_close(fd);
-	inject_parent(&inject);
+	inject(&mine.inject, &mine.target);
 }
 
 /* It shares the memory, which ends with it, and nothing else. A negative errno, or its id. */
@@ -104,39 +111,83 @@ static void end_helper(pid_t helper)
 	while (ret == -EINTR);
 }
 
+struct ends {
+	int read, write;
+};
+
+static int make_pipe(struct ends *ends)
+{
+	return (int)sys_call(SYS_pipe2, (long)ends, O_CLOEXEC, 0, 0, 0, 0);
+}
+
+static void close_pipe(const struct ends *ends)
+{
+	sys_close(ends->read);
+	sys_close(ends->write);
+}
+
+/* Returns the helper when that has attached, or a negative errno. */
+static pid_t get_helper(struct slot *slot, struct helping *helping, struct ends ready,
+			struct ends start)
+{
+	pid_t helper;
+	int ret;
+
+	helping->inject.ready = ready.write;
+	helping->start = start.read;
+	helper = start_helper(slot, helping);
+	sys_close(ready.write);
+	if (helper > 0) {
+		helping->inject.origin.helper = helper;
+		/* Yama lets a child attach only where it is named. */
+		sys_call(SYS_prctl, PR_SET_PTRACER, helper, 0, 0, 0, 0);
+		sys_write(start.write, "", 1);
+		ret = attached(ready.read);
+		if (ret) {
+			end_helper(helper);
+			helper = ret;
+		}
+	}
+	sys_close(ready.read);
+	return helper;
+}
+
+/* It lives in *helping until the exec(), and has its numbers in pipes of its own. */
+static pid_t call_helper(struct slot *slot, struct helping *helping)
+{
+	struct ends ready, start;
+	pid_t helper = make_pipe(&ready);
+
+	if (helper)
+		return helper;
+	helper = make_pipe(&start);
+	if (helper) {
+		close_pipe(&ready);
+		return helper;
+	}
+	helper = get_helper(slot, helping, ready, start);
+	close_pipe(&start);
+	return helper;
+}
+
 static long exec_with(struct slot *slot, long nr, const long a[6], uint64_t mask)
 {
-	struct helping helping = {.inject = {&image_head, kept_data, true, -1}};
+	struct helping helping = {
+		.inject = {&image_head,
+			   kept_data,
+			   {.filtered = 1, .ignored = signal_is_ignored()},
+			   -1},
+		.target = {sys_getpid(), (pid_t)sys_call(SYS_gettid, 0, 0, 0, 0, 0, 0)},
+	};
 	const uint64_t all = ~UINT64_C(0);
-	int ready[2], start[2], ret;
-	pid_t helper;
+	pid_t helper = call_helper(slot, &helping);
 	long result;
 
-	ret = (int)sys_call(SYS_pipe2, (long)ready, O_CLOEXEC, 0, 0, 0, 0);
-	if (ret)
-		return ret;
-	ret = (int)sys_call(SYS_pipe2, (long)start, O_CLOEXEC, 0, 0, 0, 0);
-	helping.inject.ready = ready[1];
-	helping.start = start[0];
-	helper = ret ? ret : start_helper(slot, &helping);
-	sys_close(ready[1]);
-	if (helper > 0) {
-		sys_call(SYS_prctl, PR_SET_PTRACER, helper, 0, 0, 0, 0);
-		sys_write(start[1], "", 1);
-		ret = attached(ready[0]);
-	}
-	sys_close(ready[0]);
-	if (start[0] >= 0 && helper != ret) {
-		sys_close(start[0]);
-		sys_close(start[1]);
-	}
-	if (helper < 0)
-		return helper;
-	if (ret) {
-		end_helper(helper);
+	if (helper < 0) {
 		log_error("a program is not started: it cannot be served there, for nothing can "
-			  "attach to it (%e)", ret);
-		return ret;
+			  "attach to it (%e)",
+			  helper);
+		return helper;
 	}
 	sys_sigprocmask(SIG_SETMASK, &mask, NULL);
 	result = sys_call(nr, a[0], a[1], a[2], a[3], a[4], 0);
@@ -145,15 +196,72 @@ static long exec_with(struct slot *slot, long nr, const long a[6], uint64_t mask
 	return result;
 }
 
+/* ---- programs that cannot be followed ---- */
+
+static bool may_trace_all(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {{0}};
+
+	return !sys_call(SYS_capget, (long)&header, (long)data, 0, 0, 0, 0) &&
+	       data[CAP_TO_INDEX(CAP_SYS_PTRACE)].effective & CAP_TO_MASK(CAP_SYS_PTRACE);
+}
+
+static bool gains_rights(int dirfd, const char *path, int flags)
+{
+	struct stat st;
+
+	if (sys_call(SYS_prctl, PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0, 0) == 1 ||
+	    sys_fstatat(dirfd, path, &st, flags))
+		return false;
+	if (st.st_mode & S_ISUID && st.st_uid != sys_call(SYS_geteuid, 0, 0, 0, 0, 0, 0))
+		return true;
+	if ((st.st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) &&
+	    st.st_gid != sys_call(SYS_getegid, 0, 0, 0, 0, 0, 0))
+		return true;
+	return dirfd == AT_FDCWD &&
+	       sys_call(SYS_getxattr, (long)path, (long)"security.capability", 0, 0, 0, 0) > 0;
+}
+
+/*
+ * The kernel gives a program that is traced no rights, and keeps the helper out of one
+ * that may not be read, unless the helper may trace all. 0 or a negative errno.
+ */
+static int refuse(long nr, const long a[6])
+{
+	bool at = nr == SYS_execveat;
+	const char *path = (const char *)a[at];
+	int dirfd = at ? (int)a[0] : AT_FDCWD;
+
+	if (may_trace_all())
+		return 0;
+	if (gains_rights(dirfd, path, at ? (int)a[4] & (AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) : 0)) {
+		log_error("a program is not started: it is set-user-id or has file capabilities, "
+			  "which takes CAP_SYS_PTRACE where system calls are trapped; start it "
+			  "outside of noiommu-shim");
+		return -EPERM;
+	}
+	if (!sys_call(SYS_faccessat, dirfd, (long)path, X_OK, 0, 0, 0) &&
+	    sys_call(SYS_faccessat, dirfd, (long)path, R_OK, 0, 0, 0) == -EACCES) {
+		log_error("a program is not started: it may not be read, which takes "
+			  "CAP_SYS_PTRACE where system calls are trapped");
+		return -EACCES;
+	}
+	return 0;
+}
+
 /*
  * The slot is the helper's, and its stack. Where the program does not end here, as behind
  * vfork(), the slot goes back when the helper ends.
  */
 long process_exec(long nr, const long a[6], uint64_t mask)
 {
-	struct slot *slot = slot_get();
-	long ret;
+	struct slot *slot;
+	long ret = refuse(nr, a);
 
+	if (ret)
+		return ret;
+	slot = slot_get(0);
 	if (!slot)
 		return -ENOMEM;
 	ret = exec_with(slot, nr, a, mask);

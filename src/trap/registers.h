@@ -8,26 +8,37 @@
 #define TRAP_SLOT_HEAD 0x200
 
 /* Offsets in struct registers and struct slot; slot.c asserts that they are right. */
-#define REGISTERS_RBX	 0
-#define REGISTERS_RBP	 8
-#define REGISTERS_RDI	 16
-#define REGISTERS_RSI	 24
-#define REGISTERS_RDX	 32
-#define REGISTERS_R8	 40
-#define REGISTERS_R9	 48
-#define REGISTERS_R10	 56
-#define REGISTERS_R12	 64
-#define REGISTERS_R13	 72
-#define REGISTERS_R14	 80
-#define REGISTERS_R15	 88
-#define REGISTERS_RAX	 96
-#define REGISTERS_SP	 104
-#define REGISTERS_PC	 112
-#define REGISTERS_RFLAGS 120
-#define TRAP_SLOT_MASK	 128
-#define TRAP_SLOT_ENGINE_SP	 136
-#define TRAP_SLOT_CALL	 144
-#define TRAP_SLOT_BUSY	 200
+#define REGISTERS_RBX	    0
+#define REGISTERS_RBP	    8
+#define REGISTERS_RDI	    16
+#define REGISTERS_RSI	    24
+#define REGISTERS_RDX	    32
+#define REGISTERS_R8	    40
+#define REGISTERS_R9	    48
+#define REGISTERS_R10	    56
+#define REGISTERS_R12	    64
+#define REGISTERS_R13	    72
+#define REGISTERS_R14	    80
+#define REGISTERS_R15	    88
+#define REGISTERS_RAX	    96
+#define REGISTERS_SP	    104
+#define REGISTERS_PC	    112
+#define REGISTERS_RFLAGS    120
+#define TRAP_SLOT_MASK	    128
+#define TRAP_SLOT_ENGINE_SP 136
+#define TRAP_SLOT_CALL	    144
+#define TRAP_SLOT_BUSY	    200
+
+/* Below the stack pointer, and the program's (System V ABI). */
+#define RED_ZONE 128
+
+/* Offsets in struct passing. */
+#define PASSING_PC   0
+#define PASSING_RDI  8
+#define PASSING_R10  16
+#define PASSING_R8   24
+#define PASSING_R9   32
+#define PASSING_SIZE 64
 
 #ifndef __ASSEMBLER__
 /* A system call clobbers rcx and r11: they are not here. */

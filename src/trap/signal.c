@@ -6,7 +6,9 @@
 
 #include "base/sys.h"
 #include "base/user.h"
+#include "trap/arch.h"
 #include "trap/entry.h"
+#include "uapi/syscall.h"
 
 #define SA_RESTORES 0x04000000
 
@@ -18,8 +20,10 @@ static long act(int sig, const struct signal_action *new, struct signal_action *
 	return sys_call(SYS_rt_sigaction, sig, (long)new, (long)old, sizeof(uint64_t), 0, 0);
 }
 
-void signal_set_handler(void (*handler)(int sig, siginfo_t *info, void *frame))
+void signal_set_handler(void (*handler)(int sig, siginfo_t *info, void *frame), bool ignored)
 {
+	struct signal_action old;
+
 	const struct signal_action action = {
 		.handler = (uintptr_t)handler,
 		.flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | SA_RESTORES,
@@ -27,7 +31,13 @@ void signal_set_handler(void (*handler)(int sig, siginfo_t *info, void *frame))
 		.mask = ~UINT64_C(0),
 	};
 
-	act(SIGSYS, &action, NULL);
+	act(SIGSYS, &action, &old);
+	wanted.handler = ignored ? (uintptr_t)SIG_IGN : old.handler;
+}
+
+bool signal_is_ignored(void)
+{
+	return wanted.handler == (uintptr_t)SIG_IGN;
 }
 
 static long set_wanted(const void *from, void *to)
@@ -75,6 +85,74 @@ long signal_mask(const long a[6], uint64_t *mask)
 		return -EINVAL;
 	*mask &= ~(SIGNAL_BIT(SIGKILL) | SIGNAL_BIT(SIGSTOP) | SIGNAL_BIT(SIGSYS));
 	return a[2] && user_write((void *)a[2], &old, sizeof(old)) ? -EFAULT : 0;
+}
+
+/* ---- masks that a call has while it waits ---- */
+
+#define NO_MASK 6
+
+/* Which argument is one. pselect6() has it in a struct, as io_pgetevents() has. */
+static unsigned int mask_argument(long nr)
+{
+	switch (nr) {
+	case SYS_rt_sigsuspend:
+		return 0;
+	case SYS_ppoll:
+		return 3;
+	case SYS_epoll_pwait:
+	case SYS_epoll_pwait2:
+		return 4;
+	case SYS_pselect6:
+	case SYS_io_pgetevents:
+		return 5;
+	default:
+		return NO_MASK;
+	}
+}
+
+bool signal_has_mask(long nr)
+{
+	return mask_argument(nr) != NO_MASK;
+}
+
+/* The argument as the kernel has it: a mask's address and its size. */
+static int read_argument(unsigned int arg, const long a[6], unsigned long of[2])
+{
+	of[0] = arg < NO_MASK ? (unsigned long)a[arg] : 0;
+	of[1] = sizeof(uint64_t);
+	return arg == 5 ? user_read(of, (const void *)a[arg], 2 * sizeof(of[0])) : 0;
+}
+
+/* 1: SIGSYS is blocked in *mask; 0: or it is none; or a negative errno. */
+static int read_mask(unsigned int arg, const long a[6], uint64_t *mask)
+{
+	unsigned long of[2];
+	int ret = read_argument(arg, a, of);
+
+	if (!ret && (!of[0] || of[1] != sizeof(*mask)))
+		return 0;
+	if (!ret)
+		ret = user_read(mask, (const void *)of[0], sizeof(*mask));
+	return ret ? ret : !!(*mask & SIGNAL_BIT(SIGSYS));
+}
+
+void signal_pass_mask(long nr, const long a[6], ucontext_t *frame)
+{
+	const unsigned int arg = mask_argument(nr);
+	struct passing *passing;
+	uint64_t mask;
+	int ret = read_mask(arg, a, &mask);
+
+	/* A bad pointer is the kernel's to refuse. */
+	if (ret < 0 && ret != -EFAULT)
+		return arch_set_result(frame, ret);
+	passing = arch_pass(frame, program_pass);
+	if (ret <= 0)
+		return;
+	passing->kept[0] = mask & ~SIGNAL_BIT(SIGSYS);
+	passing->kept[1] = (unsigned long)&passing->kept[0];
+	passing->kept[2] = sizeof(mask);
+	arch_change_argument(frame, arg, arg == 5 ? &passing->kept[1] : &passing->kept[0]);
 }
 
 static void end_by(int sig)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "trap/slot.h"
 
+#include <errno.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/mman.h>
 
@@ -48,7 +50,8 @@ static union stack *make_chunk(void)
 
 	if (sys_is_error(memory))
 		return NULL;
-	return (union stack *)(((uintptr_t)memory + TRAP_SLOT_SIZE - 1) & ~(uintptr_t)(TRAP_SLOT_SIZE - 1));
+	return (union stack *)(((uintptr_t)memory + TRAP_SLOT_SIZE - 1) &
+			       ~(uintptr_t)(TRAP_SLOT_SIZE - 1));
 }
 
 static union stack *chunk(size_t i)
@@ -79,12 +82,45 @@ static struct slot *take_from(union stack *stacks)
 	return NULL;
 }
 
-struct slot *slot_get(void)
+/* ---- slots that were left ---- */
+
+#define STACK_MOST (64UL << 20)
+
+/*
+ * The stack grew down to the call; whoever calls from above it on the same stack has
+ * jumped out of it. Another stack lies farther away, or else the slot is kept.
+ */
+static bool is_left(const struct slot *slot, int sleeper, int thread, unsigned long stack)
+{
+	if (sleeper == thread)
+		return stack > slot->program.sp && stack - slot->program.sp < STACK_MOST;
+	return sys_call(SYS_tgkill, sys_getpid(), sleeper, 0, 0, 0, 0) == -ESRCH;
+}
+
+static void find_left(union stack *stacks, unsigned long stack)
+{
+	int thread = (int)sys_call(SYS_gettid, 0, 0, 0, 0, 0, 0);
+
+	for (size_t i = 0; i < CHUNK; i++) {
+		struct slot *slot = &stacks[i].in.slot;
+		int sleeper = slot->sleeper;
+
+		if (sleeper && is_left(slot, sleeper, thread, stack) &&
+		    atomic_compare_exchange_strong(&slot->sleeper, &sleeper, 0))
+			slot->busy = 0;
+	}
+}
+
+struct slot *slot_get(unsigned long stack)
 {
 	for (size_t i = 0; i < CHUNKS; i++) {
 		union stack *stacks = chunk(i);
 		struct slot *slot = stacks ? take_from(stacks) : NULL;
 
+		if (!slot && stacks) {
+			find_left(stacks, stack);
+			slot = take_from(stacks);
+		}
 		if (slot || !stacks)
 			return slot;
 	}
@@ -104,7 +140,9 @@ void slot_only(const struct slot *mine)
 		union stack *stacks = i ? chunks[i] : slot_first;
 
 		for (size_t j = 0; stacks && j < CHUNK; j++)
-			if (stacks[j].in.slot.busy && &stacks[j].in.slot != mine)
+			if (stacks[j].in.slot.busy && &stacks[j].in.slot != mine) {
+				stacks[j].in.slot.sleeper = 0;
 				stacks[j].in.slot.busy = 0;
+			}
 	}
 }

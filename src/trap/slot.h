@@ -17,11 +17,17 @@ struct slot {
 	unsigned long engine_sp; /* while program_call() has the program's stack */
 	long call[7];		 /* a number and its arguments, for that */
 	_Atomic(int) busy;
-	int error;		 /* errno of the code that runs on this stack */
+	_Atomic(int) sleeper; /* the thread that is in program_call(); 0: none is */
+	int error;	      /* errno of the code that runs on this stack */
 };
 
-/* A free one, which is the caller's then; NULL: there is no memory. Async-signal-safe. */
-struct slot *slot_get(void);
+/*
+ * A free one, which is the caller's then; NULL: there is no memory. Async-signal-safe.
+ * stack is where the program is, 0: on an alternate stack. From time to time those are found that
+ * threads have left for good: by siglongjmp() out of a handler that interrupted program_call(), or
+ * by their end.
+ */
+struct slot *slot_get(unsigned long stack);
 
 /* That of the stack on which the caller runs. */
 struct slot *slot_here(void);

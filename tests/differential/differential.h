@@ -131,7 +131,7 @@ void differences_mask(const char *step, char *result);
 
 void observer_start(void);
 int observer_precede(char **command); /* starts it, then becomes that command */
-void observer_meet(void); /* before the first sequence of a process */
+void observer_meet(void);	      /* before the first sequence of a process */
 void observer_look(struct answer *a);
 int observe(int fd);
 

@@ -90,6 +90,8 @@ room tree tree iommufd base
 room vfio vfio tree pin backend iommufd base uapi
 room door door vfio tree pin backend iommufd uring base shim uapi
 room preload preload door base uapi
+# The calls by their numbers, which src/preload has for syscall(), are its way to the doors.
+room trap trap preload door pin base uapi
 
 # Whoever issues an iommufd ioctl needs its number from there.
 for file in "$srcdir"/src/*/*.[ch]; do

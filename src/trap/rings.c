@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+#include "trap/rings.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "base/log.h"
+#include "base/sys.h"
+
+static _Atomic(bool) has_ring, has_pagemap;
+
+/* Each says first what it is about to have: of two threads at least one sees the other. */
+
+long rings_setup(const long a[6])
+{
+	bool had = atomic_exchange(&has_ring, true);
+	long ret;
+
+	if (has_pagemap) {
+		has_ring = had;
+		log_warn("io_uring is refused to this program, which has pagemap open: what a ring "
+			 "reads is not seen, nor pinned");
+		return -EPERM;
+	}
+	ret = sys_call(SYS_io_uring_setup, a[0], a[1], 0, 0, 0, 0);
+	if (ret < 0)
+		has_ring = had;
+	return ret;
+}
+
+int rings_admit_pagemap(void)
+{
+	has_pagemap = true;
+	if (!has_ring)
+		return 0;
+	has_pagemap = false;
+	log_error("pagemap is refused to this program, which uses io_uring: what a ring reads is "
+		  "not seen, nor pinned");
+	return -EPERM;
+}
