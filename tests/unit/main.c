@@ -9,6 +9,8 @@
  * A test has a minute unless CK_DEFAULT_TIMEOUT says otherwise: one that hangs ends,
  * and one on a busy machine does not fail.
  */
+#include <config.h>
+
 #include <stdbool.h>
 #include <stdlib.h>
 
@@ -21,6 +23,9 @@ int main(void)
 		suite_lock,	   suite_log,	  suite_settings, suite_pin,	suite_container,
 		suite_group,	   suite_pagemap, suite_memory,	  suite_follow, suite_inject,
 		suite_event,	   suite_lend,	  suite_limit,	  suite_uring,
+#ifdef BUILD_TRAP
+		suite_filter,
+#endif
 	};
 	SRunner *runner = srunner_create(NULL);
 	int failed;

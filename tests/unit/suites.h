@@ -24,5 +24,6 @@ Suite *suite_lend(void);
 Suite *suite_limit(void);
 Suite *suite_inject(void);
 Suite *suite_uring(void);
+Suite *suite_filter(void); /* where BUILD_TRAP */
 
 #endif
