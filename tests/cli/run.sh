@@ -35,6 +35,21 @@ refused() { # NAME PROGRAM WORDS
     complained "run refuses $1" 2 "$3"
 }
 
+# No preload reaches it: traps serve it, where they can be set here.
+trapped() { # NAME PROGRAM STATUS WORDS
+    run run --via=preload -- "$2"
+    complained "run --via=preload refuses $1" 2 "$4"
+    run run -- "$2"
+    if [[ $traps == 0/ ]]; then
+        is "traps serve $1" "$status/$err" "$3/"
+        run check -- "$2"
+        is "... and check says so" "$(tr -s ' \n' ' ' <"$scratch/out" |
+            grep -c "$4.*its system calls are trapped")" 1
+    else
+        complained "run refuses $1" 2 "needs its system calls trapped, but"
+    fi
+}
+
 # A file of machine code without a compiler: a copy of a program, a few bytes changed.
 patched() { # FROM TO OFFSET BYTES
     cp "$1" "$2"
@@ -218,7 +233,13 @@ END
     rm "$scratch/large"
 fi
 
-# ---- run: what cannot be served is refused ----------------------------------
+# ---- run: what no preload reaches is served by traps, or refused ------------
+
+run run --via=trap -- true
+traps=$status/$err
+[[ $traps == 0/ ]] || skip "programs that no preload reaches" "$err"
+run run --via=strace -- true
+complained "an unknown way in" 2 "'strace'"
 
 program=$(realpath "$(type -P env)")
 patched "$program" "$scratch/narrow" 4 '\001'
@@ -235,20 +256,20 @@ else
     is "a compiled program runs" "$status" 9
 
     if compiles "$scratch/static" -static; then
-        refused "a static program" "$scratch/static" "statically linked"
+        trapped "a static program" "$scratch/static" 9 "statically linked"
         script by-static "#!$scratch/static"
-        refused "a script of a static interpreter" "$scratch/by-static" "is run by"
+        trapped "a script of a static interpreter" "$scratch/by-static" 9 "is run by"
     else
         skip "a static program" "there is no static libc"
     fi
 
     source='__asm__(".section .go.buildinfo,\"aw\"\n.quad 0\n.previous"); int main(void) {}'
     compiles "$scratch/go"
-    refused "a Go program by its section" "$scratch/go" "Go program"
+    trapped "a Go program by its section" "$scratch/go" 0 "Go program"
     source='__asm__(".section .note.go.buildid,\"a\",@note\n.long 4, 4, 4\n.ascii \"Go\\0\\0\"\n"
         ".long 0\n.previous"); int main(void) {}'
     compiles "$scratch/go"
-    refused "a Go program by its note" "$scratch/go" "Go program"
+    trapped "a Go program by its note" "$scratch/go" 0 "Go program"
 
     for arch in '"syscall" : : "a"(16), "D"(-1) : "rcx", "r11", "memory"' \
         '"mov w8, #29; mov x0, #-1; svc #0" : : : "x0", "x8", "memory"'; do
@@ -258,7 +279,7 @@ else
     run run -- "$scratch/own-calls"
     is "a program with system calls of its own runs" "$status" 9
     is "... after a word about it" "$(wc -l <"$scratch/err")/${err##*has }" \
-        "1/system calls of its own, which the library does not see"
+        "1/system calls of its own, which the library does not see; with --via=trap it does"
     run check -- "$scratch/own-calls"
     is "... and check knows" "$(grep -c '^note *program' "$scratch/out")" 1
     run check -- "$scratch/dynamic"
@@ -266,7 +287,12 @@ else
 
     source='int main(void) { return 9; }'
     compiles "$scratch/musl" -Wl,--dynamic-linker=/lib/ld-musl-none.so.1
-    refused "a program of another libc" "$scratch/musl" "musl"
+    run run --via=preload -- "$scratch/musl"
+    complained "run --via=preload refuses a program of another libc" 2 "uses musl"
+    run check -- "$scratch/musl"
+    is "a program of another libc: check says how it is served" \
+        "$(tr -s ' \n' ' ' <"$scratch/out" | grep -c "uses musl .*calls are trapped")" \
+        "$([[ $traps == 0/ ]] && echo 1 || echo 0)"
 
     cp "$scratch/dynamic" "$scratch/suid"
     if ((EUID == 0)) && chown 1 "$scratch/suid" && chmod u+s "$scratch/suid" &&
@@ -278,6 +304,38 @@ else
         is "set-user-id to the same user is no matter" "$status" 9
     else
         skip "a set-user-id program" "it takes root and a file system for it"
+    fi
+fi
+
+# ---- run: where no call can be trapped --------------------------------------
+
+# What runs the command may keep it from that. Nothing has started then.
+hindered() { # NAME WORDS COMMAND [ARG...]
+    status=0
+    "${@:3}" "$command" run --via=trap -- sh -c 'echo started' >"$scratch/out" \
+        2>"$scratch/err" </dev/null || status=$?
+    out=$(<"$scratch/out")
+    err=$(<"$scratch/err")
+    complained "no traps: $1" 2 "$2"
+    is "... and nothing has run" "$out" ""
+}
+
+if [[ $traps != 0/ ]]; then
+    skip "where no call can be trapped" "none can be trapped here at all"
+else
+    if type -P strace >/dev/null; then
+        hindered "strace is in front" "a debugger or strace traces this command" \
+            strace -f -o "$scratch/strace"
+    else
+        skip "strace in front" "there is no strace(1)"
+    fi
+    if ((EUID == 0)) && type -P setpriv >/dev/null; then
+        hindered "no CAP_SYS_ADMIN" "seccomp() needs CAP_SYS_ADMIN or no_new_privs" \
+            setpriv --bounding-set -sys_admin --inh-caps -sys_admin
+        is "... but with no_new_privs" "$(setpriv --bounding-set -sys_admin --inh-caps -sys_admin \
+            --no-new-privs "$command" run --via=trap -- sh -c 'echo started' 2>&1)" started
+    else
+        skip "no CAP_SYS_ADMIN" "it takes root and setpriv(1)"
     fi
 fi
 

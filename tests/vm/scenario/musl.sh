@@ -21,7 +21,7 @@ build() {
 }
 
 (build) >"$scratch/log" 2>&1 || fails "it builds with musl-gcc" "$(tail -n 20 "$scratch/log")"
-refusal=$("$top/build/noiommu-shim" run -- "$scratch/patterns" list 2>&1) && refusal="it is run"
+refusal=$("$top/build/noiommu-shim" run --via=preload -- "$scratch/patterns" list 2>&1) && refusal="it is run"
 contains "the command tells them apart" "$refusal" "uses musl (/lib/ld-musl"
 
 # shellcheck disable=SC2317 # runs in a guest
