@@ -68,3 +68,9 @@ nothing_is_left() {
     is "... all huge pages are free" "$(awk '/^HugePages_Free/ { print $2 }' /proc/meminfo)" \
         "$(awk '/^HugePages_Total/ { print $2 }' /proc/meminfo)"
 }
+
+# ... or a process, be it one that nobody has waited for? Kernel threads are kthreadd's.
+no_process_is_left() {
+    is "... no process is left" "$(ps -eo ppid=,stat=,comm= |
+        awk '$1 != 2 && $3 !~ /^(init|kthreadd|bash|ps|awk)$/')" ""
+}
