@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <linux/limits.h>
 #include <linux/memfd.h>
 #include <stdlib.h>
 #include <string.h>

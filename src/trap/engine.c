@@ -44,53 +44,62 @@ struct image_boot image_boot;
 static _Atomic(unsigned int) first_of_ours = INT_MAX;
 static _Atomic(bool) sees_memory;
 
+/* Needs the lock. */
 static int add_filter(const struct filter_call *calls, size_t count)
 {
 	static struct sock_filter program[FILTER_SIZE];
 	const struct filter_range range = {IMAGE_BASE, (uintptr_t)image_text_end};
-	struct lock_saved saved = lock_enter();
 	unsigned int len = filter_build(program, calls, count, range);
 	int ret = len ? filter_install(program, len) : -E2BIG;
 
-	lock_leave(saved);
 	if (ret)
 		log_error("calls cannot be trapped (%e)", ret);
+	return ret;
+}
+
+static int add_filter_from(unsigned int fd)
+{
+	struct filter_call calls[32];
+	int ret;
+
+	memcpy(calls, calls_io, calls_io_count * sizeof(calls[0]));
+	for (size_t i = 0; i < calls_io_count; i++)
+		if (calls[i].test == FILTER_FD_FROM)
+			calls[i].value = fd;
+	ret = add_filter(calls, calls_io_count);
+	if (!ret)
+		first_of_ours = fd;
 	return ret;
 }
 
 /* A second time it is all that there are: numbers that come later mostly are lower. */
 static int see_from(unsigned int fd)
 {
-	struct filter_call calls[32];
-	unsigned int seen = first_of_ours;
-
-	if (fd < seen && seen != INT_MAX)
-		fd = 0;
-	if (fd >= seen || !atomic_compare_exchange_strong(&first_of_ours, &seen, fd))
-		return 0;
-	memcpy(calls, calls_io, calls_io_count * sizeof(calls[0]));
-	for (size_t i = 0; i < calls_io_count; i++)
-		if (calls[i].test == FILTER_FD_FROM)
-			calls[i].value = fd;
-	return add_filter(calls, calls_io_count);
-}
-
-static int see_descriptors(void)
-{
+	struct lock_saved saved = lock_enter();
 	int ret = 0;
 
-	for (unsigned int fd = 0; !ret && fd < FDTAB_LOW && fd < first_of_ours; fd++)
-		if (fdtab_place((int)fd))
-			ret = see_from(fd);
+	if (fd < first_of_ours)
+		ret = add_filter_from(first_of_ours == INT_MAX ? fd : 0);
+	lock_leave(saved);
+	return ret;
+}
+
+static int see_all_memory(void)
+{
+	struct lock_saved saved = lock_enter();
+	int ret = 0;
+
+	if (!sees_memory)
+		ret = add_filter(calls_memory, calls_memory_count);
+	if (!ret)
+		sees_memory = true;
+	lock_leave(saved);
 	return ret;
 }
 
 static int see_memory(void)
 {
-	if (!store_count() && !deferred_tells_unpinned)
-		return 0;
-	return atomic_exchange(&sees_memory, true) ? 0
-						   : add_filter(calls_memory, calls_memory_count);
+	return store_count() || deferred_tells_unpinned ? see_all_memory() : 0;
 }
 
 /* Whoever has no rights can add no filter: before they are given up all is seen. */
@@ -99,8 +108,7 @@ static void see_all(void)
 	if (sys_call(SYS_prctl, PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0, 0) == 1)
 		return;
 	see_from(first_of_ours == INT_MAX ? STDERR_FILENO + 1 : 0);
-	if (!atomic_exchange(&sees_memory, true))
-		add_filter(calls_memory, calls_memory_count);
+	see_all_memory();
 }
 
 /* The program has a new descriptor. A negative errno: it cannot be served, and is closed. */
@@ -120,6 +128,24 @@ static long look_at(int fd)
 	if (!fd_close(fd, &closed))
 		sys_close(fd);
 	return ret;
+}
+
+/* Those that came otherwise than by their number: inherited or received. */
+static int see_descriptors(void)
+{
+	long ret = 0;
+
+	for (unsigned int fd = 0; fd < FDTAB_LOW && fd < first_of_ours; fd++) {
+		long seen = 0;
+
+		/* A higher number may share the place. */
+		if (fdtab_kind((int)fd) != FD_NOT_OURS)
+			seen = look_at((int)fd);
+		else if (fdtab_place((int)fd))
+			seen = see_from(fd);
+		ret = seen < 0 ? seen : ret;
+	}
+	return (int)ret;
 }
 
 static bool may_return_descriptor(long nr, unsigned int cmd)
@@ -343,8 +369,10 @@ static void drop_preload(char **envp)
 
 static int see_first(void)
 {
+	struct lock_saved saved = lock_enter();
 	int ret = image_boot.origin.filtered ? 0 : add_filter(calls_first, calls_first_count);
 
+	lock_leave(saved);
 	return ret ? ret : see_descriptors();
 }
 
