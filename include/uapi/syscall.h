@@ -31,6 +31,9 @@
 #ifndef SYS_process_madvise
 #define SYS_process_madvise 440
 #endif
+#ifndef SYS_epoll_pwait2
+#define SYS_epoll_pwait2 441
+#endif
 
 /* flags of close_range() */
 #ifndef CLOSE_RANGE_CLOEXEC

@@ -11,6 +11,8 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/shm.h>
+#include <sys/socket.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/sys.h"
@@ -185,6 +187,11 @@ long strtol(const char *restrict s, char **restrict end, int base)
 	return value > LONG_MAX ? LONG_MAX : (long)value;
 }
 
+int atoi(const char *s)
+{
+	return (int)strtol(s, NULL, 10);
+}
+
 /* ---- of the process and its threads ---- */
 
 int *__errno_location(void)
@@ -220,6 +227,39 @@ int pthread_atfork(void (*before)(void), void (*in_parent)(void), void (*in_chil
 	floor_fork = (struct floor_fork){before, in_parent, in_child};
 	return 0;
 }
+
+/* ---- what glibc's headers do in line where they may ---- */
+
+#ifdef __GLIBC__
+unsigned int gnu_dev_major(dev_t dev)
+{
+	return (unsigned int)((dev >> 8 & 0xfff) | (dev >> 32 & 0xfffff000));
+}
+
+unsigned int gnu_dev_minor(dev_t dev)
+{
+	return (unsigned int)((dev & 0xff) | (dev >> 12 & 0xffffff00));
+}
+
+dev_t gnu_dev_makedev(unsigned int major, unsigned int minor)
+{
+	const dev_t high = major, low = minor;
+
+	return (high & 0xfffff000) << 32 | (high & 0xfff) << 8 | (low & 0xffffff00) << 12 |
+	       (low & 0xff);
+}
+
+struct cmsghdr *__cmsg_nxthdr(struct msghdr *msg, struct cmsghdr *at)
+{
+	const char *end = (char *)msg->msg_control + msg->msg_controllen;
+	struct cmsghdr *next = (void *)((char *)at + CMSG_ALIGN(at->cmsg_len));
+
+	if (at->cmsg_len < sizeof(*at) || at->cmsg_len > (size_t)(end - (char *)at) ||
+	    (char *)(next + 1) > end || next->cmsg_len > (size_t)(end - (char *)next))
+		return NULL;
+	return next;
+}
+#endif
 
 /* ---- of src/preload ---- */
 
