@@ -84,14 +84,17 @@ static int by_other(int error)
 /* Another process may only advise what keeps the contents. */
 enum road { BY_MADVISE, BY_PIDFD, BY_OTHER, ROADS };
 
-static int call_advice(enum road road, char *va, size_t size, int advice, bool quiet)
+static int call_advice(enum road road, char *va, size_t size, unsigned int shift, int advice,
+		       bool quiet)
 {
-	struct iovec parts[] = {{va, PAGE_SIZE}, {va + PAGE_SIZE, size - PAGE_SIZE}};
+	size_t page = (size_t)1 << shift;
+	struct iovec parts[] = {{va, page}, {va + page, size - page}};
 	int pidfd, ret;
 
 	if (road == BY_OTHER)
 		return by_other(observer_act(ADVISE, -1, (uintptr_t)va, size, advice));
-	if (road == BY_MADVISE || size <= PAGE_SIZE || (uintptr_t)va % PAGE_SIZE)
+	/* A part of a huge page is refused, after what came before it was advised. */
+	if (road == BY_MADVISE || size <= page || (uintptr_t)va % page)
 		return (quiet ? behind.madvise : madvise)(va, size, advice);
 	pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
 	ret = (int)(quiet ? behind.syscall : syscall)(SYS_process_madvise, pidfd, parts, 2, advice,
@@ -132,7 +135,8 @@ void do_advise(const struct step *step)
 	    : road == BY_OTHER ? " by another process"
 			       : " by process_madvise");
 	if (call_advice(road, area->va + (from << area->shift),
-			(pages << area->shift) - odd(step, area->shift), advice, quiet) < 0)
+			(pages << area->shift) - odd(step, area->shift), area->shift, advice,
+			quiet) < 0)
 		say(" refused");
 	else if (advice == MADV_REMOVE)
 		object_discarded(area->object, area->offset + from, pages, false, false);
