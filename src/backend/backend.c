@@ -84,7 +84,7 @@ static const struct backend iommufd = {
 
 static const struct backend uring = {
 	.refuses =
-		"io_uring pins no memory that is read-only, nor a file's or System V's on older kernels",
+		"io_uring pins no memory that is read-only, or on older kernels of a file or System V",
 	.parts_hold_all = true,
 	.ready = uring_ready,
 	.is_ready = uring_is_ready,
@@ -175,6 +175,6 @@ const char *backend_obstacle(int error)
 	case -ENOMEM:
 		return "no memory, or RLIMIT_MEMLOCK is used up";
 	default:
-		return "no ring can be had";
+		return "the kernel gives no ring";
 	}
 }

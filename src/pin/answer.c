@@ -233,8 +233,8 @@ int answer_settle(void)
 			event_failure("the page moved before it could be pinned", deferred.va,
 				      -EFAULT);
 			log_error("the page at 0x%lx moved before it could be pinned: its physical "
-				  "address 0x%lx, told while every device was in use, is wrong; "
-				  "start the program again",
+				  "address 0x%lx, looked up while every device was in use, is "
+				  "wrong; start the program again",
 				  deferred.va, deferred.pfn << PIN_PAGE_SHIFT);
 		}
 		deferred_drop(deferred.va);

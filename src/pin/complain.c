@@ -93,11 +93,11 @@ static void complain_of_memory(uint64_t pfn)
 	else if (movable)
 		log_error("cannot pin a page (ENOMEM): it is in memory that has to stay movable "
 			  "(movablecore=, kernelcore=, or memory onlined as movable), and the "
-			  "rest has no room for it; keep more memory outside, or less huge pages "
+			  "rest has no room for it; keep more memory outside, or fewer huge pages "
 			  "in it");
 	else
-		log_error("cannot pin a page (ENOMEM): the kernel has no memory for it, nor for a "
-			  "page to move it to, where it may not stay where it is (CMA); free some");
+		log_error("cannot pin a page (ENOMEM): the kernel has no memory to pin it, or to "
+			  "move it out of memory where it must not stay (CMA); free some memory");
 }
 
 void complain(uint64_t va, uint64_t pfn, int error)

@@ -105,8 +105,8 @@ static void say_others(size_t others, uint64_t first)
 {
 	event_failure("daemon() did not keep a page", first, -EFAULT);
 	log_error("daemon(): of %lu pages that were looked up before, %lu are not the same in the "
-		  "new process, the first at 0x%lx: what was told of these addresses is wrong "
-		  "from now on; look them up again",
+		  "new process, the first at 0x%lx: their physical addresses are wrong from now "
+		  "on; look them up again",
 		  (unsigned long)count, (unsigned long)others, first);
 }
 

@@ -166,8 +166,8 @@ static int say_refused(int error)
 
 	event_failure("cannot tell whose pages a pagemap shows", 0, error);
 	if (error != last)
-		log_error("cannot tell whose pages a pagemap shows, so that it is refused (%e): "
-			  "/proc has to be mounted and readable when the program starts",
+		log_error("cannot tell whose pages a pagemap shows, so opening it fails (%e): "
+			  "mount /proc, readable, before the program starts",
 			  error);
 	last = error;
 	return error;

@@ -21,9 +21,9 @@ static void say_lost(size_t count, uint64_t first)
 {
 	event_failure("what was pinned is no longer", first, -EBADF);
 	log_error("the library's descriptors were closed by a call that does not go through libc: "
-		  "%lu pins are lost with them, the first at 0x%lx. What was told before of these "
-		  "addresses may be wrong from now on: look them up again, and close only "
-		  "descriptors that are the program's own",
+		  "%lu pins are lost with them, the first at 0x%lx. Their physical addresses may "
+		  "be wrong from now on: look them up again, and close only descriptors that are "
+		  "the program's own",
 		  (unsigned long)count, first);
 }
 

@@ -35,8 +35,8 @@ static __attribute__((noinline)) void follow(const struct named *named, const ch
 	if (is != NAME_OURS && is != NAME_REAL)
 		return;
 	if (is == NAME_OURS && is_node(paths->like) && (int)named_like(named, paths) == -1)
-		log_warn("%s was given to others, and %s, which stands behind it, was not (%e): "
-			 "do the same to that",
+		log_warn("owner or mode of %s has changed, and that of %s, which it leads to, has "
+			 "not (%e): change that in the same way",
 			 path, paths->like, -errno);
 	name_put(paths);
 }

@@ -62,8 +62,8 @@ int container_open(int fd, int flags)
 	int ret = ioas_open();
 
 	if (ret) {
-		log_error("cannot open /dev/iommu (%e), which stands behind /dev/vfio/vfio: run as "
-			  "root, or give this user the node",
+		log_error("cannot open /dev/iommu (%e), which the container /dev/vfio/vfio needs: "
+			  "run as root, or give this user the node",
 			  ret);
 		return ret;
 	}

@@ -191,7 +191,7 @@ static bool close_or_part(struct group *group, int is_used)
 	}
 	if (is_used > 0)
 		return part_from_device(group);
-	log_warn("%s: it cannot be told whether another process uses it (%e): it is not reset, and "
+	log_warn("%s: cannot tell whether another process uses it (%e): it is not reset, and "
 		 "stops when nobody has it open",
 		 group->cdev.name, is_used);
 	return part_from_device(group) || use_placeholder(group);
@@ -247,8 +247,8 @@ static int take_bound(struct group *group)
 	int fd = cdev_take(device_file(group), index);
 
 	if (fd == -EPERM || fd == -ENOSYS) {
-		log_error("cannot open %s (%e): a related process has it open, and to have it from "
-			  "there takes Linux 5.6 and the right to trace that (CAP_SYS_PTRACE)",
+		log_error("cannot open %s (%e): a related process has it open; to take it from "
+			  "there needs Linux 5.6 and the right to trace it (CAP_SYS_PTRACE)",
 			  group->cdev.name, -EBUSY);
 		return -EBUSY;
 	}
