@@ -14,7 +14,7 @@
 #include "cli/plain.h"
 
 const struct about_member about_members[] = {
-	{"program", "Program"},	     {"path", "Its file"},
+	{"program", "Program"},	     {"path", "Program file"},
 	{"version", "noiommu-shim"}, {"time", "Time"},
 	{"host", "Machine"},	     {"kernel", "Kernel"},
 	{"processor", "Processor"},  {"memory", "Memory"},

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What ran, where and when: what somebody who was not there has to know of a run. */
+/* What ran, where and when, for a reader who was not there. */
 #ifndef CLI_ABOUT_H
 #define CLI_ABOUT_H
 
@@ -7,17 +7,20 @@
 
 #include "cli/launch.h"
 
-/* An object of strings, and of arrays of strings; all are of printable ASCII. */
+/* Returns an object of strings and arrays of strings, all of printable ASCII. */
 json_t *about(const struct launch *launch);
 
-/* The members that there can be, in the order in which they are told. */
+/* All possible members, in the order in which they are shown. */
 struct about_member {
 	const char *name;
 	const char *title;
 };
 extern const struct about_member about_members[];
 
-/* All of a member, with this between strings of an array; "": there is no such member. */
+/*
+ * Returns the text of a member, with this between the strings of an array; "" if there is
+ * no such member. The caller frees it.
+ */
 char *about_text(const json_t *about, const char *name, const char *between);
 
 #endif

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A specification of the Container Device Interface: what a container engine
- * adds to a container that is to have a device.
+ * Writes a specification of the Container Device Interface: what a container engine
+ * adds to a container with a device.
  *
- * An engine may set a variable in place of one that the image has, so LD_PRELOAD
- * has here all that the container is to have of it.
+ * An engine may replace a variable of the image, so LD_PRELOAD names every library
+ * that the container preloads.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,9 +31,10 @@ struct cdi {
 };
 
 static const struct argp_option options[] = {
-	{"library", 'l', "FILE", 0, "the library for the images, not this command's own", 0},
-	{"preload", 'p', "LIST", 0, "preload what LIST has as well, by its paths in the image", 0},
-	{"output", 'o', "FILE", 0, "write FILE, not standard output", 0},
+	{"library", 'l', "FILE", 0, "the library for the images, instead of this command's own", 0},
+	{"preload", 'p', "LIST", 0,
+	 "preload the libraries in LIST too, with their paths in the image", 0},
+	{"output", 'o', "FILE", 0, "write FILE instead of standard output", 0},
 	{0},
 };
 
@@ -55,7 +56,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		cdi->file = arg;
 		return 0;
 	case ARGP_KEY_ARG:
-		give_up("'%s' is one too many; see noiommu-shim cdi --help", arg);
+		give_up("unexpected argument '%s'; see noiommu-shim cdi --help", arg);
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -69,9 +70,9 @@ static void find_library(struct cdi *cdi)
 	if (!cdi->library)
 		cdi->library = library_find();
 	else if (!(cdi->library = realpath(cdi->library, NULL)))
-		give_up("no library: %s", strerror(errno));
+		give_up("cannot find the library: %s", strerror(errno));
 	if (!cdi->library)
-		give_up("%s is not there: %s", LIBRARY_NAME, library_places());
+		give_up(LIBRARY_NAME " is missing: it is %s", library_places());
 	ret = elf_read(cdi->library, &elf);
 	if (ret)
 		give_up("cannot read %s: %s", cdi->library, strerror(-ret));
@@ -83,7 +84,7 @@ static void find_library(struct cdi *cdi)
 		cdi->libc = "musl";
 		return;
 	default:
-		give_up("%s is of neither glibc nor musl", cdi->library);
+		give_up("%s is built for neither glibc nor musl", cdi->library);
 	}
 }
 
@@ -149,7 +150,7 @@ static json_t *specification(const struct cdi *cdi, json_t *devices)
 
 	free(kind);
 	if (!whole)
-		give_up("a path is not UTF-8, which JSON cannot have");
+		give_up("a path is not UTF-8, so JSON cannot hold it");
 	return whole;
 }
 
@@ -223,11 +224,11 @@ int cdi_main(int argc, char **argv)
 		.doc = "Writes a specification of the Container Device Interface, by which podman, "
 		       "containerd and others give a container a device, /dev/iommu, and the "
 		       "library preloaded.\v"
-		       "The names are noiommu-shim/LIBC=ADDRESS and noiommu-shim/LIBC=all, LIBC "
-		       "being glibc or musl: that of the library, and of the images that it is "
-		       "for. An image's own LD_PRELOAD may not survive it: see --preload.\n\n"
-		       "Exit status: 0: it is written; 1: there is no device, and no FILE now; "
-		       "2: bad usage, or it could not write.",
+		       "The names are noiommu-shim/LIBC=ADDRESS and noiommu-shim/LIBC=all. LIBC is "
+		       "glibc or musl, the libc of the library and of the images that it suits. "
+		       "The value of LD_PRELOAD in an image may be lost: see --preload.\n\n"
+		       "Exit status: 0: written; 1: there is no device, and FILE was removed; 2: "
+		       "bad usage, or the command could not write.",
 	};
 	struct cdi cdi = {0};
 	struct devices devices;

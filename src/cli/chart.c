@@ -103,7 +103,7 @@ static void put_track(FILE *to, const struct time_scale *scale, const struct tra
 	uint64_t from = track->since;
 
 	fprintf(to,
-		"<g><title>0x%" PRIx64 " is told to be at 0x%" PRIx64 "</title>"
+		"<g><title>0x%" PRIx64 " has the physical address 0x%" PRIx64 "</title>"
 		"<text x=\"%d\" y=\"%d\" text-anchor=\"end\">0x%" PRIx64 "</text>",
 		track->page << 12, track->frame << 12, LEFT - 8, scale->y + 4, track->page << 12);
 	for (size_t i = 0; i < track->gap_count; i++) {
@@ -141,7 +141,7 @@ void chart_addresses(FILE *to, const struct comparison *comparison, int run)
 	bool chosen[TRACKS_MOST] = {false};
 	size_t count = choose(tracks, chosen);
 	int bottom = TOP + (int)count * ROW;
-	char *description = text("%zu of %zu addresses are drawn, those that moved before others. "
+	char *description = text("%zu of %zu addresses are drawn, first of all those that moved. "
 				 "%zu moved while in use.",
 				 count, side->addresses.given, side->addresses.moved);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Pictures of a run, as SVG within a page. The same is there as a table. */
+/* Pictures of a run, as SVG within a page. The page has the same data as a table. */
 #ifndef CLI_CHART_H
 #define CLI_CHART_H
 
@@ -7,11 +7,11 @@
 
 #include "cli/comparison.h"
 
-/* Of run 0 or 1. */
+/* Draw run 0 or 1. */
 void chart_addresses(FILE *to, const struct comparison *comparison, int run);
 void chart_lookups(FILE *to, const struct comparison *comparison, int run);
 
-/* The class that gives a run its colour. */
+/* The CSS class that gives a run its colour. */
 const char *chart_class(int run);
 
 #endif

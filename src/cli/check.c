@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the cdev path needs, one function for each need, and what is there of it. */
+/* Checks what the cdev path needs, with one function for each need. */
 #include <dirent.h>
 #include <errno.h>
 #include <linux/capability.h>
@@ -159,7 +159,7 @@ static void check_iommufd(struct check *c)
 		MEND(c, "give it to this container: --device /dev/iommu");
 	} else if (error == EPERM) {
 		MISSING(c, name, "cannot be opened: %s", strerror(error));
-		MEND(c, "allow it to this container: --device /dev/iommu");
+		MEND(c, "allow this container to use it: --device /dev/iommu");
 	} else if (error == ENOENT) {
 		MISSING(c, name, "there is none");
 		MEND(c, kconfig_value("IOMMUFD") == 'n' ? "boot a kernel with CONFIG_IOMMUFD=y"
@@ -176,7 +176,7 @@ static void check_get_pa(struct check *c)
 	static const char name[] = "GET_PA";
 
 	if (c->answer.open_error) {
-		UNTOLD(c, name, "needs /dev/iommu to be asked");
+		UNTOLD(c, name, "unknown without /dev/iommu");
 		return;
 	}
 	switch (c->answer.error) {
@@ -201,7 +201,7 @@ static void check_uring(struct check *c)
 	int error = trial_uring();
 
 	if (!error) {
-		OK(c, name, "memory can be pinned (io_uring), groups as they are");
+		OK(c, name, "can pin memory on the group path");
 		return;
 	}
 	NOTE(c, name, "%s: %s",
@@ -228,7 +228,7 @@ static void check_page_size(struct check *c)
 
 	if (size == 4096)
 		return;
-	MISSING(c, "base pages", "of %ld bytes; the library knows 4096", size);
+	MISSING(c, "base pages", "%ld bytes; the library needs 4096", size);
 	MEND(c, "boot a kernel with base pages of 4 KiB");
 }
 
@@ -251,7 +251,7 @@ static void check_mode(struct check *c)
 		MISSING(c, name, "the kernel was built without it");
 		MEND(c, "boot a kernel with CONFIG_VFIO_NOIOMMU=y");
 	} else {
-		MISSING(c, name, "the module vfio is not there, or has no such mode");
+		MISSING(c, name, "the module vfio is not loaded, or has no such mode");
 		MEND(c, "modprobe vfio enable_unsafe_noiommu_mode=1");
 	}
 }
@@ -331,7 +331,7 @@ static void mend_no_free_device(struct check *c, const struct device *device)
 	} else if (device->error == EPERM && !has_capability(CAP_SYS_RAWIO)) {
 		MEND(c, "run as root, or give CAP_SYS_RAWIO");
 	} else if (device->error == EPERM) {
-		MEND(c, "allow it to this container: --device %s", device_node(device));
+		MEND(c, "allow this container to use it: --device %s", device_node(device));
 	} else {
 		MEND(c, "run as root, or give your user the node:");
 		MEND(c, "chown %u %s", (unsigned int)getuid(), device_node(device));
@@ -357,7 +357,7 @@ static void check_devices(struct check *c)
 	if (!all)
 		MISSING(c, name, "none");
 	else if (!unheld)
-		MISSING(c, name, "%zu, none can be had", all);
+		MISSING(c, name, "%zu, none free", all);
 	else
 		OK(c, name, "%zu, %zu free%s", all, unheld,
 		   c->devices.all_processes_seen ? "" : " as far as can be seen");
@@ -391,7 +391,7 @@ static void check_reset(struct check *c)
 		MEND(c, "see the kernel's log (dmesg)");
 	} else if (result.told && result.told != result.pa) {
 		MISSING(c, name, "GET_PA says 0x%lx, pagemap 0x%lx", result.pa, result.told);
-		MEND(c, "report it: this kernel does not do what 7.3 does");
+		MEND(c, "report it: this kernel does not behave as Linux 7.3 does");
 	} else {
 		OK(c, name, "at 0x%lx%s; %s was reset", result.pa,
 		   result.told ? ", as pagemap says" : "", device->address);
@@ -409,7 +409,7 @@ static void check_groups(struct check *c)
 		OK(c, "legacy groups", "%zu, and /dev/vfio/vfio (not needed)", groups);
 	else
 		OK(c, "legacy groups", "%s (not needed)",
-		   container ? "none without an IOMMU, but /dev/vfio/vfio" : "none");
+		   container ? "/dev/vfio/vfio, but no no-IOMMU group" : "none");
 }
 
 /* ---- rights and memory ---- */
@@ -453,7 +453,7 @@ static void check_hugepages(struct check *c)
 	free(sizes);
 	if (c->huge_bytes)
 		return;
-	NOTE(c, name, dir ? "none: DPDK and many drivers want some" : "this kernel has none");
+	NOTE(c, name, dir ? "none; DPDK and many drivers need some" : "this kernel has none");
 	MEND(c, dir ? "echo 512 > /proc/sys/vm/nr_hugepages"
 		    : "build the kernel with CONFIG_HUGETLBFS=y");
 }
@@ -519,7 +519,7 @@ static void check_program(struct check *c)
 	json_object_set_new(c->program, "loaded",
 			    plain_json(program.loaded, strlen(program.loaded)));
 	if (!c->library) {
-		UNTOLD(c, name, "%s: it takes the library to tell", program.path);
+		UNTOLD(c, name, "%s: unknown without the library", program.path);
 	} else if (program_has_obstacle(&program, &c->elf, &obstacle)) {
 		MISSING(c, name, "%s %s", program.path, obstacle.what);
 		MEND(c, "%s", obstacle.instead);
@@ -557,7 +557,7 @@ enum { OPTION_JSON = 256, OPTION_RESET };
 static const struct argp_option options[] = {
 	{"json", OPTION_JSON, NULL, 0, "print JSON", 0},
 	{"reset", OPTION_RESET, NULL, 0,
-	 "pin a page for real with a device that nobody holds; the device is reset by it", 0},
+	 "also pin a page as a test, with a device that nobody holds; this resets the device", 0},
 	{0},
 };
 
@@ -590,15 +590,16 @@ int check_main(int argc, char **argv)
 		.options = options,
 		.parser = parse,
 		.args_doc = "[-- PROGRAM]",
-		.doc = "Tells what noiommu-shim needs, what of it is there, how to get the rest, "
-		       "and whether PROGRAM can be served.\v"
-		       "Exit status: 0: ready; 1: not ready; 2: bad usage, or it could not look.",
+		.doc = "Shows what noiommu-shim needs, what is missing and how to get it, and "
+		       "whether PROGRAM can be served.\v"
+		       "Exit status: 0: ready; 1: not ready; 2: bad usage, or the command could "
+		       "not look.",
 	};
 	struct check c = {.json = false};
 
 	parse_options(&argp, argc, argv, &c);
 	if (access("/proc/self/stat", F_OK) || access("/sys/devices", F_OK))
-		give_up("/proc and /sys must be mounted to look");
+		give_up("/proc and /sys must be mounted");
 	c.answer = trial_ask();
 
 	check_library(&c);

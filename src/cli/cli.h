@@ -2,7 +2,7 @@
 /*
  * The command noiommu-shim: its verbs and what they have in common.
  *
- * The command knows the library by its file, no more.
+ * The command knows the library only by its file.
  */
 #ifndef CLI_CLI_H
 #define CLI_CLI_H
@@ -10,7 +10,7 @@
 #include <argp.h>
 #include <stdint.h>
 
-/* `run` ends as PROGRAM ends; these are its own. The last two are those of a shell. */
+/* Exit statuses of the command itself. The last two are those of a shell. */
 enum {
 	STATUS_NOT_READY = 1,
 	STATUS_NONE = 1,
@@ -19,25 +19,25 @@ enum {
 	STATUS_NOT_FOUND = 127,
 };
 
-/* One line on standard error, after the name of the command and its verb. */
+/* Prints one line on standard error, after the name of the command and its verb. */
 __attribute__((format(printf, 1, 2))) void complain(const char *format, ...);
 
-/* The same, and the end: the command was not understood, or it could not look. */
+/* The same, then exits with STATUS_TROUBLE: bad usage, or the command cannot go on. */
 __attribute__((format(printf, 1, 2), noreturn)) void give_up(const char *format, ...);
 
-/* sprintf() into memory of its own; never NULL. */
+/* Like sprintf(), but into new memory, which the caller frees; never NULL. */
 __attribute__((format(printf, 1, 2))) char *text(const char *format, ...);
 
 /*
- * argp_parse(), with one line and an exit where argp would print two. For that
- * a parser sets state->err_stream to NULL at ARGP_KEY_INIT.
+ * Calls argp_parse(). On an error it prints one line, where argp prints two, and
+ * exits. For this, a parser sets state->err_stream to NULL at ARGP_KEY_INIT.
  */
 void parse_options(const struct argp *argp, int argc, char **argv, void *input);
 
-/* A time in ns for people: "12.3 us". The text is good until the fourth call from here. */
+/* A time in ns as text: "12.3 us". It is valid until the fourth call after this one. */
 const char *duration(uint64_t ns);
 
-/* The verbs. argv[0] is the name that their messages begin with. */
+/* The verbs. Their messages begin with argv[0]. */
 int run_main(int argc, char **argv);
 int check_main(int argc, char **argv);
 int ps_main(int argc, char **argv);

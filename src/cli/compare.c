@@ -34,15 +34,15 @@ static const struct argp_option options[] = {
 	{"for", OPTION_FOR, "TIME", 0,
 	 "end PROGRAM with SIGINT after TIME: a number with ms, s (the default) or m", 0},
 	{"ways", OPTION_WAYS, "WAY[,WAY]", 0,
-	 "how to run it: group, cdev, iommufd or uring; the default is group,cdev", 0},
+	 "how to run PROGRAM: group, cdev, iommufd or uring; the default is group,cdev", 0},
 	{"record", OPTION_RECORD, "FILE", 0,
-	 "run it one way only (the default is group), and write FILE to be compared elsewhere", 0},
+	 "run PROGRAM one way only (the default is group), and write FILE for --against", 0},
 	{"against", OPTION_AGAINST, "FILE", 0,
-	 "compare with what was recorded in FILE, and run it one way only (the default is cdev); "
-	 "given twice, run nothing",
+	 "compare with the record in FILE, and run PROGRAM one way only (the default is cdev); "
+	 "given twice, compare two records and run nothing",
 	 0},
 	{"report", OPTION_REPORT, "FILE.html", 0,
-	 "also write a page with the result, pictures and how to read them", 0},
+	 "also write a page with the result, with pictures, and how to read it", 0},
 	{"json", OPTION_JSON, NULL, 0, "print JSON", 0},
 	{0},
 };
@@ -84,13 +84,13 @@ static void settle(struct compare *compare)
 	size_t runs = compare->record ? 1 : 2 - compare->against_count;
 
 	if (compare->record && compare->against_count)
-		give_up("--record or --against; see noiommu-shim compare --help");
+		give_up("--record and --against exclude each other; see noiommu-shim compare --help");
 	if (compare->record && compare->report)
-		give_up("--record or --report; see noiommu-shim compare --help");
+		give_up("--record and --report exclude each other; see noiommu-shim compare --help");
 	if (runs && !compare->program)
 		give_up("a program is missing; see noiommu-shim compare --help");
 	if (!runs && compare->program)
-		give_up("two records and a program; see noiommu-shim compare --help");
+		give_up("two records need no program; see noiommu-shim compare --help");
 	if (compare->way_count && compare->way_count != runs)
 		give_up("--ways needs %zu here; see noiommu-shim compare --help", runs);
 	if (compare->way_count)
@@ -191,10 +191,9 @@ static void run_side(struct side *side, const struct launch *launch, const struc
 	if (side->session.aborted)
 		give_up("ended by signal %d", side->session.aborted);
 	if (side->session.damaged)
-		give_up("cannot compare: %s has overwritten the memory that its events go through",
-			name);
+		give_up("cannot compare: %s has overwritten the memory of its events", name);
 	if (side->killed)
-		complain("%s did not end by SIGINT and was killed", name);
+		complain("%s did not end after SIGINT and was killed", name);
 }
 
 static int run_all(struct compare *compare)
@@ -209,15 +208,14 @@ static int run_all(struct compare *compare)
 	if (launch_find(&launch, compare->program))
 		return STATUS_TROUBLE;
 	check_machine(compare);
-	complain("runs %s %s on the devices that it opens, which are reset each time",
-		 launch.program[0], compare->way_count == 2 ? "twice" : "once");
+	complain("runs %s %s; each run resets the devices that it opens", launch.program[0],
+		 compare->way_count == 2 ? "twice" : "once");
 	for (size_t i = 0; i < compare->way_count; i++) {
 		struct side *side = &comparison->sides[compare->against_count + i];
 
 		run_side(side, &launch, compare->ways[i], compare->limit);
 		if (!i && !compare->against_count && !side->asked)
-			give_up("%s asked nothing of VFIO and looked no address up",
-				launch.program[0]);
+			give_up("%s did not use VFIO and looked up no address", launch.program[0]);
 	}
 	return 0;
 }
@@ -249,7 +247,7 @@ static int put_record(struct compare *compare)
 	record_write(side, compare->record_to);
 	close_output(compare->record_to, compare->record);
 	if (side->lost)
-		complain("events were lost: what is compared with this record is not all");
+		complain("events were lost: this record does not have all operations");
 	return 0;
 }
 
@@ -277,14 +275,13 @@ int compare_main(int argc, char **argv)
 		.options = options,
 		.parser = parse,
 		.args_doc = "[--] PROGRAM [ARG...]",
-		.doc = "Runs PROGRAM twice, on the kernel's group path as it is and on the cdev "
-		       "path, and compares what it was answered, what became of the addresses "
-		       "that it was given, and how long it took. Devices are opened, and so "
-		       "reset, by both runs. PROGRAM has no standard input, and its output goes "
-		       "to standard error.\v"
-		       "Exit status: 0: the same results, no address moved on the cdev path, and "
-		       "all was seen; 1: otherwise; 2: bad usage, or it could not compare. With "
-		       "--record 0: it is written.",
+		.doc = "Runs PROGRAM twice, on the group path and on the cdev path. Compares the "
+		       "answers that it got, whether its addresses stayed, and how long it took. "
+		       "Both runs open, and so reset, the devices. PROGRAM has no standard input, "
+		       "and its output goes to standard error.\v"
+		       "Exit status: 0: the results are the same, no address moved on the cdev "
+		       "path, and no event was lost; 1: otherwise; 2: bad usage, or the command "
+		       "could not compare. With --record, 0: the record is written.",
 	};
 	static struct compare compare;
 

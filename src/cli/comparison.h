@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Two runs side by side: what was different, and what that comes to. */
+/* Two runs side by side: their differences, and the verdict. */
 #ifndef CLI_COMPARISON_H
 #define CLI_COMPARISON_H
 
@@ -7,34 +7,34 @@
 
 struct comparison {
 	struct side sides[2];
-	size_t asked;	  /* questions in either run */
-	size_t different; /* of these, with other answers */
+	size_t asked;	  /* different operations in both runs */
+	size_t different; /* of these, those with different answers */
 	char *verdict;
 };
 
-/* Of two runs that are over. */
+/* Compares two runs that have ended. */
 void comparison_judge(struct comparison *comparison);
 
-/* True when nothing was different or lost, and no address moved that is said to stay. */
+/* True if nothing was different or lost, and no address moved that has to stay. */
 bool comparison_same(const struct comparison *comparison);
 
-/* Addresses stay on every way but the kernel's own groups. */
+/* Counts the addresses that moved on a way that pins them: any but the group path. */
 size_t comparison_broken(const struct comparison *comparison);
 
 uint64_t comparison_lost(const struct comparison *comparison);
 bool comparison_same_status(const struct comparison *comparison);
 
-/* NULL: it was not asked there. */
+/* operations[i] is NULL if run i did not make the operation. */
 typedef void difference(const char *question, const struct operation *const operations[2],
 			void *arg);
 
-/* Each question with other answers. Returns how many questions there were at all. */
+/* Calls what() for each operation with different answers. Returns how many there are in all. */
 size_t comparison_each(const struct comparison *comparison, difference *what, void *arg);
 
-/* True when both were asked, and were answered alike. */
+/* True if both runs made the operation and got the same answers. */
 bool comparison_agrees(const struct operation *one, const struct operation *other);
 
-/* What an operation was answered in a run: "done", or "EBUSY, then done". */
+/* The answers of an operation in a run: "done", or "EBUSY, then done". */
 char *comparison_answers(const struct operation *operation);
 
 struct cell {
@@ -42,9 +42,9 @@ struct cell {
 	double value;
 };
 
-/* A line of the table. A full bar is whole; 0: no bars. */
+/* A line of the table. A full bar stands for whole; 0: no bars. */
 struct row {
-	const char *label; /* two spaces in front: of what is above */
+	const char *label; /* begins with two spaces if it belongs to the line above */
 	struct cell cells[2];
 	double whole;
 };
@@ -52,7 +52,7 @@ struct row {
 void comparison_rows(const struct comparison *comparison,
 		     void (*row)(const struct row *row, void *arg), void *arg);
 
-/* To standard output. */
+/* Print to standard output. */
 void comparison_print(const struct comparison *comparison);
 void comparison_print_json(const struct comparison *comparison);
 

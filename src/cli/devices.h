@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The devices that VFIO has, and who holds them. */
+/* The devices of VFIO, and the processes that hold them. */
 #ifndef CLI_DEVICES_H
 #define CLI_DEVICES_H
 
@@ -14,7 +14,7 @@ struct holder {
 };
 
 struct device {
-	char name[64];	  /* of its cdev, also where the kernel made none: noiommu-vfioN, vfioN */
+	char name[64];	  /* of its cdev, even if the kernel made none: noiommu-vfioN, vfioN */
 	char address[64]; /* on its bus: a PCI address for vfio-pci */
 	char vendor[8], product[8];
 	char driver[64];
@@ -29,13 +29,13 @@ struct device {
 struct devices {
 	struct device *list;
 	size_t count;
-	bool all_processes_seen; /* else somebody may hold a device unseen */
+	bool all_processes_seen; /* if not, an unseen process may hold a device */
 };
 
-/* Those that there are; opens none, and looks for no holders. */
+/* Lists the devices. Opens none, and does not look for holders. */
 void devices_list(struct devices *devices);
 
-/* These with error and holders. */
+/* Lists the devices, with error and holders. */
 void devices_read(struct devices *devices);
 
 void devices_free(struct devices *devices);

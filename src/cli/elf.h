@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What an ELF file tells about how it will be loaded. */
+/* What an ELF file says about how it is loaded. */
 #ifndef CLI_ELF_H
 #define CLI_ELF_H
 
@@ -16,17 +16,17 @@ struct elf {
 	char interpreter[PATH_MAX]; /* the dynamic linker; "": none, it is static */
 	bool is_linker;		    /* it is a dynamic linker itself */
 	bool is_go;
-	bool calls_kernel;  /* it has system calls of its own that drivers make: ioctl and such */
+	bool calls_kernel;  /* it makes a driver's system calls (ioctl and such) itself */
 	enum elf_libc libc; /* what the interpreter or, in a library, DT_NEEDED says */
 };
 
 /*
- * 0, or a negative errno: -ENOEXEC for what is no ELF file, or a damaged one;
- * -EIO for one that changes, or whose disk fails, while it is read.
+ * Returns 0 or a negative errno: -ENOEXEC if the file is not an ELF file or is
+ * damaged, -EIO if it changes or its disk fails while it is read.
  */
 int elf_read(const char *path, struct elf *elf);
 
-/* open() for reading, of regular files only: opening a device or a FIFO does something to it. */
+/* Opens a regular file for reading, and no other: to open a device or a FIFO has effects. */
 int elf_open(const char *path);
 
 const char *elf_libc_name(enum elf_libc libc);

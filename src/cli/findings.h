@@ -9,7 +9,7 @@
 
 enum finding_state {
 	FINDING_OK,
-	FINDING_NOTE,	 /* nothing stands in the way, but it is good to know */
+	FINDING_NOTE,	 /* the library can work, but it is good to know */
 	FINDING_UNTOLD,	 /* the machine does not tell */
 	FINDING_MISSING, /* not ready */
 };
@@ -37,16 +37,16 @@ __attribute__((format(printf, 4, 5))) void finding(struct findings *findings, co
 						   enum finding_state state, const char *format,
 						   ...);
 
-/* One more line below the last finding: a detail, or what mends it. */
+/* Add a line below the last finding: a detail, or a remedy. */
 __attribute__((format(printf, 2, 3))) void finding_detail(struct findings *findings,
 							  const char *format, ...);
 __attribute__((format(printf, 2, 3))) void finding_mend(struct findings *findings,
 							const char *format, ...);
 
-/* To standard output; colours only on a terminal. */
+/* Prints to standard output, with colours only on a terminal. */
 void findings_print(const struct findings *findings);
 
-/* An array of objects: name, state, what, mend. Details are left out. */
+/* An array of objects with name, state, what and mend, without details. */
 json_t *findings_json(const struct findings *findings);
 
 #endif

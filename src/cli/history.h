@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* How a number of each process came to be what it is, as a line of small bars. */
+/* The last values of a number of each process, as a line of small bars. */
 #ifndef CLI_HISTORY_H
 #define CLI_HISTORY_H
 
@@ -13,16 +13,16 @@ struct history {
 	size_t count;
 };
 
-/* A process has this value now. */
+/* Records the present value of a process. */
 void history_add(struct history *history, pid_t pid, const char *comm, uint64_t value);
 
 /* Forgets processes that were not added since this was called last. */
 void history_forget(struct history *history);
 
 /*
- * The last values, no more than columns of them, and the greatest of these. A
- * full bar is the greatest. blocks: of characters that only UTF-8 has. The
- * caller's to free.
+ * Returns a bar for each of the last values, at most columns of them. The greatest
+ * value has a full bar and is stored in *greatest. blocks: use block characters,
+ * which need UTF-8. The caller frees the text.
  */
 char *history_bars(const struct history *history, pid_t pid, size_t columns, bool blocks,
 		   uint64_t *greatest);

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* What a page that others read has to have around text that others made. */
+/* The frame of an HTML page, and the escaping of text from elsewhere. */
 #ifndef CLI_HTML_H
 #define CLI_HTML_H
 
 #include <stdio.h>
 
 /*
- * The text as HTML and XML have it, in an element or in an attribute's value. A
- * byte that is no printable ASCII becomes \xNN: no text can change the direction
- * or the look of what stands around it. Good until the command ends.
+ * Escapes text for HTML and XML, for an element or an attribute's value. A byte
+ * that is not printable ASCII becomes \xNN, so no text can change the direction or
+ * the look of the text around it. The result is valid until the command ends.
  */
 const char *html(const char *text);
 
-/* The beginning of a page, to the end of its head; and its end. */
+/* Write the beginning of a page, up to the end of its head, and the end of a page. */
 void html_begin(FILE *to, const char *title);
 void html_end(FILE *to);
 

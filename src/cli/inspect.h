@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Looking at processes without waiting for them. Reading the memory of a
- * process waits for whoever brings its pages, which may be the process itself
- * (userfaultfd, FUSE); reading its maps waits for its lock; and what its
- * descriptors lead to may be on a server that does not answer. So a child of
- * the command looks, and is killed when it takes too long.
+ * Reads processes without waiting for them. A read of a process's memory can wait
+ * for the process itself (userfaultfd, FUSE), a read of its maps for its lock, and
+ * a look at its descriptors for a server that does not answer. Therefore a child of
+ * the command reads, and the command kills the child if it takes too long.
  */
 #ifndef CLI_INSPECT_H
 #define CLI_INSPECT_H
@@ -15,10 +14,10 @@
 struct inspection {
 	size_t size; /* of a result, in bytes */
 
-	/* Runs in the child: fills in a zeroed result. Its value goes to told() as it is. */
+	/* Runs in the child and fills in a zeroed result. Its return value goes to told(). */
 	int (*look)(pid_t pid, void *result, const void *arg);
 
-	/* For each process in its turn. ret is -ETIMEDOUT where look() did not come to an end. */
+	/* Called for each process in turn. ret is -ETIMEDOUT if look() did not end in time. */
 	void (*told)(pid_t pid, int ret, const void *result, void *arg);
 	void *arg;
 };

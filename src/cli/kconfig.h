@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* The options that the running kernel was built with, as far as it tells. */
+/* The build options of the running kernel, as far as they can be read. */
 #ifndef CLI_KCONFIG_H
 #define CLI_KCONFIG_H
 
 #include <stdbool.h>
 
-/* False when nobody tells. Must come before kconfig_value(). */
+/* Reads them; false if they cannot be read. Call it before kconfig_value(). */
 bool kconfig_read(void);
 
-/* Of CONFIG_name: 'y', 'm', 'n', or '?' when it is not told. */
+/* The value of CONFIG_name: 'y', 'm', 'n', or '?' if it is unknown. */
 char kconfig_value(const char *name);
 
 #endif

@@ -65,7 +65,7 @@ static const char *find_library(struct elf *elf)
 __attribute__((noreturn)) static void refuse(const struct launch *launch,
 					     const struct obstacle *obstacle)
 {
-	give_up("%s %s; %s (without this command it runs as ever)", launch->program[0],
+	give_up("%s %s; %s (without this command it runs as before)", launch->program[0],
 		obstacle->what, obstacle->instead);
 }
 

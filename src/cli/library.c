@@ -130,6 +130,6 @@ bool library_loads(const char *path, char *why, size_t size)
 	if (WIFEXITED(status) && !WEXITSTATUS(status))
 		return true;
 	if (!*why)
-		snprintf(why, size, "the dynamic linker left it out without a word");
+		snprintf(why, size, "the dynamic linker did not load it and gave no reason");
 	return false;
 }

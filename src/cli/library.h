@@ -9,21 +9,21 @@
 #define LIBRARY_NAME "libnoiommu-shim.so"
 
 /*
- * The library that belongs to this command: of its build tree, beside it,
- * of its own installation, or installed where configure said. NULL: none.
+ * Finds the library of this command: in its build tree, beside it, in its own
+ * installation, or where configure installs it. NULL if there is none.
  */
 const char *library_find(void);
 
-/* Where library_find() looked, for people. */
+/* The places where library_find() looked, for a message. */
 char *library_places(void);
 
 /*
- * Proves that the dynamic linker loads it: this command is run once more with
- * it and looks. False with the linker's own words in why.
+ * Proves that the dynamic linker loads the library: runs this command again with
+ * the library preloaded. Returns false, with the linker's message in why.
  */
 bool library_loads(const char *path, char *why, size_t size);
 
-/* What it is run with once more, and what it does then. */
+/* The argument of that second run, and what the second run does. */
 #define LIBRARY_PROOF "--is-preloaded"
 bool library_is_mapped(const char *path);
 

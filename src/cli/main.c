@@ -150,15 +150,15 @@ int main(int argc, char **argv)
 	static const struct argp argp = {
 		.parser = parse,
 		.args_doc = "VERB [OPTION...] [-- PROGRAM [ARG...]]",
-		.doc = "Serves drivers that use VFIO no-IOMMU groups from the kernel's device "
+		.doc = "Runs unmodified drivers for VFIO no-IOMMU groups on the kernel's device "
 		       "cdevs, with their memory pinned.\v"
-		       "  run -- PROGRAM [ARG...]      run PROGRAM with the library preloaded\n"
-		       "  check [-- PROGRAM]           tell what is missing, and how to get it\n"
-		       "  trace -- PROGRAM [ARG...]    run PROGRAM and tell what it asks of VFIO\n"
+		       "  run -- PROGRAM [ARG...]      run PROGRAM under the library\n"
+		       "  check [-- PROGRAM]           show what is missing, and how to get it\n"
+		       "  trace -- PROGRAM [ARG...]    run PROGRAM and print its VFIO operations\n"
 		       "  compare -- PROGRAM [ARG...]  run PROGRAM on the group and the cdev path\n"
-		       "  ps [PID]                     show the processes that are under it now\n"
+		       "  ps [PID]                     show the processes that are served now\n"
 		       "  cdi                          describe the devices to container engines\n\n"
-		       "noiommu-shim VERB --help tells more, noiommu-shim(1) and (7) all.",
+		       "See also noiommu-shim VERB --help, noiommu-shim(1) and noiommu-shim(7).",
 	};
 	struct chosen chosen = {0};
 

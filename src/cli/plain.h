@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Text that others made, for people and for programs: paths, names, the first
- * line of a script, what a traced program wrote. It may have anything in it.
+ * Text from elsewhere, made safe to print: paths, names, the first line of a
+ * script, data of a traced program. It may contain anything.
  */
 #ifndef CLI_PLAIN_H
 #define CLI_PLAIN_H
@@ -10,12 +10,12 @@
 #include <stddef.h>
 
 /*
- * The text with \xNN for every byte that is no printable ASCII, so that a
- * terminal obeys none of it. The caller's to free.
+ * Returns the text with \xNN for every byte that is not printable ASCII, so a
+ * terminal obeys nothing in it. The caller frees it.
  */
 char *plain(const char *string, size_t len);
 
-/* The text as it is, if it is UTF-8; else as plain() has it. Never NULL. */
+/* Returns the text unchanged if it is UTF-8, else as plain() does. Never NULL. */
 json_t *plain_json(const char *string, size_t len);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Processes that run under the library, read from their own memory: what
- * include/shim/state.h describes. The process does not notice.
+ * The state of served processes, read from their memory as include/shim/state.h
+ * describes. The process does not notice.
  */
 #ifndef CLI_PROCESS_H
 #define CLI_PROCESS_H
@@ -19,18 +19,18 @@ struct process {
 };
 
 /*
- * 1: it is under the library, and *process is filled in; 0: it is not, or not
- * yet. -ESRCH: there is none; -EPERM, -EACCES: who may not ptrace it may not
- * look; -EPROTO: the library in it is of another version.
+ * Returns 1 and fills in *process if the process is served, 0 if it is not, or not
+ * yet. -ESRCH: there is no such process; -EPERM, -EACCES: this command may not
+ * ptrace it; -EPROTO: it has another version of the library.
  *
  * A hostile process can make this wait for ever: see cli/inspect.h.
  */
 int process_read(pid_t pid, struct process *process);
 
-/* The name of a process, of printable characters only. "": it has ended. */
+/* The name of a process, with printable characters only; "" if it has ended. */
 void process_comm(pid_t pid, char *comm, size_t size);
 
-/* All processes there are, the caller's to free. NULL when /proc cannot be read. */
+/* Returns all processes; the caller frees the list. NULL if /proc cannot be read. */
 pid_t *process_list(size_t *count);
 
 #endif

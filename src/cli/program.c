@@ -162,8 +162,8 @@ static bool gains_rights(const char *path, struct obstacle *obstacle)
 	struct stat st;
 
 	if (getuid() != geteuid() || getgid() != getegid()) {
-		what(obstacle, "would run with real and effective user or group differing");
-		return instead(obstacle, "start this command as the user it is to run as");
+		what(obstacle, "would run with different real and effective users or groups");
+		return instead(obstacle, "start this command as the user that the program needs");
 	}
 	if (stat(path, &st) || statvfs(path, &fs) || fs.f_flag & ST_NOSUID)
 		return false;
@@ -177,13 +177,11 @@ static bool gains_rights(const char *path, struct obstacle *obstacle)
 		return false;
 	if (st.st_mode & S_ISUID && st.st_uid != getuid()) {
 		what(obstacle, "is set-user-id: LD_PRELOAD is ignored");
-		return instead(obstacle, "run this command as user %u itself",
-			       (unsigned int)st.st_uid);
+		return instead(obstacle, "run this command as user %u", (unsigned int)st.st_uid);
 	}
 	if (st.st_mode & S_ISGID && st.st_mode & S_IXGRP && st.st_gid != getgid()) {
 		what(obstacle, "is set-group-id: LD_PRELOAD is ignored");
-		return instead(obstacle, "run this command as group %u itself",
-			       (unsigned int)st.st_gid);
+		return instead(obstacle, "run this command as group %u", (unsigned int)st.st_gid);
 	}
 	return false;
 }
@@ -208,8 +206,8 @@ static bool is_out_of_reach(const struct elf *elf, const struct elf *library,
 			    struct obstacle *obstacle)
 {
 	if (elf->is_go) {
-		what(obstacle, "is a Go program: its system calls do not go through libc, where a "
-			       "preload stands");
+		what(obstacle, "is a Go program: its system calls do not go through libc, so a "
+			       "preload does not see them");
 		return instead(obstacle, "run it on a kernel that has VFIO groups");
 	}
 	if (elf->is_linker)
@@ -219,8 +217,8 @@ static bool is_out_of_reach(const struct elf *elf, const struct elf *library,
 		return instead(obstacle, "link it dynamically");
 	}
 	if (elf->libc != library->libc) {
-		what(obstacle, "uses %s (%s), the library %s", elf_libc_name(elf->libc),
-		     elf->interpreter, elf_libc_name(library->libc));
+		what(obstacle, "uses %s (%s), and the library is built for %s",
+		     elf_libc_name(elf->libc), elf->interpreter, elf_libc_name(library->libc));
 		if (elf->libc == ELF_LIBC_UNKNOWN)
 			return instead(obstacle, "use a build for %s",
 				       elf_libc_name(library->libc));
@@ -245,7 +243,7 @@ static bool has_obstacle(const char *path, const struct elf *library, struct obs
 		return instead(obstacle, "install it, or change the script's first line");
 	}
 	if (ret) {
-		what(obstacle, "cannot be read (%s), so nobody can tell whether it can be served",
+		what(obstacle, "cannot be read (%s), so this command cannot examine it",
 		     strerror(-ret));
 		return instead(obstacle, "make it readable, or run this command as root");
 	}

@@ -17,8 +17,8 @@ struct program {
 int program_find(const char *name, struct program *program);
 
 /*
- * True when it makes system calls without libc, which the library does not
- * see. That need not matter: they may be for something else.
+ * True if it makes system calls without libc, which a preloaded library does not
+ * see. They may be for something else.
  */
 bool program_calls_kernel(const struct program *program);
 
@@ -29,13 +29,13 @@ struct obstacle {
 };
 
 /*
- * True, with *obstacle filled in, when there is no way in: it is for another processor,
- * gains rights, or cannot be read.
+ * True, with *obstacle filled in, if the program cannot be served in any way: it is
+ * for another processor, gains rights, or cannot be read.
  */
 bool program_has_obstacle(const struct program *program, const struct elf *library,
 			  struct obstacle *obstacle);
 
-/* The same when the library cannot be preloaded or would not be asked. */
+/* The same if the library cannot be preloaded, or would not see the system calls. */
 bool program_is_out_of_reach(const struct program *program, const struct elf *library,
 			     struct obstacle *obstacle);
 

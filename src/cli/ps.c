@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The processes that are under the library now, and what they hold. */
+/* Shows the processes that are served now, and what they hold. */
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
@@ -95,9 +95,9 @@ static void told_of_all(pid_t pid, int ret, const void *process, void *arg)
 	if (ret > 0)
 		add(ps, process);
 	else if (ret == -EPROTO)
-		note(ps, "process %d has another version of the library in it", pid);
+		note(ps, "process %d has another version of the library", pid);
 	else if (ret == -ETIMEDOUT)
-		note(ps, "process %d cannot be told: it does not let itself be read in time", pid);
+		note(ps, "process %d could not be read in time", pid);
 	if (ret == -EACCES || ret == -EPERM || ret == -ETIMEDOUT)
 		ps->all_seen = false;
 }
@@ -114,16 +114,16 @@ static void told_of_one(pid_t pid, int ret, const void *process, void *arg)
 	case -ESRCH:
 		give_up("there is no process %d", pid);
 	case -EPROTO:
-		give_up("process %d has another version of the library in it", pid);
+		give_up("process %d has another version of the library", pid);
 	case -EACCES:
 	case -EPERM:
 		give_up("process %d may not be looked at: run this as root, or as its user where "
 			"ptrace is not restricted",
 			pid);
 	case -ETIMEDOUT:
-		give_up("process %d cannot be told: it does not let itself be read in time", pid);
+		give_up("process %d could not be read in time", pid);
 	default:
-		give_up("process %d ended, or changed while it was looked at", pid);
+		give_up("process %d ended, or executed another program meanwhile", pid);
 	}
 }
 
@@ -272,7 +272,7 @@ enum { OPTION_JSON = 256, OPTION_WATCH };
 static const struct argp_option options[] = {
 	{"json", OPTION_JSON, NULL, 0, "print JSON", 0},
 	{"watch", OPTION_WATCH, NULL, 0,
-	 "renew the table each second, until q or Ctrl-C; where the output is no terminal, print "
+	 "renew the table each second, until q or Ctrl-C; if the output is not a terminal, print "
 	 "it once",
 	 0},
 	{0},
@@ -306,12 +306,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case ARGP_KEY_ARG:
 		if (ps->pid)
-			give_up("one process or all; see noiommu-shim ps --help");
+			give_up("more than one PID; see noiommu-shim ps --help");
 		ps->pid = parse_pid(arg);
 		return 0;
 	case ARGP_KEY_END:
 		if (ps->json && ps->watch)
-			give_up("--json or --watch; see noiommu-shim ps --help");
+			give_up("--json and --watch exclude each other; see noiommu-shim ps --help");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -398,11 +398,11 @@ int ps_main(int argc, char **argv)
 		.options = options,
 		.parser = parse,
 		.args_doc = "[PID]",
-		.doc = "Shows the processes that are under the library now, or the one with PID: "
-		       "mode, path, containers, lookups and failed ones, pins, and devices.\v"
-		       "It takes the rights of ptrace: those of the process's user, or root.\n\n"
-		       "Exit status: 0: there is one; 1: there is none; 2: bad usage, or it could "
-		       "not look.",
+		.doc = "Shows the processes that are served now, or only process PID: mode, path, "
+		       "containers, lookups, failed lookups, pins and devices.\v"
+		       "The command needs the rights of ptrace: the process's user, or root.\n\n"
+		       "Exit status: 0: a process is served; 1: none is; 2: bad usage, or the "
+		       "command could not look.",
 	};
 	struct ps ps = {0};
 

@@ -10,8 +10,8 @@
 void record_write(const struct side *side, FILE *to);
 
 /*
- * Gives up where the file is no record that this version reads. Whoever wrote it
- * need not be trusted: its texts are told without what a terminal obeys.
+ * Reads a record. Gives up if this version cannot read the file. The file need not
+ * be trusted: its texts are shown without what a terminal obeys.
  */
 void record_read(struct side *side, const char *file);
 

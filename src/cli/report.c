@@ -73,11 +73,11 @@ static void put_operations_finding(FILE *to, const struct comparison *comparison
 
 	if (!comparison->different) {
 		put_finding(to, "good", "Same answers",
-			    text("%zu operations, answered alike.", comparison->asked));
+			    text("%zu operations had the same answers.", comparison->asked));
 		return;
 	}
 	comparison_each(comparison, note_first, &first);
-	put_finding(to, "bad", "Other answers",
+	put_finding(to, "bad", "Answers differ",
 		    text("%zu of %zu operations. %s%s", comparison->different, comparison->asked,
 			 first.words,
 			 comparison->different > 1
@@ -90,11 +90,11 @@ static void put_status_finding(FILE *to, const struct comparison *comparison)
 	const struct side *sides = comparison->sides;
 	bool same = comparison_same_status(comparison);
 
-	put_finding(to, same ? "good" : "bad", same ? "Same end" : "Other end",
+	put_finding(to, same ? "good" : "bad", same ? "Same status" : "Status differs",
 		    text("The program ended with exit status %d and %d.%s", sides[0].status,
 			 sides[1].status,
 			 sides[0].killed || sides[1].killed
-				 ? " It did not end by SIGINT, and was killed."
+				 ? " It did not end after SIGINT, and was killed."
 				 : ""));
 }
 
@@ -113,15 +113,15 @@ static void put_address_finding(FILE *to, const struct comparison *comparison, i
 				 side->way->needs_group
 					 ? ": nothing holds them there, and a device would have "
 					   "reached other memory"
-					 : ", though they are said to stay"));
+					 : ", although the library promises that they stay"));
 	else if (addresses->seen)
 		put_finding(to, "good", "None moved",
 			    text("%s: %zu addresses handed out, %zu of them seen in memory.", title,
 				 addresses->given, addresses->seen));
 	else
 		put_finding(to, "note", "Not seen",
-			    text("%s: %zu addresses handed out. Where they are was not to be "
-				 "seen, which takes CAP_SYS_ADMIN.",
+			    text("%s: %zu addresses handed out. The command could not see where "
+				 "they are; this needs CAP_SYS_ADMIN.",
 				 title, addresses->given));
 }
 
@@ -230,7 +230,7 @@ static void put_row(const struct row *row, void *arg)
 static void put_numbers(struct page *page)
 {
 	fputs("<h2 id=\"numbers\">Side by side</h2>\n<table class=\"both\">\n"
-	      "<caption>What each run came to. The longer bar is the greater number.</caption>\n",
+	      "<caption>The results of both runs. The longer bar is the greater number.</caption>\n",
 	      page->to);
 	put_heads(page->to, page->comparison, "");
 	comparison_rows(page->comparison, put_row, page);
@@ -273,9 +273,9 @@ static void put_tracks(FILE *to, const struct comparison *comparison, int run)
 static void put_addresses(FILE *to, const struct comparison *comparison)
 {
 	fputs("<h2 id=\"addresses\">Addresses over time</h2>\n"
-	      "<p>A line for each page of which the program was told the physical address, from "
-	      "then on until it gave the memory back. Where the line breaks, at a cross, the page "
-	      "moved: until the line goes on, the address is that of other memory.</p>\n",
+	      "<p>Each line is a page whose physical address the program looked up, from the "
+	      "lookup until the program freed the memory. Where the line breaks, at a cross, the "
+	      "page moved. Until the line goes on, the address is that of other memory.</p>\n",
 	      to);
 	for (int i = 0; i < 2; i++) {
 		fprintf(to, "<h3 class=\"%s\">%s</h3>\n", chart_class(i), title_of(comparison, i));
@@ -296,7 +296,7 @@ static void put_lookups(FILE *to, const struct comparison *comparison)
 
 	fputs("<h2 id=\"lookups\">Lookups</h2>\n"
 	      "<p>How long the program waited for a physical address. Each bar is the share of "
-	      "lookups that took about so long; five bars are a factor of ten.</p>\n",
+	      "lookups that took about this long. Five bars are a factor of ten.</p>\n",
 	      to);
 	for (int i = 0; i < 2; i++) {
 		fprintf(to, "<h3 class=\"%s\">%s</h3>\n<figure>\n", chart_class(i),
@@ -305,7 +305,7 @@ static void put_lookups(FILE *to, const struct comparison *comparison)
 		fputs("</figure>\n", to);
 	}
 	fputs("<table class=\"both\">\n"
-	      "<caption>Of 100 lookups so many took no longer.</caption>\n",
+	      "<caption>How many of 100 lookups took no longer than the time in the row.</caption>\n",
 	      to);
 	put_heads(to, comparison, "Lookups");
 	for (size_t i = 0; i < sizeof(percents) / sizeof(percents[0]); i++) {
@@ -340,7 +340,7 @@ static void put_difference(const char *question, const struct operation *const o
 		return;
 	fprintf(page->to,
 		"<details%s><summary><code>%s</code></summary>\n<table>\n"
-		"<caption>What it was answered.</caption>\n<tbody>\n",
+		"<caption>The answers of both runs.</caption>\n<tbody>\n",
 		page->count <= OPEN ? " open=\"open\"" : "", html(question));
 	for (int i = 0; i < 2; i++)
 		put_answers(page->to, page->comparison, i, operations[i]);
@@ -355,7 +355,7 @@ static void put_agreements(struct page *page)
 
 	fprintf(page->to,
 		"<details><summary>%zu operations with the same answers</summary>\n<table>\n"
-		"<caption>What was asked, and answered alike.</caption>\n<thead><tr>"
+		"<caption>Operations and their answers in both runs.</caption>\n<thead><tr>"
 		"<th scope=\"col\">Operation</th><th scope=\"col\">Answers</th></tr></thead>\n"
 		"<tbody>\n",
 		comparison->asked - comparison->different);
@@ -410,25 +410,25 @@ static void put_machines(FILE *to, const struct comparison *comparison)
 
 static const char reading[] =
 	"<h2 id=\"reading\">How to read this</h2>\n"
-	"<p>A program without an IOMMU tells its device physical addresses, and the device reads "
-	"and writes there whatever is in that place. So two things count: that the program is "
-	"answered as ever, and that its pages stay where it was told.</p>\n<dl>\n"
-	"<dt>Group path</dt><dd>VFIO no-IOMMU groups of the kernel, as they are. Nothing pins "
-	"what is looked up.</dd>\n"
-	"<dt>Cdev path</dt><dd>noiommu-shim serves the program from the device cdevs; iommufd "
-	"pins what is looked up.</dd>\n"
-	"<dt>Moved</dt><dd>Another page was found in that place twice in a row, while the program "
-	"had neither looked the address up again nor given the memory back. Memory that it gives "
-	"back inside libc and gets again counts as moved. The runs were looked at 20 times a "
-	"second.</dd>\n"
-	"<dt>Operations</dt><dd>What the program asked of containers, groups and devices, by name "
+	"<p>Without an IOMMU, a program gives its device physical addresses, and the device reads "
+	"and writes whatever memory is there. So two things count: the program gets the same "
+	"answers, and its pages stay at the addresses that it looked up.</p>\n<dl>\n"
+	"<dt>Group path</dt><dd>The kernel's own VFIO no-IOMMU groups. Nothing pins the pages "
+	"that are looked up.</dd>\n"
+	"<dt>Cdev path</dt><dd>noiommu-shim serves the program from the device cdevs. iommufd "
+	"pins the pages that are looked up.</dd>\n"
+	"<dt>Moved</dt><dd>The command found another page twice in a row, while the program had "
+	"neither looked the address up again nor freed the memory. Memory that the program frees "
+	"inside libc and gets again counts as moved. The command looked 20 times a second.</dd>\n"
+	"<dt>Operations</dt><dd>The program's calls to containers, groups and devices, by name "
 	"and arguments. Equal answers that follow one another count once. Descriptors, addresses "
-	"and what was read from a device are not compared.</dd>\n"
-	"<dt>Lookup</dt><dd>A read of /proc/self/pagemap. The first one of a page pins it, on all "
-	"ways but the group path, and takes longer for that.</dd>\n"
-	"<dt>Set-up</dt><dd>From the first operation to the last device that was opened.</dd>\n"
-	"<dt>Events lost</dt><dd>The program was faster than this command for long: what it did "
-	"then is not in here.</dd>\n</dl>\n";
+	"and data that was read from a device are not compared.</dd>\n"
+	"<dt>Lookup</dt><dd>A read of /proc/self/pagemap. On all ways but the group path the "
+	"first lookup of a page pins it, and takes longer for that.</dd>\n"
+	"<dt>Set-up</dt><dd>The time from the first operation to the last device that was "
+	"opened.</dd>\n"
+	"<dt>Events lost</dt><dd>The program was faster than this command for long. The page does "
+	"not show what the program did then.</dd>\n</dl>\n";
 
 void report_write(const struct comparison *comparison, FILE *to)
 {

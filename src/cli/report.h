@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A comparison as one page of HTML, which needs nothing but itself. */
+/* A comparison as one self-contained page of HTML. */
 #ifndef CLI_REPORT_H
 #define CLI_REPORT_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Tables of what has a name in VFIO's and iommufd's interfaces. */
+/* Tables of the names in the interfaces of VFIO and iommufd. */
 #ifndef CLI_REQUESTS_H
 #define CLI_REQUESTS_H
 
@@ -27,11 +27,11 @@ enum form {
 	NAMED,
 };
 
-/* What a member is to somebody who compares two runs. */
+/* How a comparison of two runs uses a member. */
 enum role {
 	ANSWERED,
 	ASKED,
-	APART, /* an address, a descriptor, or a size that says nothing */
+	APART, /* not compared: an address, a descriptor, or a size without a meaning */
 };
 
 /* One member of a structure. */
@@ -55,7 +55,7 @@ struct request {
 	bool makes_fd;
 };
 
-/* What is known of an ioctl; NULL: nothing. */
+/* Returns the description of an ioctl, or NULL if it is unknown. */
 const struct request *request_find(const struct trace_event *event);
 
 #endif

@@ -17,8 +17,8 @@ struct ring {
 };
 
 /*
- * How long a writer may take from its place in the ring to the complete event,
- * and numbers may contradict each other, in ns.
+ * How long, in ns, a writer may take to complete its event, and the numbers of the
+ * ring may contradict each other.
  */
 #define RING_PATIENCE UINT64_C(1000000000)
 
@@ -26,13 +26,13 @@ struct ring {
 int ring_make(struct ring *ring);
 void ring_free(struct ring *ring);
 
-/* What NOIOMMU_SHIM_TRACE has to say for it. */
+/* The value of NOIOMMU_SHIM_TRACE for this ring. */
 const char *ring_path(const struct ring *ring);
 
 /*
- * The next event, oldest first; false: there is none now. now is
- * CLOCK_MONOTONIC's time in ns. over: no writer is left to wait for. The event
- * is a copy of which only length is checked: what else is in it may be anything.
+ * Copies the next event, oldest first. Returns false if there is none now. now:
+ * CLOCK_MONOTONIC in ns. over: no writer is left to wait for. Only the length of the
+ * event is checked; everything else in it may be anything.
  */
 bool ring_next(struct ring *ring, struct trace_event *event, uint64_t now, bool over);
 

@@ -18,19 +18,19 @@ enum { OPTION_MODE = 256, OPTION_UNPINNED, OPTION_LOG, OPTION_LOG_FILE, OPTION_V
 
 static const struct argp_option options[] = {
 	{"mode", OPTION_MODE, "MODE", 0,
-	 "auto: the cdev path where it exists, else the group path as it is (the default); "
-	 "cdev: the cdev path, or refuse; group: never redirect, only observe",
+	 "auto: the cdev path if it exists, else the group path (the default); cdev: the cdev "
+	 "path, or refuse; group: the group path, and only observe",
 	 0},
 	{"unpinned", OPTION_UNPINNED, "WHAT", 0,
-	 "where a page cannot be pinned: refuse: the lookup fails (the default); fallback: the "
-	 "program gets an address that nothing holds",
+	 "the result of a lookup whose page cannot be pinned: refuse: it fails (the default); "
+	 "fallback: the program gets an address, and nothing keeps the page there",
 	 0},
 	{"log", OPTION_LOG, "LEVEL", 0, "error, warn (the default), info or debug", 0},
-	{"log-file", OPTION_LOG_FILE, "FILE", 0, "append the log to FILE, not to standard error",
+	{"log-file", OPTION_LOG_FILE, "FILE", 0, "append the log to FILE instead of standard error",
 	 0},
 	{"via", OPTION_VIA, "WAY", 0,
-	 "preload: the library is preloaded; trap: system calls are trapped, also of programs "
-	 "that no preload reaches; auto: the first where it reaches PROGRAM (the default)",
+	 "preload: preload the library; trap: trap system calls, also of programs that no "
+	 "preload reaches; auto: preload if that reaches PROGRAM, else trap (the default)",
 	 0},
 	{0},
 };
@@ -87,7 +87,7 @@ int run_main(int argc, char **argv)
 		.options = options,
 		.parser = parse,
 		.args_doc = "[--] PROGRAM [ARG...]",
-		.doc = "Runs PROGRAM served by the library. PROGRAM takes the place of this "
+		.doc = "Runs PROGRAM under the library. PROGRAM takes the place of this "
 		       "command: pid, signals and exit status are its own.\v"
 		       "Exit status: that of PROGRAM; 2: bad usage, no library, or PROGRAM cannot "
 		       "be served; 126: PROGRAM cannot be executed; 127: it is not found.",

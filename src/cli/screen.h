@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A whole terminal to draw on again and again, for a person who looks on. It is
- * what it was before as soon as that ends, by whatever signal but SIGKILL.
+ * Draws on the whole terminal again and again. The terminal is restored at the end,
+ * and by every signal but SIGKILL.
  */
 #ifndef CLI_SCREEN_H
 #define CLI_SCREEN_H
@@ -9,28 +9,27 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* True when standard output is a terminal that can be drawn on. */
+/* True if standard output is a terminal that can be drawn on. */
 bool screen_there(void);
 
 void screen_begin(void);
 
-/* In place of what was shown before. Lines that do not fit are cut. */
+/* Shows text in place of the previous text. Cuts lines that do not fit. */
 void screen_show(const char *text);
 
 /*
- * Waits, but not longer than this, for somebody to ask for the end: q or SIGINT,
- * which Ctrl-C sends. False: somebody did. A signal that ends a program ends
- * this one, with the terminal restored.
+ * Waits at most this long for q or SIGINT, which Ctrl-C sends. Returns false if one
+ * of them came. A signal that ends a program restores the terminal and ends this one.
  */
 bool screen_wait(unsigned int ms);
 
-/* Does nothing where none has begun. */
+/* Does nothing before screen_begin(). */
 void screen_end(void);
 
-/* In characters. */
+/* The width in characters. */
 size_t screen_columns(void);
 
-/* True when the locale has the characters that bars are made of. */
+/* True if the locale has the block characters of bars. */
 bool screen_has_blocks(void);
 
 #endif

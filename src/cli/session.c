@@ -154,7 +154,7 @@ void session_run(struct session *session)
 	int ret = ring_make(&session->ring);
 
 	if (ret)
-		give_up("cannot make room for the events: %s", strerror(-ret));
+		give_up("cannot allocate memory for the events: %s", strerror(-ret));
 	asked_to_end = 0;
 	session->begin = session_now();
 	start(session, old);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One run of a program that is looked at through a ring of events. */
+/* One run of a program, observed through a ring of events. */
 #ifndef CLI_SESSION_H
 #define CLI_SESSION_H
 
@@ -19,18 +19,18 @@ struct session {
 	uint64_t limit;	     /* ns after which it gets SIGINT; 0: none */
 	uint64_t look_each;  /* ns between calls of look() */
 
-	/* For each event, in the order in which they were complete. */
+	/* Called for each event, in the order in which they were completed. */
 	void (*event)(struct session *session, const struct trace_event *event);
-	/* Now and then, and just before SIGINT by the limit. May be NULL. */
+	/* Called every look_each ns, and just before the SIGINT of limit. May be NULL. */
 	void (*look)(struct session *session);
 
-	/* What is known then. */
+	/* The results. */
 	struct ring ring;
 	pid_t pid;
 	uint64_t begin; /* CLOCK_MONOTONIC in ns */
 	int status;	/* of waitpid() */
 	uint64_t lost;	/* events */
-	bool damaged;	/* a program has overwritten the ring: later events are not told */
+	bool damaged;	/* a program has overwritten the ring: later events are missing */
 	bool stopped;	/* by the limit */
 	bool killed;	/* because SIGINT did not end it */
 	int aborted;	/* the signal by which the command itself was asked to end, or 0 */
@@ -42,7 +42,7 @@ struct session {
  */
 void session_run(struct session *session);
 
-/* Passes on what is in the ring by now; for use in look(). */
+/* Reads the events that are in the ring now. For use in look(). */
 void session_catch_up(struct session *session);
 
 /* The exit status that a shell would show. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What one run of a program in one way came to, here or where it was recorded. */
+/* The results of one run of a program, made here or recorded elsewhere. */
 #ifndef CLI_SIDE_H
 #define CLI_SIDE_H
 
@@ -9,7 +9,7 @@
 #include "cli/session.h"
 #include "cli/way.h"
 
-/* Something that was asked, and what it was answered each time: the same twice counts once. */
+/* An operation and its answers. Equal answers that follow one another count once. */
 struct operation {
 	char *question;
 	char **answers;
@@ -25,7 +25,7 @@ struct named_fd {
 struct side {
 	struct session session; /* must be the first: session_run() hands it back */
 	const struct way *way;
-	bool recorded; /* it did not run here and now, and session has nothing */
+	bool recorded; /* it was read from a record, and session is empty */
 	json_t *about; /* what ran where and when: strings, and arrays of strings */
 
 	uint64_t took; /* ns, by the whole run */
@@ -34,7 +34,7 @@ struct side {
 	uint64_t lost; /* events */
 	size_t asked;  /* operations and lookups */
 
-	struct operation *operations; /* in the order in which they were asked first */
+	struct operation *operations; /* in the order in which they were first made */
 	size_t operation_count;
 
 	uint64_t *lookups; /* how long they took, in ns, sorted when the run is over */
@@ -42,13 +42,13 @@ struct side {
 	size_t lookups_kept; /* the same, or fewer that stand for them, at equal distances */
 
 	struct addresses addresses;
-	uint64_t first; /* when something was asked first */
-	uint64_t open;	/* when a device was got last; 0: none */
-	uint64_t setup; /* ns from the first question to the last device; 0: none was opened */
+	uint64_t first; /* time of the first operation */
+	uint64_t open;	/* time when a device was last opened; 0: none */
+	uint64_t setup; /* ns from the first operation to the last device; 0: none was opened */
 
 	int32_t *pids; /* of the processes that were seen */
 	size_t pid_count;
-	uint64_t pinned;     /* bytes, the most that VmPin said */
+	uint64_t pinned;     /* bytes, the maximum of VmPin */
 	const char *backend; /* what pinned last; NULL: nothing was pinned */
 
 	struct named_fd *names;
@@ -58,13 +58,13 @@ struct side {
 /* Runs the program in the side's way for at most limit ns; 0: to its end. */
 void side_run(struct side *side, const struct launch *launch, uint64_t limit);
 
-/* Keeps these, which are the side's from now on. */
+/* Adds an operation. Its texts belong to the side from now on. */
 void side_add_operation(struct side *side, const struct operation *operation);
 
 /* The operation with this question, or NULL. */
 const struct operation *side_find(const struct side *side, const char *question);
 
-/* How long a lookup took that was not faster than this many in a hundred. 0: there was none. */
+/* The percentile of the times of lookups, in ns. 0 if there was no lookup. */
 uint64_t side_lookup(const struct side *side, unsigned int percent);
 
 #endif

@@ -12,9 +12,9 @@
 #include "cli/session.h"
 
 /*
- * What an operation became underneath is told before it, and is held until
- * then. What no operation comes for, a pin that was found to be stale say,
- * stands for itself.
+ * The events of the calls under an operation come before the event of the operation,
+ * and are held until then. Held events without an operation, for instance of a stale
+ * pin, are printed by themselves.
  */
 #define HELD 4096
 
@@ -36,11 +36,11 @@ enum { OPTION_MODE = 256, OPTION_JSON };
 
 static const struct argp_option options[] = {
 	{"mode", OPTION_MODE, "MODE", 0,
-	 "auto: the cdev path where it exists, else the group path as it is (the default); "
-	 "cdev: the cdev path, or refuse; group: never redirect, only observe",
+	 "auto: the cdev path if it exists, else the group path (the default); cdev: the cdev "
+	 "path, or refuse; group: the group path, and only observe",
 	 0},
 	{"json", OPTION_JSON, NULL, 0, "print JSON, one object a line", 0},
-	{"output", 'o', "FILE", 0, "write to FILE, not to standard error", 0},
+	{"output", 'o', "FILE", 0, "write to FILE instead of standard error", 0},
 	{0},
 };
 
@@ -224,8 +224,8 @@ static void put_end(const struct trace *trace)
 	else if (session->lost)
 		fprintf(trace->to, "%" PRIu64 " events were lost\n", session->lost);
 	if (session->damaged)
-		complain("a traced program has overwritten the memory that the events go through: "
-			 "the trace ends before the program did");
+		complain("a traced program has overwritten the memory of the events: the trace "
+			 "ends before the program did");
 }
 
 int trace_main(int argc, char **argv)
@@ -234,9 +234,9 @@ int trace_main(int argc, char **argv)
 		.options = options,
 		.parser = parse,
 		.args_doc = "[--] PROGRAM [ARG...]",
-		.doc = "Runs PROGRAM with the library preloaded and prints every VFIO operation "
-		       "and every lookup of a physical address as PROGRAM saw it, and what it "
-		       "became underneath.\v"
+		.doc = "Runs PROGRAM under the library and prints every VFIO operation and every "
+		       "lookup of a physical address as PROGRAM saw it, with the calls that the "
+		       "library made for it.\v"
 		       "Exit status: that of PROGRAM, or 128 and the number of the signal that "
 		       "ended it; 2: bad usage, no library, or PROGRAM cannot be served; 126: "
 		       "PROGRAM cannot be executed; 127: it is not found.",

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What became of single addresses over time, to be drawn. */
+/* Single addresses over time, to be drawn. */
 #ifndef CLI_TRACK_H
 #define CLI_TRACK_H
 
@@ -8,7 +8,7 @@
 
 #define TRACK_GAPS 8
 
-/* All times are CLOCK_MONOTONIC's in ns, or since the start of the run once that is over. */
+/* All times are CLOCK_MONOTONIC in ns; after tracks_finish(), ns since the start of the run. */
 struct track_gap {
 	uint64_t from, to; /* to is 0: for ever */
 };
@@ -32,15 +32,15 @@ struct tracks {
 	size_t count;
 };
 
-/* The number of a new track, or 0 where there is no room for it among the first most. */
+/* Returns the number of a new track, or 0 if there are as many as most already. */
 uint16_t track_begin(struct tracks *tracks, const struct track *track, size_t most);
 
-/* 0 is no track: nothing is done. */
+/* These do nothing for 0, which is no track. */
 void track_end(struct tracks *tracks, uint16_t number, uint64_t time);
 void track_lost(struct tracks *tracks, uint16_t number, uint64_t time);
 void track_found(struct tracks *tracks, uint16_t number, uint64_t time);
 
-/* Makes times of CLOCK_MONOTONIC such since begin, of a run that took as long. */
+/* Makes all times relative to begin, for a run that took this long. */
 void tracks_finish(struct tracks *tracks, uint64_t begin, uint64_t took);
 
 #endif

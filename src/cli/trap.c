@@ -85,13 +85,14 @@ static bool is_refused(struct obstacle *obstacle)
 
 	if (number_in("/proc/self/status", "TracerPid:") > 0)
 		return found(obstacle, "a debugger or strace traces this command",
-			     "attach it to the program when that runs");
+			     "attach it to the program once that runs");
 	if (scope == 3)
 		return found(obstacle, "kernel.yama.ptrace_scope is 3: no process may be traced",
 			     "boot with it set to 2 or less");
 	if (scope == 2 && !has_capability(CAP_SYS_PTRACE))
-		return found(obstacle, "kernel.yama.ptrace_scope is 2, without CAP_SYS_PTRACE",
-			     "add that capability, or sysctl kernel.yama.ptrace_scope=1");
+		return found(obstacle,
+			     "kernel.yama.ptrace_scope is 2, and CAP_SYS_PTRACE is missing",
+			     "add that capability, or run sysctl kernel.yama.ptrace_scope=1");
 	if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action))
 		return found(obstacle, "seccomp() is refused here, or the kernel lacks it",
 			     "allow seccomp in the container's profile; the kernel needs "
@@ -201,9 +202,9 @@ bool trap_has_obstacle(struct obstacle *obstacle)
 	if (!ret)
 		return false;
 	if (ret < 0)
-		return found(obstacle, "a program that was started for a trial did not live",
-			     "see whether a security module or a seccomp profile forbids it");
-	snprintf(obstacle->what, sizeof(obstacle->what), "nothing can attach to a program (%s)",
+		return found(obstacle, "a program that was started as a test ended early",
+			     "check whether a security module or a seccomp profile forbids it");
+	snprintf(obstacle->what, sizeof(obstacle->what), "no helper can attach to a program (%s)",
 		 strerror(ret));
 	snprintf(obstacle->instead, sizeof(obstacle->instead),
 		 "allow ptrace in the container's profile");

@@ -9,15 +9,15 @@
 #include "cli/program.h"
 
 /*
- * True, with *obstacle filled in, where that cannot be done here: what is known to forbid it
- * is asked for, and then it is tried. Needs launch_see_children() before.
+ * True, with *obstacle filled in, if this cannot be done here. Looks for known obstacles
+ * first, then tries it. Call launch_see_children() before.
  */
 bool trap_has_obstacle(struct obstacle *obstacle);
 
 /*
- * From now on this process is served from the start of the program that it executes.
- * 0, or a negative errno; then nothing is changed. trap_cancel() where the program could
- * not be executed.
+ * Prepares this process: the program that it executes is served from its start. Returns
+ * 0, or a negative errno with nothing changed. Call trap_cancel() if the program could not
+ * be executed.
  */
 int trap_prepare(void);
 void trap_cancel(void);

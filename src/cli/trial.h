@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Asking the kernel itself: is IOMMU_IOAS_NOIOMMU_GET_PA there, and does it work? */
+/* Asks the kernel whether it has IOMMU_IOAS_NOIOMMU_GET_PA, and whether that works. */
 #ifndef CLI_TRIAL_H
 #define CLI_TRIAL_H
 
@@ -18,8 +18,8 @@ struct trial_answer trial_ask(void);
 int trial_uring(void);
 
 /*
- * What the shim does, once: binds the device, which resets it, pins a page,
- * asks for its physical address and gives all back.
+ * Does once what the library does: binds the device, which resets it, pins a page,
+ * asks for its physical address, and undoes all of this.
  */
 struct trial_result {
 	const char *step; /* the first that failed, NULL: none did */

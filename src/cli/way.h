@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The ways in which a program can run that are compared with each other. */
+/* The ways to run a program that `compare` knows. */
 #ifndef CLI_WAY_H
 #define CLI_WAY_H
 
@@ -17,7 +17,7 @@ struct way {
 /* The way with this name, or NULL. */
 const struct way *way_find(const char *name);
 
-/* Their names, as a sentence has them. */
+/* Their names, for a message. */
 #define WAYS "group, cdev, iommufd or uring"
 
 #endif

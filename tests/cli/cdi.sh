@@ -101,7 +101,7 @@ fi
 
 cdi -l "$scratch/none.so"
 is "a library that is not there" "$status/$(<"$scratch/err")" \
-    "2/noiommu-shim cdi: no library: No such file or directory"
+    "2/noiommu-shim cdi: cannot find the library: No such file or directory"
 cdi -l "$scratch/out"
 is "... and no library" "$status/$(wc -l <"$scratch/err")" 2/1
 cdi -o "$scratch/etc"

@@ -50,9 +50,9 @@ complained "one record and no program" "a program is missing"
 compare --against old --against new --against new
 complained "three records" "more than two records"
 compare --against old --against new -- true
-complained "two records and a program" "two records and a program"
+complained "two records and a program" "two records need no program"
 compare --record x --against old -- true
-complained "both at once" "--record or --against"
+complained "both at once" "--record and --against exclude each other"
 compare --ways walk -- true
 complained "an unknown way" "'walk' is not a way"
 compare --ways group,cdev,uring -- true
@@ -162,4 +162,4 @@ is "any two ways" "$(json 'r["uring"]["way"], r["second"]["way"], r["second"]["r
     "uring uring False"
 compare --record run -- true
 is "a program that asks nothing" "$status/$(tail -n 1 err | cut -d ' ' -f 3-)" \
-    "2/true asked nothing of VFIO and looked no address up"
+    "2/true did not use VFIO and looked up no address"

@@ -45,7 +45,7 @@ is "a page that cannot be written" "$status/$(wc -l <err)" 2/1
 report
 is "runs that are the same" "$status/$(page)/$(<err)" "0/verdict good: Verdict: the same \
 Same results (3 operations); no address moved. \
-Same answers 3 operations, answered alike. Same end The program ended with exit status 0 and 0. \
+Same answers 3 operations had the same answers. Same status The program ended with exit status 0 and 0. \
 None moved group path: 40 addresses handed out, 40 of them seen in memory. \
 None moved cdev path: 40 addresses handed out, 40 of them seen in memory./"
 is "... with the text that is there without a page" "$(tail -n 1 out)" \
@@ -58,15 +58,15 @@ is "... where it ran" "$(page '[w in text for w in ("6.1.0-40-amd64 #1 SMP",
 
 report 'wrong="EINVAL"'
 contains "a wrong errno" "$status/$(page)" "1/verdict bad: Verdict: not the same \
-Different results (1 of 3 operations); no address moved. Other answers 1 of 3 operations. \
-vfio: VFIO_SET_IOMMU, NOIOMMU : group path: done , cdev path: EINVAL Same end"
+Different results (1 of 3 operations); no address moved. Answers differ 1 of 3 operations. \
+vfio: VFIO_SET_IOMMU, NOIOMMU : group path: done , cdev path: EINVAL Same status"
 is "... can be expanded, too" "$(page '[words(e[1]) for e in of("details") if e.get("open")]')" \
-    "['What it was answered. group path done cdev path EINVAL']"
+    "['The answers of both runs. group path done cdev path EINVAL']"
 report moved=2
 contains "a page that moved" "$status/$(page)" "1/verdict bad: Verdict: not the same \
 Same results (3 operations); moved: group none, cdev 2 of 40."
 contains "... is told" "$(page)" \
-    "Moved cdev path: 2 of 40 addresses moved while in use, though they are said to stay."
+    "Moved cdev path: 2 of 40 addresses moved while in use, although the library promises that they stay."
 # One comes back, so its line goes on.
 is "... its line breaks" "$(page 'count("line", "held"), count("line", "gone"),
     count("path", "break")')" "(65, 2, 2)"
@@ -76,7 +76,7 @@ Same results in what was seen (3 operations); no address moved; 7 events lost. \
 Events lost 0 and 7 events were lost: what was in them is not compared."
 report status=3
 contains "another exit status" "$status/$(page)" \
-    "Other end The program ended with exit status 0 and 3."
+    "Status differs The program ended with exit status 0 and 3."
 record old moved=5
 report
 contains "pages that moved on the group path" "$status/$(page)" "0/verdict good: Verdict: the same"

@@ -46,7 +46,7 @@ trapped() { # NAME PROGRAM STATUS WORDS
         is "... and check says so" "$(tr -s ' \n' ' ' <"$scratch/out" |
             grep -c "$4.*its system calls are trapped")" 1
     else
-        complained "run refuses $1" 2 "needs its system calls trapped, but"
+        complained "run refuses $1" 2 "its system calls cannot be trapped"
     fi
 }
 
@@ -91,7 +91,7 @@ complained "unknown option of ps" 2 "--unknown"
 run ps one
 complained "no number" 2 "'one'"
 run ps 1 2
-complained "two processes" 2 "one process or all"
+complained "two processes" 2 "more than one PID"
 run trace
 complained "trace without a program" 2 "a program is missing"
 run trace --mode fast -- true
@@ -519,9 +519,9 @@ else
         status=0
         out=$(timeout 30 "$command" ps 2>"$scratch/err" </dev/null) || status=$?
         is "ps: it waits for no process" "$((status < 2))/$((SECONDS < 15))" 1/1
-        is "... and says of which it cannot tell" "$(grep -c 'cannot be told' "$scratch/err")" 3
+        is "... and says of which it cannot tell" "$(grep -c 'could not be read in time' "$scratch/err")" 3
         run ps "${traps[0]}"
-        complained "ps of one whose memory does not come" 2 "cannot be told"
+        complained "ps of one whose memory does not come" 2 "could not be read in time"
     fi
     kill "${traps[@]}" 2>/dev/null || true
     exec 4<&-

@@ -232,7 +232,7 @@ END
 
     timeout 60 "$command" ps >/tmp/out 2>/tmp/err && status=0 || status=$?
     is "ps: it waits for nobody, and shows the others" \
-        "$status/$(grep -c ' steps ' /tmp/out)/$(grep -c 'cannot be told' /tmp/err)" 0/1/1
+        "$status/$(grep -c ' steps ' /tmp/out)/$(grep -c 'could not be read in time' /tmp/err)" 0/1/1
     timeout 60 "$command" check >/tmp/out && status=0 || status=$?
     is "check: it waits for nobody, and sees who holds the device" \
         "$status/$(grep -c "^ *[0-9]* (steps)" /tmp/out)" 1/1
