@@ -1,28 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the library tells of itself while somebody looks: a ring of events in
- * memory that the command makes and the library maps.
+ * The trace: a ring of events in memory that the command creates and the library maps.
  *
- * The command puts the path of the file with the ring into NOIOMMU_SHIM_TRACE.
- * Any number of processes and threads write, one reads. A writer that finds
- * the ring full drops its event and counts it, so nobody ever waits.
+ * The command puts the path of the ring's file into NOIOMMU_SHIM_TRACE. Any number of
+ * processes and threads write, one process reads. A writer that finds the ring full drops
+ * its event and counts it, so that no writer ever waits.
  *
- * Positions count from 0 for ever; position p is in slot p % TRACE_SLOTS. A
- * slot's sequence tells whose turn it is:
+ * Positions count up from 0 and never wrap; position p is in slot p % TRACE_SLOTS. A
+ * slot's sequence says who may use it:
  *
- *	p		 free for whoever moves head from p to p + 1
- *	p + 1		 complete, for the reader
- *	p + TRACE_SLOTS	 read, and free for the next round
+ *	p		 free: the writer that moves head from p to p + 1
+ *	p + 1		 complete: the reader
+ *	p + TRACE_SLOTS	 read: free for the next round
  *
- * A writer that dies between the first two leaves a slot that never becomes
- * complete. The reader gives it up after a while, by freeing it; and since a
- * writer completes a slot by compare and exchange, one that was only slow then
- * loses its event and harms nobody else's.
+ * A writer that dies between the first two leaves a slot that never becomes complete. The
+ * reader frees such a slot after a while. A writer completes a slot by compare and
+ * exchange, so one that was only slow loses its event and damages no other.
  *
- * The file is a memfd whose size is sealed: no program can shorten it under the
- * others, who would get SIGBUS. What is in it any program can overwrite, by
- * mistake or on purpose. So a writer tries a limited number of times, and the
- * reader stops where the numbers contradict each other.
+ * The file is a memfd whose size is sealed: no program can shrink it, which would give
+ * the others SIGBUS. A program can overwrite its contents, by mistake or on purpose.
+ * Therefore a writer makes a limited number of attempts, and the reader stops where the
+ * numbers contradict each other.
  */
 #ifndef SHIM_TRACE_H
 #define SHIM_TRACE_H
@@ -31,23 +29,22 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#define TRACE_MAGIC   0x656361727473696eU /* read as bytes: "nistrace" */
+#define TRACE_MAGIC   0x656361727473696eU /* the bytes "nistrace" */
 #define TRACE_VERSION 1
 #define TRACE_SLOTS   16384U
 #define TRACE_DATA    168
 
 /*
- * A read of more pagemap entries than this (64 MiB of address space) is
- * somebody who looks at the address space, not a driver that looks up a
- * buffer: its entries are not told, and on the cdev path nothing is pinned.
+ * A read of more pagemap entries than this (64 MiB of address space) is a scan of the
+ * address space rather than the lookup of a buffer by a driver. Its entries are not
+ * recorded, and on the cdev path it pins nothing.
  */
 #define TRACE_SCAN_PAGES 16384
 
 /*
- * args, data and result by kind; where nothing is said of result it is 0 or a
- * negative errno. "Nested" events are what an operation became underneath, or
- * what else the library did meanwhile: they come before the operation itself,
- * from the same thread, with a time that is not before the operation's.
+ * args, data and result by kind; result is 0 or a negative errno unless noted. "Nested"
+ * events are what the library did during an operation. They precede the event of the
+ * operation, from the same thread, and their time is not before its time.
  */
 enum trace_kind {
 	TRACE_OPEN = 1, /* args: flags; data: path; result: descriptor or negative errno */
@@ -72,9 +69,9 @@ enum trace_kind {
 };
 
 /*
- * Pagemap entries of pages in a row, of which entry is the first: if it is of
- * a page that is present and shows its frame, the frames are in a row, too;
- * else the entries are alike.
+ * A run of pagemap entries of consecutive pages, of which entry is the first. If it is
+ * present and shows its frame, the frames are consecutive as well; otherwise all entries
+ * are equal.
  */
 struct trace_run {
 	uint64_t entry;
@@ -84,7 +81,7 @@ struct trace_run {
 #define TRACE_FRAME   UINT64_C(0x7fffffffffffff)
 #define TRACE_PRESENT (UINT64_C(1) << 63)
 
-/* What a descriptor is. */
+/* The type of a descriptor. */
 enum trace_object {
 	TRACE_OTHER,
 	TRACE_CONTAINER,
@@ -95,17 +92,17 @@ enum trace_object {
 
 struct trace_event {
 	_Atomic(uint64_t) sequence;
-	uint64_t time; /* when it began, CLOCK_MONOTONIC in ns */
+	uint64_t time; /* start, CLOCK_MONOTONIC in ns */
 	uint64_t took; /* ns */
 	int64_t result;
 	uint64_t args[4];
 	int32_t pid;
 	int32_t tid;
 	int32_t fd;
-	uint16_t length; /* of data that is used */
+	uint16_t length; /* bytes used in data */
 	uint8_t kind;
-	uint8_t object; /* what fd is */
-	uint8_t nested; /* OPEN and IOCTL: the library's own */
+	uint8_t object; /* enum trace_object of fd */
+	uint8_t nested; /* OPEN and IOCTL: a call of the library's own */
 	uint8_t unused[7];
 	uint8_t data[TRACE_DATA];
 };
@@ -114,8 +111,8 @@ struct trace_ring {
 	uint64_t magic;
 	uint32_t version;
 	uint32_t slots;
-	_Alignas(64) _Atomic(uint64_t) head; /* the next position to be taken by a writer */
-	_Alignas(64) _Atomic(uint64_t) lost; /* events that found no room */
+	_Alignas(64) _Atomic(uint64_t) head; /* the next position to be claimed by a writer */
+	_Alignas(64) _Atomic(uint64_t) lost; /* events that were dropped */
 	_Alignas(64) struct trace_event events[TRACE_SLOTS];
 };
 

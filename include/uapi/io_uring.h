@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What registering buffers takes of <linux/io_uring.h>, which older headers lack. */
+/* What the registration of buffers needs from <linux/io_uring.h>; older headers lack it. */
 #ifndef UAPI_IO_URING_H
 #define UAPI_IO_URING_H
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The part of the kernel's <linux/iommufd.h> that the shim uses.
+ * The part of the kernel's <linux/iommufd.h> that the library uses.
  *
- * Kernel headers older than 6.2 have none of it, those older than 7.3 lack
- * IOMMU_IOAS_NOIOMMU_GET_PA. configure finds out; what is missing is supplied
- * here, and the assertions hold the layout in either case.
+ * Kernel headers before 6.2 lack all of it, those before 7.3 lack
+ * IOMMU_IOAS_NOIOMMU_GET_PA. configure finds out. Missing definitions are supplied here;
+ * the assertions check the layout in either case.
  */
 #ifndef UAPI_IOMMUFD_H
 #define UAPI_IOMMUFD_H
@@ -94,7 +94,7 @@ struct iommu_hwpt_alloc {
 #endif /* HAVE_LINUX_IOMMUFD_H */
 
 #ifndef HAVE_STRUCT_IOMMU_IOAS_NOIOMMU_GET_PA
-/* length: in, how many bytes to look at; out, how many of them are contiguous. */
+/* length: in: bytes to look at; out: bytes that are contiguous. */
 struct iommu_ioas_noiommu_get_pa {
 	__u32 size;
 	__u32 flags;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* System calls that older headers lack; the newer numbers are the same on every machine. */
+/* System calls that older headers lack. Numbers from 424 on are the same on every architecture. */
 #ifndef UAPI_SYSCALL_H
 #define UAPI_SYSCALL_H
 
@@ -43,7 +43,7 @@
 /* a flag of pwritev2() */
 #define UAPI_RWF_NOWAIT 0x8
 
-/* struct statx of <linux/stat.h>, of which libcs have one of their own, and what it is asked for */
+/* struct statx of <linux/stat.h>, which conflicts with libc's own, and its masks */
 #define UAPI_AT_STATX_DONT_SYNC 0x4000
 #define UAPI_STATX_TYPE		0x1U
 #define UAPI_STATX_INO		0x100U
@@ -79,7 +79,7 @@ struct uapi_statx {
 	uint64_t spare[14];
 };
 
-/* struct open_how of <linux/openat2.h>, as it was first */
+/* the first version of struct open_how of <linux/openat2.h> */
 struct uapi_open_how {
 	uint64_t flags;
 	uint64_t mode;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The kernel's <linux/vfio.h>, and what of the device cdev's interface the
- * installed one lacks: all of it before 6.6, the VF token before 7.0.
+ * The kernel's <linux/vfio.h>, and the parts of the device cdev interface that the
+ * installed header lacks: all of it before 6.6, the VF token before 7.0.
  */
 #ifndef UAPI_VFIO_H
 #define UAPI_VFIO_H
@@ -32,8 +32,8 @@ struct vfio_device_attach_iommufd_pt {
 #endif
 
 /*
- * The kernel's struct of the same name without the prefix. It grew a member,
- * and a definition that is there but older cannot be completed.
+ * The kernel's struct without the prefix. It gained a member later, and an existing older
+ * definition cannot be extended.
  */
 struct shim_vfio_device_bind_iommufd {
 	__u32 argsz;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Why calls that mostly have nothing to do with the library have to be looked at.
- * One word has all reasons, so that a call tests them at once. Needs no lock.
+ * The reasons to look at calls that usually do not concern the library. All reasons share
+ * one word, so that a call tests them with one load. Needs no lock.
  */
 #ifndef BASE_ATTENTION_H
 #define BASE_ATTENTION_H
@@ -10,7 +10,7 @@
 #include <stdbool.h>
 
 #define ATTENTION_TRACE	 1U /* a trace is written */
-#define ATTENTION_INSIDE 2U /* the current directory may be one of ours */
+#define ATTENTION_INSIDE 2U /* the current directory may be a stand-in */
 
 extern _Atomic(unsigned int) attention __attribute__((visibility("hidden")));
 

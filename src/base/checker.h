@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the checkers for data races are told in a build for them.
+ * Annotations for data race checkers. They expand to nothing in other builds.
  *
- * helgrind (--enable-helgrind) takes what it knows from pthread's functions: of a
- * lock that is made of a futex it knows nothing, an atomic store is to it a store
- * like any other, and after fork() it waits for threads that only the parent has.
- * TSan knows atomics, but does not look at them in the handlers of pthread_atfork().
+ * helgrind (--enable-helgrind) only knows pthread's functions. It does not know a lock
+ * made of a futex, takes an atomic store for a plain one, and after fork() waits for
+ * threads that exist only in the parent. TSan knows atomics, but ignores them in handlers
+ * of pthread_atfork().
  */
 #ifndef BASE_CHECKER_H
 #define BASE_CHECKER_H

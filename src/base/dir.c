@@ -8,7 +8,7 @@
 #include "base/lock.h"
 #include "base/sys.h"
 
-/* What getdents64(2) writes; libc's headers have it under other names. */
+/* The record of getdents64(2); libc's headers name it differently. */
 struct linux_dirent64 {
 	uint64_t d_ino;
 	int64_t d_off;
@@ -17,7 +17,7 @@ struct linux_dirent64 {
 	char d_name[];
 };
 
-/* One inside the other: the devices, of each the processes, of each the descriptors. */
+/* The deepest nesting of dir_each(): devices, processes, descriptors, and one to spare. */
 #define LEVELS 4
 
 int dir_each_with(struct dir_buffer *buffer, int dir, int what(const char *name, void *arg),

@@ -21,12 +21,12 @@ uint64_t event_now(void)
 }
 
 /*
- * Each failure means that another writer was faster, or that a program has
- * overwritten the ring: the second must not hold this one up.
+ * A failed attempt means that another writer was faster, or that the program has
+ * overwritten the ring. In the latter case the writer must not loop forever.
  */
 #define TRIES 1000
 
-/* The slot of a position that is ours from now on, or NULL: the ring is full, or damaged. */
+/* Claims a slot and its position for this writer. NULL: the ring is full or damaged. */
 static struct trace_event *take(struct trace_ring *ring, uint64_t *position)
 {
 	uint64_t at = atomic_load_explicit(&ring->head, memory_order_relaxed);
@@ -70,17 +70,17 @@ void event_put(struct trace_event *event)
 	}
 	memcpy((char *)slot + body, (char *)event + body,
 	       offsetof(struct trace_event, data) - body + event->length);
-	/* The reader may have given us up meanwhile. */
+	/* The reader may have given this slot up meanwhile. */
 	if (!atomic_compare_exchange_strong_explicit(&slot->sequence, &position, position + 1,
 						     memory_order_release, memory_order_relaxed))
 		atomic_fetch_add_explicit(&ring->lost, 1, memory_order_relaxed);
 }
 
-/* ---- what the library does underneath ---- */
+/* ---- the library's own system calls ---- */
 
 static sys_call_fn *unwatched;
 
-/* iommufd and VFIO have one type of ioctl; its number is in the second byte. */
+/* iommufd and VFIO share one ioctl type, in the second byte of the request. */
 #define IOMMUFD_TYPE ';'
 
 static void tell_ioctl(uint64_t start, int fd, unsigned int cmd, const void *arg, long ret)
@@ -95,7 +95,7 @@ static void tell_ioctl(uint64_t start, int fd, unsigned int cmd, const void *arg
 	};
 	uint32_t size;
 
-	/* All these structures, which are the library's own, begin with their size. */
+	/* The argument is always a structure of the library's own, which begins with its size. */
 	if (arg) {
 		memcpy(&size, arg, sizeof(size));
 		event.length = size < TRACE_DATA ? (uint16_t)size : TRACE_DATA;
@@ -149,8 +149,8 @@ static void tell_start(void)
 }
 
 /*
- * 0 for what may be mapped: who shortens a mapped file kills its readers by
- * SIGBUS. What is no memfd has no seals.
+ * Returns 0 if the file may be mapped. Shrinking a mapped file would kill its readers by
+ * SIGBUS, so it must be sealed; only a memfd has seals.
  */
 static int check_file(int fd)
 {
@@ -174,7 +174,7 @@ static struct trace_ring *map_ring(int fd)
 
 int event_open(const char *path)
 {
-	/* The file may be anything: opening it must neither block nor take a terminal. */
+	/* The file can be of any type: opening it must neither block nor take a terminal. */
 	int fd = sys_open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	struct trace_ring *ring;
 	int ret;
@@ -214,7 +214,7 @@ void event_set_text(struct trace_event *event, const char *text)
 
 #define RUNS (TRACE_DATA / sizeof(struct trace_run))
 
-/* How many of the n entries are one run with the first. */
+/* The number of entries, of n, that form one run with the first. */
 static size_t run_length(const uint64_t *entries, size_t n)
 {
 	uint64_t step = *entries & TRACE_PRESENT && *entries & TRACE_FRAME;
@@ -228,7 +228,7 @@ static size_t run_length(const uint64_t *entries, size_t n)
 void event_put_lookup(uint64_t start, int fd, uint64_t va, const uint64_t *entries, size_t n,
 		      size_t changed, int ret)
 {
-	/* Of a failed lookup nothing is given out, and of a scan too much to be told. */
+	/* A failed lookup hands out nothing, and a scan is too long to record. */
 	size_t told = ret || n > TRACE_SCAN_PAGES ? 0 : n;
 	size_t done = 0;
 

@@ -36,7 +36,7 @@ int object_identify(struct object *object, int fd)
 	return 0;
 }
 
-/* What the kernel adds to every open() of a 64-bit program, whatever libc calls it. */
+/* The kernel sets this in every open() of a 64-bit process; libc defines O_LARGEFILE as 0. */
 #define KERNEL_O_LARGEFILE 0100000
 
 int object_file_flags(int flags)
@@ -77,7 +77,7 @@ static struct entry **find(int fd)
 	return at;
 }
 
-/* All numbers that share a place stand in one bucket. */
+/* All numbers that share a place are in one bucket. */
 static void update_kind(int fd)
 {
 	unsigned int place = (unsigned int)fd % FDTAB_LOW;
@@ -123,7 +123,7 @@ int fdtab_install(int fd, struct object *object)
 	}
 	entry->object = object;
 	update_kind(fd);
-	/* Last, for what it does then counts fd among those of the new object. */
+	/* Last: release() must already see fd as a descriptor of the new object. */
 	object_release(before);
 	return 0;
 }
@@ -133,7 +133,7 @@ static bool is_current(int fd, const struct object *object)
 	struct stat st;
 	int ret = sys_fstat(fd, &st);
 
-	/* Where that cannot be told, it is what it was. */
+	/* Any other error says nothing about the file: the entry stays. */
 	if (ret)
 		return ret != -EBADF;
 	return st.st_dev == object->dev && st.st_ino == object->ino;
@@ -152,7 +152,10 @@ bool fdtab_expect(int fd, enum fd_kind kind)
 	       atomic_compare_exchange_strong(&fdtab_kinds[fd], &place, expected);
 }
 
-/* Meanwhile the number can be closed and be opened anew: then it is expected again. */
+/*
+ * The number can be closed and reopened meanwhile. It is then marked as expected again,
+ * and the exchange below fails.
+ */
 static struct object *prove(int fd)
 {
 	_Atomic(unsigned char) *place = &fdtab_kinds[fd];
@@ -275,14 +278,14 @@ bool fdtab_has_vfio(void)
 	return false;
 }
 
-/* A byte for each number is never damaged, unlike what is linked. */
+/* fdtab_kinds[] cannot be copied in the middle of a change, unlike the linked entries. */
 void fdtab_rebuild(void (*what)(int fd, enum fd_kind kind))
 {
 	unsigned char *kinds = sys_memory(FDTAB_LOW);
 	bool known = !sys_is_error(kinds);
 
 	for (int fd = 0; fd < FDTAB_LOW; fd++) {
-		/* It may be this process's already, and what it is has to be proved anyway. */
+		/* The child may already have opened it itself; it is verified anyway. */
 		if (fdtab_is_expected(fd) || !fdtab_kinds[fd])
 			continue;
 		if (known)

@@ -42,7 +42,7 @@ static void put_signed(struct out *out, int64_t value)
 	put_number(out, value < 0 ? -(uint64_t)value : (uint64_t)value, 10);
 }
 
-/* strerror() may allocate and translate; these are the errnos that messages name. */
+/* strerror() may allocate and translate. These are the errnos that messages contain. */
 static void put_errno(struct out *out, int err)
 {
 	static const struct {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Text from a format, without libc's stdio: %s, %d, %u, %x and %lx, %lu, %ld,
- * without widths. A negative errno is written by name with %e.
+ * Formatted text without libc's stdio: %s, %d, %u, %x, %lx, %lu and %ld, without widths.
+ * %e writes the name of an errno, negative or not.
  *
  * Async-signal-safe.
  */
@@ -11,7 +11,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 
-/* Into to[size], which is not empty, always ended by a NUL. Returns the length written. */
+/* Writes to to[size], with a terminating NUL; size is at least 1. Returns the length written. */
 size_t format(char *to, size_t size, const char *format, ...);
 size_t format_args(char *to, size_t size, const char *format, va_list args);
 

@@ -9,7 +9,10 @@
 #include "base/slab.h"
 #include "base/sys.h"
 
-/* The highest number below the host's own limit leaves the low ones to the host. */
+/*
+ * Takes the highest number below RLIMIT_NOFILE that works, and leaves the low ones to the
+ * program.
+ */
 static int move_up(int fd)
 {
 	struct rlimit limit = {.rlim_cur = 256};
@@ -29,7 +32,7 @@ static int move_up(int fd)
 	return fd;
 }
 
-/* The handle belongs to its owner; what it counts is the one descriptor. */
+/* refs counts the one descriptor; the handle itself is its owner's. */
 static void forget(struct object *object)
 {
 	((struct hidden *)object)->fd = -1;
@@ -70,7 +73,7 @@ void hidden_keep(struct hidden *hidden)
 	}
 }
 
-/* Of another process that has the same descriptors. */
+/* Hidden descriptors of another process that shares the descriptor table. */
 static struct slab others = {.size = sizeof(struct object)};
 
 static void release_other(struct object *object)

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Descriptors that the library holds for itself in the host's table.
+ * Hidden descriptors: those that the library keeps open for itself in the program's
+ * descriptor table.
  *
- * They sit above the numbers that a program expects, close on exec, and to
- * the host they are not there: its close(), dup2() and close_range() must not
- * reach them, its fstat() and fcntl() not find them. fdtab_kind() tells them
- * from others. Needs the lock.
+ * They have high numbers that a program rarely expects, and close on exec. The program
+ * does not see them: its close(), dup2() and close_range() must not affect them, and its
+ * fstat() and fcntl() return EBADF. fdtab_kind() tells them apart. Needs the lock.
  */
 #ifndef BASE_HIDDEN_H
 #define BASE_HIDDEN_H
 
 #include "base/fdtab.h"
 
-/* The owner's handle; it follows the descriptor where that has to move. */
+/* The owner's handle. It is updated when the descriptor has to move. */
 struct hidden {
 	struct object object;
 	_Atomic(int) fd; /* -1: none. Only the log reads it without the lock. */
@@ -23,19 +23,19 @@ struct hidden {
 		.fd = -1                                                                           \
 	}
 
-/* Takes fd over: moves it up and closes the low one. 0, or a negative errno with fd closed. */
+/*
+ * Takes over fd: moves it to a high number and closes fd. 0, or a negative errno with fd
+ * closed.
+ */
 int hidden_take(struct hidden *hidden, int fd);
 
-/*
- * The file is of use in the child of a fork, too. At most HIDDEN_KEPT are kept so;
- * the handles are static.
- */
+/* Keeps the descriptor in the child of a fork. At most HIDDEN_KEPT handles, which are static. */
 #define HIDDEN_KEPT 4
 void hidden_keep(struct hidden *hidden);
 
 /*
- * After fdtab_rebuild(): fd was hidden in the process that this one is forked
- * from. What is not kept is closed, unless the two share their descriptors.
+ * After fdtab_rebuild(): fd was hidden in the process that this one was forked from.
+ * Closes it, unless it is kept or the two share a descriptor table.
  */
 void hidden_inherited(int fd, bool is_shared);
 
@@ -43,12 +43,15 @@ void hidden_inherited(int fd, bool is_shared);
 void hidden_close(struct hidden *hidden);
 
 /*
- * True when hidden still is the file that was taken. What a raw system call
- * of the host closed or replaced is forgotten.
+ * True while hidden still is the file that was taken. A descriptor that the program
+ * closed or replaced by a raw system call is forgotten.
  */
 bool hidden_check(struct hidden *hidden);
 
-/* The host puts a file of its own under fd: a hidden one there moves away first. */
+/*
+ * The program is about to put a file of its own under fd: a hidden descriptor there moves
+ * away.
+ */
 void hidden_make_way(int fd);
 
 #endif

@@ -7,10 +7,13 @@
 #include "base/lock.h"
 #include "base/sys.h"
 
-/* A limit that was lowered below the numbers in use is passed, too. */
+/*
+ * Added to the soft limit. It also exceeds the numbers in use after the program lowered
+ * its limit.
+ */
 #define MORE 65536
 
-/* A fork() in another thread may copy this at any moment: users is set when the rest is. */
+/* Another thread can fork at any moment, so users is set after the rest. */
 static _Atomic(unsigned int) users;
 static struct rlimit own, raised;
 
@@ -45,7 +48,7 @@ bool limit_raise(void)
 	       raise_to(own.rlim_max, own.rlim_max);
 }
 
-/* What the program has set meanwhile stays. */
+/* Keeps a limit that the program has set meanwhile. */
 static void restore(void)
 {
 	struct rlimit before;

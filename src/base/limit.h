@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * RLIMIT_NOFILE is there for the program. When it has used up its descriptors the
- * library still needs some, mostly for a moment: a first lookup borrows a device. So the
- * limit is raised for the one call. That takes a hard limit above the soft one or
- * CAP_SYS_RESOURCE, and what is opened so has a number that the program cannot get.
+ * Descriptors for the library when the program has used up RLIMIT_NOFILE. The library
+ * mostly needs them for a moment, such as a device that is opened for the first lookup.
+ * The limit is raised for the one call. That needs a hard limit above the soft one or
+ * CAP_SYS_RESOURCE. The number is above the program's limit, so the program cannot get
+ * it.
  *
- * Another thread can see the limit raised, and open a file more than it might.
+ * The cost: another thread can see the raised limit, and open a file above the real one.
  * Needs the lock.
  */
 #ifndef BASE_LIMIT_H
@@ -14,8 +15,8 @@
 #include <stdbool.h>
 
 /*
- * A system call that returns a descriptor for the library's own use. What the program
- * is to have is opened by sys_openat(), and fails as it does natively.
+ * A system call that returns a descriptor for the library's own use. Descriptors for the
+ * program come from sys_openat(), and fail as they would without the library.
  */
 long limit_call(long nr, long a, long b, long c, long d);
 int limit_openat(int dirfd, const char *path, int flags);
@@ -24,11 +25,11 @@ int limit_open(const char *path, int flags);
 /* A duplicate that closes on exec. */
 int limit_dup(int fd);
 
-/* Raises the limit until limit_restore(). False: that may not be. Both may be nested. */
+/* Raises the limit until limit_restore(). False: not permitted. The two can be nested. */
 bool limit_raise(void);
 void limit_restore(void);
 
-/* In the child of a fork(), which may have come while the limit was raised. */
+/* In the child of a fork(): restores the limit if the fork came while it was raised. */
 void limit_in_child(void);
 
 #endif

@@ -17,20 +17,20 @@
 #include "base/sys.h"
 
 /*
- * The word is the thread ID of the holder, 0 when there is none, and these bits.
- * A holder with WORD_FORKS is inside fork(): it holds the lock for its child's
- * sake only, and changes nothing.
+ * The word is the holder's thread ID, 0 when there is none, and these bits. A holder with
+ * WORD_FORKS is inside fork(): it keeps others out for the child's sake, and changes
+ * nothing.
  */
 #define WORD_WAITERS 0x80000000U
 #define WORD_FORKS   0x40000000U
 #define WORD_THREAD  0x3fffffffU
 
-#define TICK_NS	   10000000 /* between two looks at the holder */
-#define DEAD_TICKS 5	    /* so long a holder is not doubted */
+#define TICK_NS	   10000000 /* between two checks of the holder */
+#define DEAD_TICKS 5	    /* before a waiter checks whether the holder is alive */
 
 /*
- * So long a fork keeps others waiting. helgrind takes the child's lock for its
- * parent's, which another thread may not have while it looks.
+ * How long a fork keeps others waiting. helgrind confuses the child's lock with its
+ * parent's, and reports another thread that takes it meanwhile.
  */
 #ifdef ENABLE_HELGRIND
 #define FORK_TICKS 1000
@@ -38,21 +38,24 @@
 #define FORK_TICKS 2
 #endif
 
-/* In memory that reads as zeroes in the child of a fork: there nobody holds it. */
+/* In memory that fork() wipes: in the child nobody holds it. */
 struct lock {
 	_Atomic(unsigned int) word;
-	bool known; /* the process is not a new one */
-	/* The number of the last fork whose hold was broken; the child sees it change. */
+	bool known; /* lock_in_new_process() was called */
+	/*
+	 * The number of the last fork during which another thread took the lock. Shared
+	 * with the child.
+	 */
 	_Atomic(unsigned int) *_Atomic broken;
 };
 
-static struct lock unwiped; /* for kernels that cannot wipe */
+static struct lock unwiped; /* for kernels without MADV_WIPEONFORK */
 static struct lock *_Atomic lock;
 
-/* The fork that is being made. The child has a copy, which its own thread wrote. */
+/* The fork in progress. The child has a copy, written by the thread that forks. */
 static struct {
 	uintptr_t thread;
-	_Atomic(unsigned int) number; /* 0: none that was announced */
+	_Atomic(unsigned int) number; /* 0: no lock_leave_to_fork() before */
 	_Atomic(unsigned int) *broken;
 } forking;
 
@@ -74,7 +77,7 @@ static struct lock *get(void)
 	return other;
 }
 
-/* What is left to be done when the lock is free. */
+/* Pending from lock_run_after(). */
 static void (*_Atomic errand)(void);
 
 static long futex(struct lock *l, int op, unsigned int value, const struct timespec *timeout)
@@ -83,7 +86,7 @@ static long futex(struct lock *l, int op, unsigned int value, const struct times
 			0);
 }
 
-/* A child of vfork() can be killed while it holds the lock of its parent's memory. */
+/* A child of vfork() can be killed while it holds the lock, which is in its parent's memory. */
 static bool is_dead(unsigned int thread)
 {
 	siginfo_t info = {.si_pid = 0};
@@ -95,7 +98,7 @@ static bool is_dead(unsigned int thread)
 	       info.si_pid;
 }
 
-/* Before anything is changed: the child of the fork that is being made has to see it. */
+/* Called before anything is changed: the child of the fork in progress has to see it. */
 static void break_hold(struct lock *l)
 {
 	if (l->broken)
@@ -135,7 +138,7 @@ static void wait_and_take(struct lock *l, unsigned int self)
 	}
 }
 
-/* The child's copy of what the lock protects is whole if nobody else had the lock meanwhile. */
+/* The copy is whole if no other thread took the lock during the fork. */
 static bool is_torn(void)
 {
 	bool mine = forking.number && forking.thread == (uintptr_t)pthread_self() && forking.broken;
@@ -181,7 +184,10 @@ static void run_errand(void)
 		what();
 }
 
-/* It is released before the errand is looked for: whoever leaves one meanwhile sees it free. */
+/*
+ * Releases the lock before it looks for an errand: whoever sets one meanwhile finds the
+ * lock free.
+ */
 void lock_leave(struct lock_saved saved)
 {
 	struct lock *l = get();
@@ -203,7 +209,7 @@ static bool is_inside(sys_call_fn *call)
 }
 
 #ifdef ENABLE_DEBUG
-/* Past sys_call: a test that counts calls counts the same in every build. */
+/* Not by sys_call: tests count its calls, in every build the same number. */
 void lock_assert_held(void)
 {
 	if (!is_inside(sys_call_kernel))
@@ -245,7 +251,7 @@ void lock_forked(void)
 	unsigned int self = (unsigned int)sys_call(SYS_gettid, 0, 0, 0, 0, 0, 0);
 	unsigned int seen = atomic_load(&l->word);
 
-	/* Where the hold was broken the record can be of another fork by now. */
+	/* If another thread took the lock, forking may describe another fork by now. */
 	if ((seen & ~WORD_WAITERS) == (self | WORD_FORKS))
 		forking.number = 0;
 	while ((seen & ~WORD_WAITERS) == (self | WORD_FORKS))

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The library's one lock.
+ * The library's only lock.
  *
- * It is held on slow paths only. All signals are blocked meanwhile, so that a
- * handler which calls an intercepted function never finds its own thread
- * inside.
+ * Only slow paths take it. The holder has all signals blocked, so that a signal handler
+ * which calls an intercepted function never deadlocks with its own thread.
  *
- * It lies in memory that fork() wipes: in a child, however that was made, it is
- * free. A holder that was killed, as a child of vfork() can be, loses it.
+ * The lock is in memory that fork() wipes: in a child it is free, however the child was
+ * made. When a holder is killed, as a child of vfork() can be, a waiter takes the lock.
  */
 #ifndef BASE_LOCK_H
 #define BASE_LOCK_H
@@ -22,15 +21,15 @@ struct lock_saved {
 };
 
 /*
- * Not recursive. Async-signal-safe. What is large and needed under the lock only is static
- * rather than on the stack: a handler on an alternate stack has little of that.
+ * Not recursive. Async-signal-safe. Large buffers that are used under the lock are
+ * static: a handler on an alternate stack has little stack left.
  */
 struct lock_saved lock_enter(void);
 void lock_leave(struct lock_saved saved);
 
 /*
- * In a build for it (--enable-debug) the process ends here, by SIGILL, when the
- * calling thread does not hold the lock. For functions that need it.
+ * Asserts that the calling thread holds the lock. In a build with --enable-debug the
+ * process otherwise ends here, by SIGILL.
  */
 #ifdef ENABLE_DEBUG
 void lock_assert_held(void);
@@ -41,24 +40,24 @@ static inline void lock_assert_held(void)
 #endif
 
 /*
- * Calls what() where the calling thread does not hold the lock and its signals
- * are its own: at once, or when it leaves the lock. There is one such errand at
- * a time, and another thread's lock_leave() may be faster. Async-signal-safe.
+ * Calls what() without the lock and with the thread's own signal mask: now, or when the
+ * calling thread leaves the lock. Only one function can be pending, and another thread's
+ * lock_leave() may be the one that calls it. Async-signal-safe.
  */
 void lock_run_after(void (*what)(void));
 
 /*
- * Called under the lock, by whoever is first to have it in the child of a fork.
- * torn: what the lock protects may have been copied in the middle of a change.
+ * Called under the lock by the first thread that takes it in the child of a fork. torn:
+ * the fork may have copied the protected state in the middle of a change.
  */
 extern void (*lock_in_new_process)(bool torn) __attribute__((visibility("hidden")));
 
 /*
- * Leaves the lock for a fork by this thread. Until lock_forked(), in the parent,
- * others wait for the lock, so that the child gets a whole copy of what it
- * protects; but never for long, because inside fork() other code waits for locks
- * of its own, whose holders may wait for this one: who has waited long enough
- * goes on, and the copy counts as torn.
+ * Leaves the lock for a fork by this thread. Until lock_forked() in the parent, other
+ * threads wait for the lock, so that the child gets a consistent copy of the protected
+ * state. They wait for a limited time only: inside fork() other code waits for its own
+ * locks, whose holders may wait for this one. A thread that has waited that long
+ * proceeds, and the child's copy counts as torn.
  */
 void lock_leave_to_fork(struct lock_saved saved);
 void lock_forked(void);

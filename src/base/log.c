@@ -18,15 +18,15 @@
 #include "base/quiet.h"
 #include "base/sys.h"
 
-#define LINE 512 /* the longest, its newline included */
+#define LINE 512 /* longest line, with its newline */
 
 enum log_level log_limit = LOG_WARN;
 
-/* ---- where it goes ---- */
+/* ---- the target ---- */
 
 /*
- * What a file is known by. The number of a deleted file goes to the next one
- * that is made: its time of birth, where the file system keeps one, tells.
+ * The identity of a file. The kernel may give the inode number of a deleted file to a new
+ * one; the birth time, where the file system has one, tells the two apart.
  */
 struct identity {
 	dev_t dev;
@@ -46,13 +46,13 @@ struct target {
 static struct target standard_error, named;
 static struct hidden named_fd = HIDDEN_NONE;
 
-/* As new_encode_dev() of the kernel does for fstat(). */
+/* As the kernel's new_encode_dev() does for fstat(). */
 static dev_t encode(uint32_t major, uint32_t minor)
 {
 	return (minor & 0xff) | major << 8 | (minor & ~0xffU) << 12;
 }
 
-/* Asks no server of a network file system, which may not answer. */
+/* Does not ask the server of a network file system, which may not answer. */
 static int identify_by_statx(int fd, struct identity *identity, unsigned int *mode)
 {
 	struct uapi_statx st;
@@ -72,7 +72,7 @@ static int identify_by_statx(int fd, struct identity *identity, unsigned int *mo
 	return 0;
 }
 
-/* For kernels before 4.11, and filters that do not know the other call. */
+/* For kernels before 4.11, and for seccomp filters that do not know statx(). */
 static int identify_by_fstat(int fd, struct identity *identity, unsigned int *mode)
 {
 	struct stat st;
@@ -148,7 +148,7 @@ int log_to_file(const char *path)
 	int fd, ret;
 
 	lock_assert_held();
-	/* What is no file is not even opened: that may wait, and may do something. */
+	/* Only a regular file is opened: opening another one may block or have an effect. */
 	ret = sys_fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW);
 	if (!ret && is_null_device(&st)) {
 		hidden_close(&named_fd);
@@ -174,7 +174,7 @@ int log_to_file(const char *path)
 	return hidden_take(&named_fd, fd);
 }
 
-/* ---- a write that does not wait ---- */
+/* ---- writing without blocking ---- */
 
 static bool has_room(int fd)
 {
@@ -186,23 +186,23 @@ static bool has_room(int fd)
 }
 
 /*
- * O_NONBLOCK is no help: it belongs to the open file, which other processes
- * share. A pipe that has room at all has room for a line, as PIPE_BUF says.
+ * O_NONBLOCK cannot be used: it belongs to the open file, which other processes share. A
+ * pipe that polls as writable has room for PIPE_BUF bytes, so for a line.
  */
 static long put_into_pipe(int fd, const char *text, size_t len)
 {
 	const struct iovec part = {(void *)text, len};
 	long ret = sys_call(SYS_pwritev2, fd, (long)&part, 1, -1, -1, UAPI_RWF_NOWAIT);
 
-	/* FIFOs, and all pipes before Linux 6.4, take no such flag. */
+	/* FIFOs, and all pipes before Linux 6.4, reject the flag. */
 	if (ret != -EOPNOTSUPP && ret != -ENOSYS && ret != -EINVAL && ret != -EPERM)
 		return ret;
 	return has_room(fd) ? sys_write(fd, text, len) : -EAGAIN;
 }
 
 /*
- * A terminal that has room at all has room for 256 characters: its buffers
- * come in that unit (drivers/tty/tty_buffer.c). A newline can become two.
+ * A terminal that polls as writable has room for 256 characters, the unit of its buffers
+ * (drivers/tty/tty_buffer.c). A newline can become two.
  */
 #define TERMINAL_PIECE 254
 
@@ -243,19 +243,19 @@ static long put(enum target_type type, int fd, const char *text, size_t len)
 	return -EBADF;
 }
 
-/* ---- lines that wait ---- */
+/* ---- the queue ---- */
 
 #define SLOTS 32
 
 /*
- * A slot's turn is twice the number of rounds that it has seen, and one more
- * while a line is in it. All zeroes is an empty queue, which the child of a
- * fork() begins with: its parent writes what waits there.
+ * A lock-free queue. A slot's turn is twice the number of rounds that it has seen, plus
+ * one while it holds a line. All zeroes is an empty queue, which the child of a fork()
+ * starts with: the parent writes the lines that are queued there.
  */
 struct queue {
 	_Atomic(uint64_t) head, tail;
-	_Atomic(unsigned int) lost; /* lines, since the last that was written */
-	_Atomic(bool) is_cut;	    /* the last one has no newline */
+	_Atomic(unsigned int) lost; /* dropped lines since the last line that was written */
+	_Atomic(bool) is_cut;	    /* the last line was written without its newline */
 	struct slot {
 		_Atomic(uint64_t) turn;
 		size_t len;
@@ -263,11 +263,11 @@ struct queue {
 	} slots[SLOTS];
 };
 
-static struct queue unwiped; /* before the log begins, and for kernels that cannot wipe */
+static struct queue unwiped; /* before the log starts, and for kernels without MADV_WIPEONFORK */
 static struct queue *_Atomic queue = &unwiped;
 static _Atomic(bool) started;
 
-/* A thread that is interrupted in here, for good, would leave its slot to nobody. */
+/* A signal handler that never returns would leave a claimed slot unusable. */
 static uint64_t block_signals(void)
 {
 	const uint64_t all = ~UINT64_C(0);
@@ -277,7 +277,7 @@ static uint64_t block_signals(void)
 	return mask;
 }
 
-/* The slot at *end, which the caller has from now on, or NULL when none has come to turn. */
+/* Claims the slot at *end. NULL: no slot is ready. */
 static struct slot *claim(struct queue *q, _Atomic(uint64_t) *end, unsigned int has_line)
 {
 	uint64_t at = *end;
@@ -311,7 +311,7 @@ static void enter(const char *text, size_t len)
 	sys_sigprocmask(SIG_SETMASK, &mask, NULL);
 }
 
-/* Takes the next one out. Returns its length, 0 when there is none. */
+/* Takes the next line out. Returns its length; 0: the queue is empty. */
 static size_t next(struct queue *q, char text[LINE])
 {
 	uint64_t mask = block_signals();
@@ -327,7 +327,7 @@ static size_t next(struct queue *q, char text[LINE])
 	return len;
 }
 
-/* text[0] is room for the newline that the last line lacks. */
+/* text[0] is reserved for the newline that the last line lacks. */
 static bool write_line(char *text, size_t len)
 {
 	const struct target *target = &named;
@@ -339,7 +339,7 @@ static bool write_line(char *text, size_t len)
 
 	if (named.type == TO_NULL)
 		return true;
-	/* A raw close() of the host may have closed the hidden descriptor. */
+	/* The program may have closed the hidden descriptor by a raw close(). */
 	if (fd < 0 || !is_still(target, fd)) {
 		target = &standard_error;
 		fd = STDERR_FILENO;
@@ -395,7 +395,7 @@ void log_start(void)
 	standard_error = describe(STDERR_FILENO);
 	if (wiped) {
 		queue = wiped;
-		/* What was said before the library's constructor. */
+		/* Lines from before the library's constructor. */
 		while ((len = next(&unwiped, text)))
 			enter(text, len);
 	}
@@ -403,7 +403,7 @@ void log_start(void)
 	lock_run_after(write_all);
 }
 
-/* Apart from the caller, so that its room on the stack is free when lines are written. */
+/* Not inlined, so that its stack frame is gone when the lines are written. */
 static __attribute__((noinline)) void say(enum log_level level, const char *f, va_list args)
 {
 	static const char *const names[] = {"error", "warning", "info", "debug"};

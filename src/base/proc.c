@@ -18,9 +18,9 @@
 
 static struct hidden root = HIDDEN_NONE;
 static struct hidden maps = HIDDEN_NONE, pagemap = HIDDEN_NONE;
-static unsigned int generation; /* of the process that these two show */
+static unsigned int generation; /* of the process that maps and pagemap show */
 
-/* An empty directory in the place of /proc, to be mounted over, is not kept. */
+/* An empty directory, over which /proc is yet to be mounted, is not kept. */
 static int proc_root(void)
 {
 	char self[16];
@@ -75,7 +75,7 @@ ssize_t proc_name_of(int fd, char *to, size_t size)
 	return len;
 }
 
-/* ---- entries of descriptors ---- */
+/* ---- links of descriptors ---- */
 
 int proc_number_of(const char *path)
 {
@@ -90,7 +90,7 @@ int proc_number_of(const char *path)
 	return *end || number > INT_MAX ? -1 : (int)number;
 }
 
-/* Is a new file, which nobody else has, under its number there? */
+/* Opens a new file, which no other process has, and checks whether dir shows it. */
 static int shows_new_file(int dirfd, const char *dir)
 {
 	int fd = (int)limit_call(SYS_memfd_create, (long)"noiommu-shim", MFD_CLOEXEC, 0, 0);
@@ -131,7 +131,7 @@ int proc_is_own_entry(int dirfd, const char *path)
 	return shows_new_file(dirfd, dir);
 }
 
-/* ---- what shows this process's memory ---- */
+/* ---- maps and pagemap ---- */
 
 static int own(struct hidden *file, const char *name)
 {

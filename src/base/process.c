@@ -12,14 +12,14 @@
 #define MADV_WIPEONFORK 18
 #endif
 
-/* The process that this memory belongs to; fork() wipes it. */
+/* The process that uses this memory; fork() wipes it. */
 struct owner {
 	pid_t pid;
 };
 
 static struct owner *owner;
 static unsigned int generation;
-static pid_t current, previous; /* what pid was in this process, and in the one it is forked from */
+static pid_t current, previous; /* pid of this process, and of the one that it was forked from */
 
 void *process_memory(size_t len)
 {
@@ -65,7 +65,7 @@ pid_t process_before_fork(void)
 	return previous;
 }
 
-/* Where that cannot be told, as in container engines' sandboxes, they may. */
+/* Where kcmp() is refused, as in the sandboxes of container engines, they may share. */
 bool process_may_share_files(void)
 {
 	const long files = 2; /* KCMP_FILES */

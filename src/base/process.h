@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Which process this is, across fork() and vfork(). */
+/* Tells processes apart across fork() and vfork(). */
 #ifndef BASE_PROCESS_H
 #define BASE_PROCESS_H
 
@@ -8,29 +8,29 @@
 #include <sys/types.h>
 
 /*
- * Zeroed memory that reads as zeroes again in the child of a fork(), however
- * that was made. NULL when there is none. Never given back.
+ * Zeroed memory that the child of a fork() sees zeroed again, however it was made. NULL
+ * when there is none. Never freed.
  */
 void *process_memory(size_t len);
 
 /*
- * Counts the forks above this process: a value kept from before a fork tells
- * the child that it is not the process that took it.
+ * A number that changes with every fork: a value that was stored before the fork tells
+ * the child that it is another process.
  */
 unsigned int process_generation(void);
 
-/* The process that this one is forked from, which may be gone; 0: none. */
+/* The process that this one was forked from, which may have ended; 0: none. */
 pid_t process_before_fork(void);
 
 /*
- * False when this process has other descriptors than the one that it is forked
- * from: clone() can leave them one table.
+ * False when this process does not share its descriptor table with the one that it was
+ * forked from. clone() can share it.
  */
 bool process_may_share_files(void);
 
 /*
- * A duplicate of what stands under fd in another process, or a negative errno. The
- * kernel asks for the right to trace it.
+ * A duplicate of another process's descriptor, or a negative errno. Needs the right to
+ * ptrace that process.
  */
 int process_take_fd(pid_t pid, int fd);
 

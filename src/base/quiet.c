@@ -20,9 +20,9 @@ struct quiet quiet_begin(void)
 }
 
 /*
- * A write that fails so has raised the signal for this thread. One that waited
- * before is the host's, and ours became one with it. While SIGTTOU is blocked
- * the kernel lets the write pass and raises nothing (drivers/tty/tty_jobctrl.c).
+ * A write with this error has raised the signal for this thread. If the signal was
+ * already pending it is the program's, and the two became one. While SIGTTOU is blocked
+ * the kernel performs the write and raises nothing (drivers/tty/tty_jobctrl.c).
  */
 static void take_back(int sig, uint64_t pending)
 {

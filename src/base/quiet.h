@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Writes that may raise a signal of their own: SIGPIPE, SIGXFSZ and SIGTTOU.
- * What the library writes by itself is no reason for the host to get one, so
- * they are blocked meanwhile, and what the write raised is taken back.
+ * Writes that do not deliver SIGPIPE, SIGXFSZ or SIGTTOU to the program. The signals are
+ * blocked during the write, and one that the write raised is consumed.
  *
  * Async-signal-safe.
  */
@@ -15,12 +14,12 @@
 
 struct quiet {
 	uint64_t mask;	  /* the thread's own */
-	uint64_t pending; /* what waited before */
+	uint64_t pending; /* signals pending before */
 };
 
 struct quiet quiet_begin(void);
 
-/* ret is what the write in between came to: a value or a negative errno. */
+/* ret is the result of the write in between: a value or a negative errno. */
 void quiet_end(struct quiet quiet, long ret);
 
 /* write(2), as sys_write(). */

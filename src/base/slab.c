@@ -15,7 +15,7 @@ void slab_abandon(void)
 	epoch++;
 }
 
-/* What is free is not to be trusted after slab_abandon(). */
+/* The free list is not trusted after slab_abandon(). */
 static void settle(struct slab *slab)
 {
 	if (slab->epoch == epoch)
@@ -25,7 +25,7 @@ static void settle(struct slab *slab)
 	slab->epoch = epoch;
 }
 
-/* From memory that nobody has had yet, which is zeroed. */
+/* From memory that was never used, which is zeroed. */
 static void *fresh(struct slab *slab)
 {
 	if (slab->left < slab->size) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Objects of one size, from memory of our own: the host may be inside its
- * malloc() when it calls us. Memory that was freed is used again and never
- * given back; there are as many objects as descriptors of ours at a time.
+ * Objects of one size, without malloc(): the program may be inside its own malloc() when
+ * it calls the library. Freed objects are reused, and never returned to the kernel; there
+ * are about as many objects as descriptors in the table.
  *
  * Needs the lock. Async-signal-safe with it.
  */
@@ -14,8 +14,8 @@
 struct slab {
 	size_t size; /* of one object, in bytes, at least a pointer */
 	void *free;
-	char *end;   /* of the last piece of memory that was had */
-	size_t left; /* bytes there that were never an object */
+	char *end;   /* of the newest chunk */
+	size_t left; /* bytes of it that are still unused */
 	unsigned int epoch;
 };
 
@@ -23,7 +23,7 @@ struct slab {
 void *slab_alloc(struct slab *slab);
 void slab_free(struct slab *slab, void *object);
 
-/* Every slab begins anew: objects that there are stay, and may be damaged. */
+/* Resets every slab. Existing objects stay in memory, for they may be damaged. */
 void slab_abandon(void);
 
 #endif

@@ -7,14 +7,14 @@
 #include "base/process.h"
 #include "base/settings.h"
 
-static struct shim_counts unwiped; /* for kernels that cannot wipe */
+static struct shim_counts unwiped; /* for kernels without MADV_WIPEONFORK */
 struct shim_state shim_state;
 struct shim_counts *shim_counts = &unwiped;
 
 #define TEXT_OF(number) #number
 #define TEXT(number)	TEXT_OF(number)
 
-/* Elf64_Nhdr, name and descriptor. */
+/* An Elf64_Nhdr, the name and the descriptor. */
 /* clang-format off */
 __asm__(".pushsection .note.noiommu-shim, \"a\", @note\n"
 	"	.balign 4\n"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* This process's own include/shim/state.h. Needs no lock. */
+/* The structures of include/shim/state.h of this process. Needs no lock. */
 #ifndef BASE_STATE_H
 #define BASE_STATE_H
 
@@ -8,7 +8,7 @@
 extern struct shim_state shim_state;
 extern struct shim_counts *shim_counts __attribute__((visibility("hidden"))); /* never NULL */
 
-/* Shows them. Once, by the library's constructor, when settings have been read. */
+/* Publishes them. Called once by the library's constructor, after settings_read(). */
 void state_show(void);
 
 #define state_set(member, value)                                                                   \

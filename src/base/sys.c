@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The one place where the library enters the kernel. */
+/* The only place where the library enters the kernel. */
 #include "base/sys.h"
 
 #include <sys/mman.h>
@@ -45,7 +45,7 @@ long sys_call_kernel(long nr, long a, long b, long c, long d, long e, long f)
 
 sys_call_fn *sys_call = sys_call_kernel;
 
-/* In front of the memory and behind it. */
+/* The gap before the memory and behind it, in bytes. */
 #define APART 4096
 
 static size_t with_gaps(size_t len)

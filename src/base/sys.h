@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * System calls, as the library itself makes them.
+ * The system calls that the library itself makes.
  *
- * They go around libc: the library stands in front of libc's own functions,
- * so calling those would come back to it, and errno belongs to the host. Each
- * returns what the kernel returned, a value or a negative errno. All are
- * async-signal-safe and none is a cancellation point.
+ * They do not use libc: the library intercepts libc's functions, so a call would recurse,
+ * and errno belongs to the program. Each returns a value or a negative errno. All are
+ * async-signal-safe, and none is a cancellation point.
  *
- * sys_call is the whole table: a unit test puts a fake kernel there.
+ * All calls go by sys_call; unit tests put a fake kernel there.
  */
 #ifndef BASE_SYS_H
 #define BASE_SYS_H
@@ -117,14 +116,14 @@ static inline int sys_madvise(void *addr, size_t len, int advice)
 }
 
 /*
- * Private memory of whole pages, apart from all other mappings. An error instead, as of
- * mmap(): sys_is_error(). What is next to the program's own memory would become one
- * mapping with it, and make all of that soft-dirty.
+ * Private memory of whole pages, with inaccessible pages around it. Returns mmap()'s
+ * error pointer on failure: sys_is_error(). Without the gaps the kernel could merge it
+ * with the program's own mapping next to it, and mark all of that soft-dirty.
  */
 void *sys_memory(size_t len);
 void sys_memory_free(void *memory, size_t len);
 
-/* Sets are the kernel's own: 64 bits, of which the lowest is signal 1. Either may be NULL. */
+/* Signal sets are the kernel's: 64 bits, bit 0 is signal 1. Either may be NULL. */
 static inline void sys_sigprocmask(int how, const uint64_t *set, uint64_t *old)
 {
 	sys_call(SYS_rt_sigprocmask, how, (long)set, (long)old, sizeof(uint64_t), 0, 0);
@@ -135,7 +134,7 @@ static inline pid_t sys_getpid(void)
 	return (pid_t)sys_call(SYS_getpid, 0, 0, 0, 0, 0, 0);
 }
 
-/* True for the addresses that the kernel returns as an error. */
+/* True for a pointer that is the kernel's encoding of an error. */
 static inline int sys_is_error(const void *p)
 {
 	return (uintptr_t)p >= (uintptr_t)-4095;

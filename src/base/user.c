@@ -11,9 +11,9 @@
 #define PAGE_SIZE 4096UL
 
 /*
- * A pipe copies as the kernel does anywhere, and needs no right: container
- * engines refuse process_vm_readv() to those without CAP_SYS_PTRACE, and a
- * kernel can be built without it. It takes two descriptors while it lasts.
+ * A pipe uses the kernel's ordinary user copy and needs no rights. Container engines
+ * refuse process_vm_readv() without CAP_SYS_PTRACE, and the kernel can be built without
+ * it. The cost is two descriptors for the moment, and at least five system calls.
  */
 static int copy_by_pipe(void *to, const void *from, size_t len)
 {
@@ -22,7 +22,7 @@ static int copy_by_pipe(void *to, const void *from, size_t len)
 
 	if (ret)
 		return ret;
-	/* A seccomp filter refused it with the errno 0. */
+	/* A seccomp filter can refuse the call with errno 0. */
 	if (ends[0] < 0)
 		return -EPERM;
 	for (size_t done = 0; !ret && done < len;) {
@@ -38,10 +38,13 @@ static int copy_by_pipe(void *to, const void *from, size_t len)
 	return ret;
 }
 
-/* Either side may be the bad one. Checkers of memory know that this call writes to the first. */
+/*
+ * Either pointer may be the bad one. Memory checkers know that this call writes to the
+ * first iovec.
+ */
 static int copy(void *to, const void *from, size_t len)
 {
-	/* A seccomp filter stays, and so does the kernel. */
+	/* Neither a seccomp filter nor the kernel changes later. */
 	static _Atomic(bool) refused;
 	struct iovec local = {to, len};
 	struct iovec remote = {(void *)from, len};
@@ -54,7 +57,7 @@ static int copy(void *to, const void *from, size_t len)
 		return 0;
 	if (ret > 0 || ret == -EFAULT || ret == -ENOMEM)
 		return -EFAULT;
-	/* The kernel never copies nothing: 0 is the errno of a seccomp filter. */
+	/* The kernel never returns 0 here: it is the errno of a seccomp filter. */
 	refused = !ret || ret == -EPERM || ret == -ENOSYS;
 	return copy_by_pipe(to, from, len);
 }
@@ -73,7 +76,7 @@ int user_read_string(char *to, size_t size, const char *from)
 {
 	size_t done = 0;
 
-	/* By pages: the string may end just before memory that is not there. */
+	/* Page by page: the string may end just before an unmapped page. */
 	while (done < size) {
 		size_t part = PAGE_SIZE - ((uintptr_t)from + done) % PAGE_SIZE;
 		const char *nul;
