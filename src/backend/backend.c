@@ -18,7 +18,7 @@
 #include "uring/ring.h"
 #include "uring/uring.h"
 
-/* It was asked for and is not to be had. */
+/* The user asked for io_uring, and it does not work. */
 static void say_missing(int error)
 {
 	static bool said;
@@ -30,8 +30,8 @@ static void say_missing(int error)
 }
 
 /*
- * After chroot(), a change of the user or a mount over /dev no device can be reached
- * any more, where the kernel still shows frames in a pagemap that was opened before.
+ * After chroot(), setuid() or a mount over /dev no device can be opened any more, but a
+ * pagemap that was opened before still shows frames.
  */
 static bool is_out_of_reach(int error)
 {
@@ -49,7 +49,7 @@ static int take_instead(int reason)
 	return error;
 }
 
-/* Where no device lends a page table io_uring pins, if it may. */
+/* Uses io_uring where no device lends a page table, if the settings permit. */
 static int lend_or_take_uring(void)
 {
 	bool is_forced = settings.backend == BACKEND_URING;
@@ -113,9 +113,9 @@ static bool take_filter(const char *line, void *arg)
 }
 
 /*
- * A seccomp filter can end the process for a call, and nothing tells whether it does
- * but the call. Without /proc there may be one; a kernel without CONFIG_SECCOMP has no
- * such line.
+ * True when a seccomp filter is or may be in force. A filter can kill the process for a
+ * call, and only the call itself would show that. Without /proc that is unknown. A kernel
+ * without CONFIG_SECCOMP has no such line.
  */
 static bool is_filtered(void)
 {

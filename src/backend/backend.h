@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What pins this process's memory: one table of operations, chosen once.
+ * The backend: what pins this process's memory. One table of operations, chosen once.
  *
- * Memory is mapped under an IOVA, an address of the backend's own, and is pinned
- * while any IOVA has it. Lengths, IOVAs, virtual and physical addresses are in
- * bytes. Functions return 0 or a negative errno. Needs the lock.
+ * A backend maps memory at an IOVA, an address in the backend's own address space. Memory
+ * stays pinned while any IOVA maps it. Lengths, IOVAs, virtual and physical addresses are
+ * in bytes. Functions return 0 or a negative errno. Needs the lock.
  */
 #ifndef BACKEND_BACKEND_H
 #define BACKEND_BACKEND_H
@@ -13,65 +13,72 @@
 #include <stdint.h>
 
 struct backend {
-	const char *refuses; /* the memory that it cannot pin, for a line in the log */
+	const char *refuses; /* the memory that it cannot pin, for the log */
 
-	/* A copy of a part of a map keeps all of the map pinned. */
+	/* A copy of a part of a map keeps the whole map pinned. */
 	bool parts_hold_all;
 
 	/*
-	 * Makes sure that memory can be pinned. -EAGAIN: to be called again after
-	 * idle_survey(); -EBUSY: not now, for all devices are in use.
+	 * Makes sure that memory can be pinned. -EAGAIN: call idle_survey(), then this
+	 * again; -EBUSY: not now, all devices are in use.
 	 */
 	int (*ready)(void);
 
-	/* True when it was ready the last time: that takes no system call. */
+	/* True when it was ready when last used. Takes no system call. */
 	bool (*is_ready)(void);
 
-	/* False when its descriptor was closed behind the library's back, and all pins with it. */
+	/*
+	 * False when the program closed its descriptor by a raw system call, which ended
+	 * all pins.
+	 */
 	bool (*check)(void);
 
-	/* Changes when all that was pinned is gone. */
+	/* Changes when all pins are lost. */
 	unsigned int (*generation)(void);
 
 	/*
-	 * The IOVAs of this process, as many as the store has addresses: *window is the
-	 * first. page is one of this process's, of which the backend may keep hold.
+	 * Claims a window of IOVAs as large as the store; *window is the first. page is
+	 * an address of this process, which the backend may keep mapped.
 	 */
 	int (*claim)(uint64_t page, uint64_t *window);
 
-	/* Unpins what processes left that are gone. Needs a claim. True when there was anything. */
+	/*
+	 * Unpins what processes that are gone left pinned. Needs a claim. True when there
+	 * was anything.
+	 */
 	bool (*release_gone)(void);
 
 	/*
-	 * This process has pinned for itself what its parent had, which has ended: release_gone()
-	 * may unpin that. NULL: nothing of a parent is kept.
+	 * This process has pinned for itself what its parent had pinned, and the parent
+	 * has ended: release_gone() may unpin the parent's. NULL: the backend keeps
+	 * nothing of a parent.
 	 */
 	void (*succeed)(void);
 
-	/* Pins [va, va + len) under iova. -EEXIST: something is mapped there already. */
+	/* Maps [va, va + len) at iova and pins it. -EEXIST: the IOVA is in use. */
 	int (*map)(uint64_t va, uint64_t len, uint64_t iova);
 
-	/* Maps what is under from once more, without unpinning it in between. */
+	/* Maps the pages at from a second time, at to. They stay pinned throughout. */
 	int (*copy)(uint64_t from, uint64_t len, uint64_t to);
 
-	/* The same, at an IOVA that the backend chooses. */
+	/* The same at an IOVA that the backend chooses, in *to. */
 	int (*copy_anywhere)(uint64_t from, uint64_t len, uint64_t *to);
 
-	/* Undoes all maps within [iova, iova + len). A map may not reach out of it. */
+	/* Removes all maps within [iova, iova + len). No map may cross its borders. */
 	int (*unmap)(uint64_t iova, uint64_t len);
 
-	/* The physical address of iova; *len is cut to what is contiguous there. */
+	/* The physical address of iova. *len is reduced to what is physically contiguous. */
 	int (*physical)(uint64_t iova, uint64_t *len, uint64_t *pa);
 
-	/* What was unmapped is unpinned when this returns. */
+	/* Waits until unmapped memory is unpinned. NULL: unmap() unpins at once. */
 	void (*flush)(void);
 };
 
 extern const struct backend *backend __attribute__((visibility("hidden")));
 
 /*
- * Takes io_uring for the rest of the process's life, in which nothing is pinned yet.
- * 0, or why it is not to be had, of which backend_obstacle() says more.
+ * Makes io_uring the backend for the rest of the process's life. Nothing may be pinned
+ * yet. 0 or a negative errno, which backend_obstacle() explains.
  */
 int backend_take_uring(void);
 const char *backend_obstacle(int error);

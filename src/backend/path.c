@@ -23,8 +23,8 @@ static int found(const struct cdev *cdev, void *arg)
 }
 
 /*
- * Why the cdev path cannot be taken, with what to do; NULL when it can. *error
- * is set when it could not be told.
+ * Why there is no cdev path, and what to do about it; NULL: there is one. *error is set
+ * when that is unknown.
  */
 static const char *obstacle(int *error)
 {
@@ -44,7 +44,7 @@ static const char *obstacle(int *error)
 		       "container";
 	if (!ret && !ioas_has_get_pa())
 		return "this kernel lacks IOMMU_IOAS_NOIOMMU_GET_PA, which Linux 7.3 brought";
-	/* Missing rights are not the kernel's lack: the calls themselves will tell. */
+	/* Missing rights say nothing about the kernel. The program's own calls will fail. */
 	return NULL;
 }
 
@@ -60,18 +60,18 @@ static int is_real_device(const char *name, void *arg)
 	return !strncmp(name, "vfio", 4);
 }
 
-/* True when a program may use VFIO with an IOMMU, which pins memory whatever we do. */
+/* True when a program may use VFIO with an IOMMU, which pins memory without the library. */
 static bool has_iommu(void)
 {
 	int ret = dir_each("/sys/class/vfio", is_real_group, NULL);
 
-	/* A kernel without groups has cdevs: noiommu-vfioN, or these. */
+	/* A kernel without groups has cdevs: noiommu-vfioN, or vfioN with an IOMMU. */
 	if (ret == -ENOENT)
 		ret = dir_each("/sys/class/vfio-dev", is_real_device, NULL);
 	return ret > 0 || dir_each("/dev/vfio", is_real_group, NULL) > 0;
 }
 
-/* Why the group path is taken, until the program was told what that means for its memory. */
+/* Why the group path is used; NULL once the log has said what that means for memory. */
 static const char *untold;
 
 void path_tell_unpinned(void)

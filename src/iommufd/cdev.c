@@ -18,7 +18,7 @@
 #define CLASS  "/sys/class/vfio-dev/"
 #define PREFIX "noiommu-vfio"
 
-/* From the link of the class: ../../devices/pci0000:00/0000:00:04.0/vfio-dev/noiommu-vfio0 */
+/* Parses the class link: ../../devices/pci0000:00/0000:00:04.0/vfio-dev/noiommu-vfio0 */
 int cdev_get(unsigned int index, struct cdev *cdev)
 {
 	static char path[64];
@@ -61,7 +61,7 @@ struct search {
 
 static struct slab cdevs = {.size = sizeof(struct cdev)};
 
-/* what() may itself look for another. */
+/* Allocated, because what() may call cdev_get() or cdev_each() itself. */
 static int visit(const char *name, void *arg)
 {
 	const struct search *search = arg;
@@ -110,7 +110,7 @@ int cdev_open_for_program(unsigned int index)
 
 /* ---- locks ---- */
 
-/* In a cdev they begin at CDEV_LOCKS. In /dev/iommu each device has an area of its own, above. */
+/* In a cdev the locks are at CDEV_LOCKS. In /dev/iommu each device has its own area above. */
 #define AREA	   (1L << 24)
 #define MISC_MAJOR 10
 
@@ -143,7 +143,7 @@ int cdev_lock(int fd, unsigned int index, enum cdev_lock which, enum cdev_hold h
 	return lock(fd, index, (off_t)which, hold);
 }
 
-/* Has another open file the group? */
+/* True when another open file has the group's lock. */
 static bool is_held_by_other(int fd, unsigned int index)
 {
 	struct flock range = range_at(area_of(fd, index) + CDEV_LOCK_GROUP, CDEV_EXCLUSIVE);
@@ -151,7 +151,7 @@ static bool is_held_by_other(int fd, unsigned int index)
 	return !sys_fcntl(fd, F_OFD_GETLK, (long)&range) && range.l_type != F_UNLCK;
 }
 
-/* 1, 0 or the negative errno of opening what has the locks. */
+/* Closes fd. 1, 0, or fd if that is the negative errno of an open. */
 static int is_held_in(int fd, unsigned int index)
 {
 	int ret = fd < 0 ? fd : is_held_by_other(fd, index);
@@ -199,7 +199,7 @@ ino_t cdev_identity(unsigned int index)
 	return sys_fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) ? 0 : st.st_ino;
 }
 
-/* The number before end, which begins behind a space; *end is that space then. */
+/* The number that ends at *end and follows a space. Moves *end to that space. */
 static unsigned long number_before(const char **end)
 {
 	do
@@ -208,7 +208,7 @@ static unsigned long number_before(const char **end)
 	return strtoul(*end + 1, NULL, 10);
 }
 
-/* A line of fdinfo, without its end. */
+/* Parses one line of fdinfo, without its newline. */
 static bool is_lock_found(const char *line, const char *end,
 			  bool what(unsigned long first, unsigned long last, void *arg), void *arg)
 {
@@ -218,18 +218,18 @@ static bool is_lock_found(const char *line, const char *end,
 		return false;
 	last = number_before(&end);
 	first = number_before(&end);
-	/* Before ours are the program's. */
+	/* Ranges below CDEV_LOCKS are the program's. */
 	if (last < CDEV_LOCKS)
 		return false;
 	return what(first > CDEV_LOCKS ? first : CDEV_LOCKS, last, arg);
 }
 
 /*
- * Calls what() with each range of locks that the open file under fd has behind
- * CDEV_LOCKS, until it returns true. 1: it did; 0: it did not; a negative errno where
- * the locks cannot be read. proc(5), fdinfo, where
- * neighbouring locks are one: "lock:\t1: OFDLCK ADVISORY WRITE -1 00:05:88 FIRST LAST".
- * Every process that uses the device has a line there, so that they are read by pieces.
+ * Calls what() with each range of locks at or above CDEV_LOCKS that the open file under
+ * fd has, until it returns true. 1: it did; 0: it did not; a negative errno when the
+ * locks cannot be read. The source is fdinfo, see proc(5), where adjacent locks form one
+ * range: "lock:\t1: OFDLCK ADVISORY WRITE -1 00:05:88 FIRST LAST". Each process that uses
+ * the device has a line there, so the text is read in pieces.
  */
 static int each_lock_of_all(int fd, bool what(unsigned long first, unsigned long last, void *arg),
 			    void *arg)
@@ -276,7 +276,7 @@ static bool cut_to_area(unsigned long first, unsigned long last, void *arg)
 	return area->what(first - area->begin, last - area->begin, area->arg);
 }
 
-/* The same of those that the device's file has in its area, which begins at 0. */
+/* The same for the locks in the device's area, with offsets from its start. */
 static int each_lock(int fd, unsigned int index,
 		     bool what(unsigned long first, unsigned long last, void *arg), void *arg)
 {
@@ -318,7 +318,7 @@ unsigned int cdev_locks_of(int fd, unsigned int index)
 
 /* ---- who has a device open ---- */
 
-/* Behind the other locks, one for each process. */
+/* Offset of the users' locks, above the other ones: one lock per process, at its PID. */
 #define FIRST_USER 0x1000
 
 void cdev_set_user(int fd, unsigned int index, bool uses)
@@ -348,11 +348,11 @@ void cdev_copy_users(int from, int to, unsigned int index)
 }
 
 struct holder {
-	char name[32]; /* of the device's node */
-	char fds[32];  /* the directory of a process's descriptors, below /proc */
+	char name[32]; /* the end of the node's path */
+	char fds[32];  /* the descriptors' directory of a process, relative to /proc */
 	long pid;      /* of that process */
-	int taken;     /* a duplicate of one of them; negative: none */
-	int error;     /* of looking at one that may have it */
+	int taken;     /* a duplicate of its descriptor; negative: none */
+	int error;     /* from a process that may have the device open */
 };
 
 static struct holder holder_of(unsigned int index)
@@ -363,7 +363,7 @@ static struct holder holder_of(unsigned int index)
 	return holder;
 }
 
-/* By its link: to look at the file could wait for the file system that it is on. */
+/* Compares the link's text: stat() could block on the file's file system. */
 static int is_held_under(const char *fd, void *arg)
 {
 	const struct holder *holder = arg;
@@ -380,7 +380,7 @@ static int is_held_under(const char *fd, void *arg)
 	return name && !strcmp(name, holder->name);
 }
 
-/* 1: another process with this number has it open, 0 or a negative errno */
+/* 1: the process with this PID, not the calling one, has it open; 0; or a negative errno */
 static int is_held_by(long pid, struct holder *holder)
 {
 	if (pid == sys_getpid())
@@ -389,7 +389,7 @@ static int is_held_by(long pid, struct holder *holder)
 	return dir_each_in(proc_open(holder->fds, O_RDONLY | O_DIRECTORY), is_held_under, holder);
 }
 
-/* One that this process may not look at still has what it once had. */
+/* A recorded process that cannot be examined counts as one that has the device open. */
 static bool has_user(unsigned long first, unsigned long last, void *arg)
 {
 	struct holder *holder = arg;
@@ -399,7 +399,7 @@ static bool has_user(unsigned long first, unsigned long last, void *arg)
 
 		if (ret > 0 || ret == -EACCES)
 			return true;
-		/* These say that it has ended. */
+		/* These mean that the process has ended. */
 		if (ret < 0 && ret != -ENOENT && ret != -ESRCH)
 			holder->error = ret;
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * No-IOMMU VFIO devices by their character devices,
- * /dev/vfio/devices/noiommu-vfioN. Needs the lock.
+ * No-IOMMU VFIO devices as character devices (cdevs), /dev/vfio/devices/noiommu-vfioN.
+ * Needs the lock.
  */
 #ifndef IOMMUFD_CDEV_H
 #define IOMMUFD_CDEV_H
@@ -12,52 +12,58 @@
 
 struct cdev {
 	unsigned int index; /* N */
-	char name[32];	    /* of the device: a PCI address for vfio-pci */
-	char sysfs[256];    /* the device's directory, without /sys in front */
+	char name[32];	    /* device name: a PCI address for vfio-pci */
+	char sysfs[256];    /* device directory, without the leading /sys */
 };
 
 /*
- * Calls what() for each no-IOMMU cdev until it returns non-zero, which is then
- * the result. 0 when none did, or the negative errno of the directory.
+ * Calls what() for each no-IOMMU cdev until it returns non-zero, and returns that value.
+ * Returns 0 if what() never did, or a negative errno if the directory cannot be read.
  */
 int cdev_each(int (*what)(const struct cdev *cdev, void *arg), void *arg);
 
-/* Fills in *cdev from its index. 0 or -ENODEV. */
+/* Fills in *cdev for this index. 0 or -ENODEV. */
 int cdev_get(unsigned int index, struct cdev *cdev);
 
-/* Opens it, unbound. A descriptor that closes on exec, or a negative errno. */
+/* Opens the cdev, unbound and with O_CLOEXEC. A descriptor or a negative errno. */
 int cdev_open(unsigned int index);
 
-/* The same with a number that the program may have: RLIMIT_NOFILE holds. */
+/* The same with a descriptor that the program gets, so RLIMIT_NOFILE applies. */
 int cdev_open_for_program(unsigned int index);
 
 /*
- * A group whose device is closed has no open cdev: that would hold the device's
- * registration, and unbinding the driver would wait for its close. It has an open
- * /dev/iommu in its place, which is a character device as mute as a group, and can
- * be opened by whoever can have the device. It says by its locks what it stands for.
+ * The placeholder of a cdev: an open /dev/iommu. A group holds it instead of the cdev
+ * while its device is closed. An open cdev would hold the device's registration, and
+ * unbinding the driver would wait until it is closed. Like a group, /dev/iommu is a
+ * character device that cannot be read, written or mapped, and whoever may use the device
+ * may open it. Its locks say which device it belongs to.
  *
- * Opens it, with the group locked. The errors are cdev_open()'s; -EBUSY: somebody
- * has the group.
+ * Opens a placeholder and locks the group. Errors are cdev_open()'s; -EBUSY: the group is
+ * open elsewhere.
  */
 int cdev_open_placeholder(unsigned int index);
 
-/* True when fd, an iommufd, is a placeholder: of the device with this index. */
+/* True when fd, an iommufd, is a placeholder; *index is that of its device. */
 bool cdev_is_placeholder(int fd, unsigned int *index);
 
-/* Tells a device from another one that has its index after it: 0 where it is gone. */
+/*
+ * Identifies the device that has this index now: a later device with the same index has
+ * another value. 0: there is none.
+ */
 ino_t cdev_identity(unsigned int index);
 
 /*
- * Locks between processes, held by the open file under fd, of a cdev or of its
- * placeholder, and gone with its last close; whoever gets the open file can ask
- * for them.
+ * Locks between processes. They are OFD locks on an open cdev or placeholder: the kernel
+ * drops them with the last close of the open file, and each process that has the open
+ * file can read them.
  *
- * Group: the legacy group is open. Container: the group has
- * its container set. IOMMU: that container has VFIO_SET_IOMMU done. Lending: a
- * device is bound for the moment in which it lends its page table. Device: it
- * was opened through the group, where a bound one may only be kept from others.
- * Passed: other processes got the open file, by fork(), exec() or SCM_RIGHTS.
+ * - Group: the group is open.
+ * - Container: the group has its container set.
+ * - IOMMU: VFIO_SET_IOMMU was done on that container.
+ * - Lending: the device is bound for a moment to lend its page table (iommufd/lend.h).
+ * - Device: the device was opened through the group. Without this lock a bound device is
+ *   only kept from others.
+ * - Passed: other processes got the open file, by fork(), exec() or SCM_RIGHTS.
  */
 enum cdev_lock {
 	CDEV_LOCK_GROUP,
@@ -69,51 +75,54 @@ enum cdev_lock {
 };
 enum cdev_hold { CDEV_FREE, CDEV_SHARED, CDEV_EXCLUSIVE };
 
-/* Where they are in the file. A program that locks all of it gets what is before that. */
+/*
+ * Offset of the locks in the file. A program that locks the whole file gets the range
+ * before it.
+ */
 #define CDEV_LOCKS (1L << 62)
 
-/* 0, or -EAGAIN when another open file has it. */
+/* 0, or -EAGAIN when another open file has the lock. */
 int cdev_lock(int fd, unsigned int index, enum cdev_lock which, enum cdev_hold hold);
 
 /*
- * True when somebody, this process or another, has the group open; also where that
- * cannot be told, for lack of the right to open the device.
+ * True when any process, this one included, has the group open. Also true when that is
+ * unknown because this process may not open the device.
  */
 bool cdev_is_held(unsigned int index);
 
 /*
- * The locks that the open file under fd has, a bit for each. Takes no right to
- * open the device. 0 also where it cannot be told.
+ * The locks of the open file under fd, one bit each. Needs no right to open the device.
+ * Also 0 when they cannot be read.
  */
 #define CDEV_BIT(which) (1U << (which))
 unsigned int cdev_locks_of(int fd, unsigned int index);
 
 /*
- * Notes in the open file under fd that the calling process uses the device, or
- * does no longer. 1 while another process does that is noted there and has the device
- * open still; 0: none does; a negative errno where that cannot be told.
+ * cdev_set_user() records in the open file under fd, by a lock, whether the calling
+ * process uses the device. cdev_is_used_elsewhere() returns 1 while another recorded
+ * process has the device open, 0 if none has, or a negative errno when that is unknown.
  */
 void cdev_set_user(int fd, unsigned int index, bool uses);
 int cdev_is_used_elsewhere(int fd, unsigned int index);
 
-/* Notes the users that are noted under from under to, too. */
+/* Records the users recorded in from in to as well. */
 void cdev_copy_users(int from, int to, unsigned int index);
 
 /*
- * A duplicate of the open file in which such a process has the device, or a negative
- * errno: the kernel asks for the right to trace that process.
+ * A duplicate of another user's open file of the device, or a negative errno. Needs the
+ * right to ptrace that process.
  */
 int cdev_take(int fd, unsigned int index);
 
 /*
- * True when another process has the device open, as far as this one may see that.
- * Looks through all of /proc.
+ * True when another process has the device open, as far as this one may see. Scans all of
+ * /proc.
  */
 bool cdev_is_elsewhere(unsigned int index);
 
 /*
- * Waits until the device lends its page table to nobody, and keeps it from that
- * until cdev_let_lend(). Of one device at a time.
+ * Waits until the device is not lending its page table, and prevents lending until
+ * cdev_let_lend(). For one device at a time.
  */
 void cdev_keep_from_lending(unsigned int index);
 void cdev_let_lend(void);

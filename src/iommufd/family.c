@@ -15,11 +15,11 @@
 #include "iommufd/cdev.h"
 #include "iommufd/ioas.h"
 
-/* Who changes or looks through the numbers has this one, for a moment. */
+/* The lock on this number serialises changes and scans of the numbers. */
 #define TURN	   (FAMILY_LAST + 2)
 #define TURN_TRIES 100
 
-/* A file that is open for its locks. */
+/* An open file that only carries a lock. */
 struct member {
 	struct member *next;
 	struct hidden file;
@@ -27,9 +27,9 @@ struct member {
 
 static struct slab slab = {.size = sizeof(struct member)};
 
-/* This process's own, then those of its ancestors. */
+/* This process's own, then those inherited from its ancestors. */
 static struct member *members;
-static off_t first; /* where the family's locks begin */
+static off_t first; /* offset of the family's locks */
 static int number;
 static unsigned int generation; /* of the process that has the number */
 
@@ -75,7 +75,7 @@ void family_leave(void)
 		drop();
 }
 
-/* The parent's is the first behind the own one. */
+/* The parent's file is the one after the own one. */
 void family_succeed(void)
 {
 	struct member *parents = members ? members->next : NULL;
@@ -92,7 +92,10 @@ void family_abandon(void)
 	members = NULL;
 }
 
-/* A process that is stopped in its turn must not stop the others. */
+/*
+ * Gives up in the end: a process that is stopped while it has the lock must not block the
+ * others.
+ */
 static bool take_turn(void)
 {
 	for (int tries = 0; tries < TURN_TRIES; tries++) {
@@ -116,7 +119,7 @@ static int take_number(void)
 	return ret;
 }
 
-/* Another open file of the iommufd's node, wherever that is by now. */
+/* Opens the iommufd's device node again, even if /dev has been replaced. */
 static int open_node(void)
 {
 	char path[64];
@@ -135,7 +138,7 @@ static int open_node(void)
 	return -ENOENT;
 }
 
-/* An open file that came by fork() stays open as well. */
+/* The files inherited by fork() stay open as well. */
 static int join(void)
 {
 	uint64_t identity;
@@ -158,7 +161,7 @@ int family_number(void)
 {
 	int ret = 0;
 
-	/* Without one a child could not be told from its parent. */
+	/* Generation 0: no memory that fork() wipes, so a child could not tell that it is one. */
 	if (!process_generation())
 		return -ENOENT;
 	if (!members || generation != process_generation() || !hidden_check(&members->file))
@@ -166,7 +169,7 @@ int family_number(void)
 	return ret ? ret : number;
 }
 
-/* The first number from there on that somebody has; FAMILY_LAST + 1: none. */
+/* The first number at or above from that is taken; FAMILY_LAST + 1: none. */
 static int next_taken(int from)
 {
 	int end = FAMILY_LAST + 1;
@@ -182,7 +185,7 @@ static int next_taken(int from)
 			return ret;
 		if (range.l_type == F_UNLCK)
 			break;
-		/* Some lock, not always the first one. */
+		/* The kernel reports any conflicting lock, not always the first. */
 		end = (int)(range.l_start - first);
 	}
 	return end;

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which of the processes that share an iommufd, however it came to them, still
- * live.
+ * The family: the processes that share an iommufd, by fork(), exec() or SCM_RIGHTS. Finds
+ * out which of them are gone, to unpin what they left pinned.
  *
- * Each has a number, from 1 on, and a lock on it. The lock belongs to an open
- * file of the process's own, so it goes when the process ends, however that comes
- * about, and when those have ended too that it had forked and that hold on to the
- * iommufd: they may use shared memory at an address that it looked up.
+ * Each process has a number, from 1 on, and a lock on it. The lock is on an open file of
+ * the process's own. It is released when the process has ended, for whatever reason, and
+ * so have those children that still hold the iommufd: they may use shared memory at an
+ * address that the process looked up.
  *
- * All of them have the iommufd's node in common: the locks are on that, and what
- * keeps the families of the machine apart there is ioas_identity().
+ * All locks are on the inode of /dev/iommu, which all families of the machine share;
+ * ioas_identity() keeps the families apart there.
  *
  * Needs the lock, and a page table.
  */
@@ -17,26 +17,27 @@
 #define IOMMUFD_FAMILY_H
 
 #define FAMILY_LAST  16383 /* the highest number */
-#define FAMILY_LOCKS 65536 /* more than any family has; they begin at CDEV_LOCKS */
+#define FAMILY_LOCKS 65536 /* range of one family, starting at CDEV_LOCKS */
 
-/* The iommufd is another one now, or none. */
+/* Leaves the family: the process has another iommufd now, or none. */
 void family_leave(void);
 
-/* The same, and what is open stays so. */
+/* The same, and leaves the lock files open. */
 void family_abandon(void);
 
 /*
- * What the parent looked up is this process's own, which has a number: nothing is owed by
- * the parent's any more. It is free when the parent has ended, and whom else it forked.
+ * This process has pinned for itself what its parent had looked up: drops the lock file
+ * that it inherited. The parent's number then becomes free when the parent and its other
+ * children have ended.
  */
 void family_succeed(void);
 
-/* The number of this process, or a negative errno: it cannot have one. */
+/* The number of this process. A negative errno: it cannot have one. */
 int family_number(void);
 
 /*
- * Calls what() for the numbers of which nobody is left; nobody can take one
- * meanwhile. When the family cannot be told there are none.
+ * Calls what() with each range of numbers that no process holds. No process can take a
+ * number meanwhile. If that is unknown, calls nothing.
  */
 void family_each_gone(void (*what)(unsigned int first, unsigned int last));
 

@@ -66,7 +66,7 @@ bool guard_stand_aside(void)
 
 void guard_stand_again(void)
 {
-	/* Of a device that is bound by now the kernel keeps the group shut. */
+	/* Fails, as it should, for a device that is bound by now. */
 	for (struct guard *guard = guards; guard; guard = guard->next)
 		guard_hold(guard);
 }

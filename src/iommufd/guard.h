@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The kernel's own group of a device, held open while the device is not bound,
- * so that nobody can have it on the kernel's own path meanwhile. A bound device
- * keeps its group shut by itself. Needs the lock.
+ * A guard: the kernel's own group of a device, held open while the library's group is
+ * open and the device is not bound. It keeps others from the device on the kernel's group
+ * path. While the device is bound the kernel refuses to open its group anyway. Needs the
+ * lock.
  */
 #ifndef IOMMUFD_GUARD_H
 #define IOMMUFD_GUARD_H
@@ -17,21 +18,21 @@ struct guard {
 	struct hidden file;
 };
 
-/* For a device with the group of this number. It is not held yet. */
+/* Adds a guard for the kernel's group with this number, not yet open. */
 void guard_add(struct guard *guard, unsigned int group);
 void guard_remove(struct guard *guard);
 
-/* All are forgotten, for they may be damaged. */
+/* Forgets all guards, which may be damaged. */
 void guard_abandon(void);
 
-/* Takes fd, which is the group, over. */
+/* Takes over fd, an open file of the group. */
 void guard_take(struct guard *guard, int fd);
 
-/* Opens the group, if nobody else has. Lets go of it. */
+/* Opens the group, if nobody else has it open; closes it. */
 void guard_hold(struct guard *guard);
 void guard_let_go(struct guard *guard);
 
-/* Lets go of all for a moment. False: there is none. */
+/* Closes all guards until guard_stand_again(). False: none was open. */
 bool guard_stand_aside(void);
 void guard_stand_again(void);
 

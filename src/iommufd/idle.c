@@ -15,7 +15,7 @@
 
 /* ---- which devices processes use ---- */
 
-/* Devices by the hashes of their directories; more than fit make every device one of them. */
+/* A set of devices, by hashes of their directories. After an overflow it contains every device. */
 struct set {
 	uint64_t hashes[256];
 	unsigned int n;
@@ -51,7 +51,7 @@ static uint64_t hash_of(const char *text, size_t len)
 	return hash;
 }
 
-/* What one survey has found. A process can change its mind: it is true for a moment. */
+/* How long the result of a survey is valid: processes can open a device any time. */
 #define VALID_NS UINT64_C(1000000000)
 
 struct found {
@@ -63,11 +63,11 @@ struct found {
 
 static struct found last;
 
-/* A survey under way: all its memory, for the host's stack may be small. */
+/* The working memory of a survey, not on the stack, which may be small. */
 struct survey {
 	struct found found;
-	bool own; /* the process that is looked at is this one */
-	int proc; /* the directory /proc */
+	bool own; /* the process examined is this one */
+	int proc; /* a descriptor of /proc */
 	char dir[32];
 	char link[512];
 	struct dir_buffer processes, links;
@@ -82,14 +82,17 @@ static uint64_t now(void)
 	return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec + 1;
 }
 
-/* Files of sysfs by which a device can be driven: drivers/pci/pci-sysfs.c */
+/* Files of sysfs that give access to a device: drivers/pci/pci-sysfs.c */
 static bool drives(const char *file)
 {
 	return !strncmp(file, "resource", 8) || !strncmp(file, "config", 6) ||
 	       !strncmp(file, "rom", 3);
 }
 
-/* A path of sysfs, wherever that is mounted, as it stands in a link or in a line of maps. */
+/*
+ * Notes the device of a path in sysfs, wherever that is mounted, taken from a link or a
+ * line of maps.
+ */
 static void note_path(struct survey *survey, char *path)
 {
 	char *dir = strstr(path, "/devices/");
@@ -101,7 +104,7 @@ static void note_path(struct survey *survey, char *path)
 		set_add(&survey->found.used, hash_of(dir, (size_t)(file - dir)));
 	if (!survey->own)
 		return;
-	/* A file in a directory below the device's is of the device, too. */
+	/* A file in a subdirectory belongs to the device as well. */
 	for (; file > dir; file = strrchr(dir, '/')) {
 		set_add(&survey->found.wanted, hash_of(dir, strlen(dir)));
 		*file = '\0';
@@ -123,7 +126,7 @@ static int look_at_link(const char *name, void *arg)
 	return 0;
 }
 
-/* Returns where the last line begins that is not complete. */
+/* Returns the offset of the last, incomplete line. */
 static size_t look_at_lines(struct survey *survey, size_t len)
 {
 	char *line = survey->text, *end;
@@ -155,7 +158,7 @@ static int look_at_maps(struct survey *survey)
 		size_t all = kept + (size_t)len;
 		size_t done = look_at_lines(survey, all);
 
-		/* A line that fills the buffer is none of a mapping's. */
+		/* A line that fills the buffer is not a mapping's: drop it. */
 		kept = done || all < sizeof(survey->text) - 1 ? all - done : 0;
 		memmove(survey->text, survey->text + done, kept);
 	}
@@ -174,8 +177,8 @@ static int look_at_links(struct survey *survey)
 }
 
 /*
- * Of another process: what this one may not see, or what has ended, is not looked
- * at. For lack of descriptors or memory nothing can be told.
+ * Another process. One that may not be examined, or has ended, is skipped. Without
+ * descriptors or memory the survey fails.
  */
 static int look_at_process(const char *name, void *arg)
 {
@@ -218,7 +221,7 @@ static void look_at_all(struct survey *survey)
 		sys_close(survey->proc);
 }
 
-/* Once more with the limit raised, for the program has no descriptor left. */
+/* Repeats the survey with RLIMIT_NOFILE raised, as the program has no descriptor left. */
 static void look_past_limit(struct survey *survey)
 {
 	struct lock_saved saved = lock_enter();
@@ -264,7 +267,7 @@ void idle_forget(void)
 	last.time = 0;
 }
 
-/* A PCI address also without its domain, as people type it. */
+/* A PCI address matches without its domain as well, as people type it. */
 static bool is_named(const char *name)
 {
 	static char line[4096];
@@ -291,7 +294,7 @@ bool idle_is_wanted(const struct cdev *cdev)
 
 /* ---- the device itself ---- */
 
-/* The value of one of its attributes, or a negative errno. */
+/* Reads a sysfs attribute of the device. 0 or a negative errno. */
 static int read_attribute(const struct cdev *cdev, const char *name, char *to, size_t size)
 {
 	static char path[320];
@@ -332,7 +335,7 @@ int idle_read_config(const struct cdev *cdev, struct idle_config *config)
 	return 0;
 }
 
-/* What nobody has to be asked about: the kernel's count of who enabled it, and its registers. */
+/* Proofs that need no survey: the kernel's enable count, and the registers. */
 static int prove_off(const struct cdev *cdev, const struct idle_config *config, const char **why)
 {
 	char text[16];
@@ -343,7 +346,7 @@ static int prove_off(const struct cdev *cdev, const struct idle_config *config, 
 	*why = "it is enabled";
 	if (*text != '0')
 		return -EBUSY;
-	/* The firmware may have left that on: in a state of low power no device uses it. */
+	/* Firmware may have left it on, but in a low power state no device does DMA. */
 	*why = "it may write to memory: its bus mastering is on";
 	if (!(config->bytes[PCI_COMMAND] & PCI_COMMAND_MASTER))
 		return 0;
@@ -353,7 +356,10 @@ static int prove_off(const struct cdev *cdev, const struct idle_config *config, 
 
 int idle_prove(const struct cdev *cdev, const struct idle_config *config, const char **why)
 {
-	/* By VFIO alone it can be driven, and VFIO itself tells. */
+	/*
+	 * A device that is not PCI can be driven by VFIO alone, and binding it fails if
+	 * another process has it.
+	 */
 	int ret = config->len ? prove_off(cdev, config, why) : 0;
 
 	if (!ret)
@@ -364,8 +370,7 @@ int idle_prove(const struct cdev *cdev, const struct idle_config *config, const 
 	return set_has(&last.used, hash_of(cdev->sysfs, strlen(cdev->sysfs))) ? -EBUSY : 0;
 }
 
-/* Of the double word with the status the command alone: bits of the other are cleared by writing.
- */
+/* Only the command of the command and status word: writing the status clears bits. */
 static size_t width_at(unsigned int at)
 {
 	return at == PCI_COMMAND ? sizeof(uint16_t) : sizeof(uint32_t);

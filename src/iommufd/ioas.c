@@ -15,12 +15,12 @@
 static struct {
 	struct hidden fd;
 	uint32_t ioas;
-	uint32_t hwpt;	 /* the page table that devices attach to; 0: none of ours */
-	bool has_table;	 /* the IOAS has a page table, ours or another process's */
+	uint32_t hwpt;	 /* page table that devices attach to; 0: not made here */
+	bool has_table;	 /* the IOAS has a page table, made here or by another process */
 	bool is_own;	 /* made by this process */
-	bool has_others; /* a container may be of another iommufd */
+	bool has_others; /* a container may refer to another iommufd */
 	unsigned int generation;
-	unsigned int process; /* process_generation() of the one that has it */
+	unsigned int process; /* process_generation() of the process that has it */
 } iommufd = {.fd = HIDDEN_NONE};
 
 static int use(int fd, uint32_t ioas)
@@ -45,11 +45,10 @@ static int alloc_ioas(int fd, uint32_t *id)
 }
 
 /*
- * Whoever receives the descriptor, by exec() or SCM_RIGHTS, has to tell it from
- * an iommufd of a program that knows iommufd itself. So the IOAS that
- * IOMMU_VFIO_IOAS names is one with nothing but a map at this IOVA in it. It
- * never has a page table, so that nothing is pinned by that. The IOAS with the
- * pins is the one that was made after it.
+ * A mark that tells an iommufd of this library from one of a program that uses iommufd
+ * itself, when a process receives one by exec() or SCM_RIGHTS. IOMMU_VFIO_IOAS names an
+ * IOAS that contains nothing but one map, at this IOVA. That IOAS never has a page table,
+ * so the map pins nothing. The IOAS with the pins is the next one that was allocated.
  */
 #define MARK_IOVA   0x6e6f696f6d6d7000
 #define MARK_LENGTH 4096
@@ -76,8 +75,8 @@ static int set_mark(int fd, uint32_t ioas)
 }
 
 /*
- * The IOAS for pins of an iommufd that has the mark; 0: it has none. A map that
- * is copied onto itself shows whether it is there, and takes no right.
+ * The IOAS with the pins of a marked iommufd; 0: no mark. Copying a map onto itself shows
+ * whether the map exists, and needs no rights.
  */
 static uint32_t find_mark(int fd)
 {
@@ -124,7 +123,7 @@ int ioas_open(void)
 	return ret;
 }
 
-/* A map without a page table behind it is not pinned and has no physical address. */
+/* Without a page table a map is not pinned and has no physical address. */
 static bool probe_table(void)
 {
 	static char page[4096] __attribute__((aligned(4096)));
@@ -167,13 +166,13 @@ bool ioas_adopt(int fd)
 	return true;
 }
 
-static int of_parent = -1; /* the number that it has there */
+static int of_parent = -1; /* its descriptor in the parent */
 
 /*
- * A process that let go of its parent's iommufd needs one after all. Another one
- * would want another device for its page table, which may be in use, and which
- * that resets. So it is the same again, if the parent still lives and the kernel
- * lets us have it.
+ * For a process that closed its parent's iommufd and needs one after all. A new iommufd
+ * would need another device to lend its page table, which resets that device; all may be
+ * in use. So it takes the parent's again, if the parent still lives and the kernel
+ * permits it.
  */
 static int take_parents(void)
 {
@@ -192,9 +191,9 @@ static int take_parents(void)
 }
 
 /*
- * A raw call can close the library's descriptor and leave the program's containers,
- * which are duplicates of it and keep what is pinned. It is the same again then:
- * another iommufd would need another device for its page table.
+ * The program can close the library's descriptor by a raw system call. Its containers are
+ * duplicates of it and keep the memory pinned, so one of them is duplicated again. A new
+ * iommufd would need another device to lend its page table.
  */
 static int take_containers(void)
 {
@@ -238,8 +237,8 @@ void ioas_abandon(void)
 }
 
 /*
- * Where a page is that is pinned as long as the iommufd is there. The first
- * process that asks brings it.
+ * The IOVA of a page that stays pinned as long as the iommufd exists; its frame is the
+ * identity. The first process that asks maps it.
  */
 #define IDENTITY_IOVA (UINT64_C(65535) << 48)
 
@@ -285,7 +284,7 @@ static int make_page_table(uint32_t dev_id)
 	struct iommu_hwpt_alloc alloc = {.dev_id = dev_id, .pt_id = iommufd.ioas};
 	int ret;
 
-	/* The length that every kernel with cdevs knows. */
+	/* The length that every kernel with cdevs accepts. */
 	alloc.size = offsetof(struct iommu_hwpt_alloc, data_uptr) + sizeof(alloc.data_uptr);
 	if (iommufd.has_table)
 		return 0;
@@ -307,7 +306,7 @@ int ioas_attach(int fd, const unsigned char *token)
 		ret = make_page_table(dev_id);
 	if (ret)
 		return ret;
-	/* Where another process made the page table the IOAS stands for it. */
+	/* If another process made the page table, attaching to the IOAS finds it. */
 	attach.pt_id = iommufd.hwpt ? iommufd.hwpt : iommufd.ioas;
 	return sys_ioctl(fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach);
 }

@@ -12,16 +12,16 @@
 #include "iommufd/ioas.h"
 
 struct search {
-	bool wanted;	  /* the turn of those that the program may want for itself */
-	int error;	  /* of the last one that was tried */
-	struct cdev busy; /* one that was found in use, */
-	const char *why;  /* and by what; NULL: none was */
+	bool wanted;	  /* second pass: devices that the program may want itself */
+	int error;	  /* from the last device tried */
+	struct cdev busy; /* a device that is in use */
+	const char *why;  /* how it is in use; NULL: there is none */
 };
 
 /*
- * What made the page table stays when the device that lent itself is closed.
- * The lock is another open file's, because the kernel lets go of a file's locks
- * before it closes the device (__fput() in fs/file_table.c).
+ * The page table outlives the close of the device. The lock is on a second open file,
+ * because the kernel drops a file's locks before it closes the device (__fput() in
+ * fs/file_table.c).
  */
 static int make_table(const struct cdev *cdev, int lock)
 {
@@ -35,7 +35,7 @@ static int make_table(const struct cdev *cdev, int lock)
 		ret = ioas_make_table(fd);
 	sys_close(fd);
 	event_attach(cdev->name, true, ret);
-	/* The device is not to be had, in whatever words. */
+	/* All other errors mean that the device is not available. */
 	return !ret || ret == -EPERM || ret == -ENOMEM ? ret : -EBUSY;
 }
 

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A process's part of the IOVAs. Several processes can share one iommufd, by fork()
- * or SCM_RIGHTS, and their addresses are alike. Each claims a window by a map at its
- * last page, that of its number: what is there is of a process that had it before.
- * Where a process cannot have a number it takes one of the others that is free, and
- * nobody finds out when it is gone. The last window is for ioas_identity().
+ * A window: the part of the IOAS's IOVAs that a process uses. Processes can share one
+ * iommufd, by fork() or SCM_RIGHTS, and their virtual addresses are alike.
+ *
+ * A process takes the window of its number (iommufd/family.h), and claims it by a map at
+ * its last page. Maps that are already there are left over from a former owner. A process
+ * that cannot have a number takes a free window above those; the cost is that nobody
+ * finds out when that process is gone. The last window is for ioas_identity().
  *
  * Needs the lock.
  */
@@ -14,15 +16,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* A window is as large as the store; the first is the kernel's to choose from. */
+/* A window is as large as the store (pin/store.h). The kernel chooses IOVAs in window 0. */
 #define WINDOW_SHIFT 49
 
-/* Claims one by a page of this process. 0 or a negative errno. */
+/* Claims a window by mapping page, an address of this process. 0 or a negative errno. */
 int window_claim(uint64_t page, uint64_t *window);
 
 /*
- * Unpins what processes had pinned in the same iommufd that are gone with all
- * that they had forked since. True when there was anything. Needs a claim.
+ * Unpins what is left in the windows of processes that are gone, with all their children.
+ * True when there was anything. Needs a claimed window.
  */
 bool window_release_gone(void);
 
