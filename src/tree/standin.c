@@ -36,7 +36,7 @@ static const struct object_operations operations = {
 	.name = name,
 };
 
-/* Puts a file with the text under fd. 0 or a negative errno. */
+/* Replaces fd by a file with this text. 0 or a negative errno. */
 static int put_text(const char *text, int fd, int flags)
 {
 	char path[64];
@@ -46,13 +46,13 @@ static int put_text(const char *text, int fd, int flags)
 	memory = (int)limit_call(SYS_memfd_create, (long)"noiommu-shim", MFD_CLOEXEC, 0, 0);
 	if (memory < 0)
 		return memory;
-	/* RLIMIT_FSIZE can refuse it; a part of the text would be another text. */
+	/* RLIMIT_FSIZE can cut the write short; a part of the text would be wrong. */
 	ret = quiet_write(memory, text, strlen(text));
 	if (ret != (ssize_t)strlen(text)) {
 		sys_close(memory);
 		return ret < 0 ? (int)ret : -EFBIG;
 	}
-	/* Opened again, it has the access mode and the position of a fresh open. */
+	/* Reopened for the access mode and the position of a fresh open. */
 	format(path, sizeof(path), "self/fd/%d", memory);
 	again = proc_open(path, flags & (O_ACCMODE | O_NONBLOCK));
 	sys_close(memory);
@@ -95,7 +95,10 @@ int standin_open(const struct view *view, int flags)
 
 /* ---- the current directory ---- */
 
-/* Where ATTENTION_INSIDE was set: it is true as long as we are in the same directory still. */
+/*
+ * The stand-in that is the current directory, if ATTENTION_INSIDE is set and the current
+ * directory is still the same.
+ */
 static struct standin current;
 
 const struct view *standin_current(void)
@@ -121,7 +124,7 @@ void standin_set_current(const char *name)
 	view_find(AT_FDCWD, name, false, &current.view);
 }
 
-/* ---- paths that begin there ---- */
+/* ---- relative paths ---- */
 
 const struct view *standin_base(int dirfd)
 {

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Descriptors and the current directory where they stand for a name that only
- * our view has: directories, what was opened with O_PATH, files of text.
+ * Stand-ins: descriptors, and the current directory, that stand for a name that only the
+ * view has (tree/view.h). These are directories, descriptors opened with O_PATH, and text
+ * files.
  *
- * The descriptor is one of something that the kernel has and that is of the
- * same kind (view_model()), so that the kernel refuses what it would refuse.
- * The table of descriptors says for which name it stands. Needs the lock.
+ * Such a descriptor refers to an existing file of the same type (view_model()), so that
+ * the kernel checks and refuses what it would for the real one. The descriptor table
+ * records the name. Needs the lock.
  */
 #ifndef TREE_STANDIN_H
 #define TREE_STANDIN_H
@@ -18,22 +19,25 @@ struct standin {
 	struct view view;
 };
 
-/* Opens what is no device, or not to be used as one. A descriptor or a negative errno. */
+/*
+ * Opens a file of the view that is not a device, or a device with O_PATH. A descriptor or
+ * a negative errno.
+ */
 int standin_open(const struct view *view, int flags);
 
-/* Has fd, which the kernel opened with O_PATH, stand for view. 0 or a negative errno. */
+/* Enters fd, which the kernel opened with O_PATH, as a stand-in for view. 0 or a negative errno. */
 int standin_enter(const struct view *view, int fd);
 
-/* As view_find(), also where dirfd or the current directory is of ours. */
+/* view_find(), also when dirfd or the current directory is a stand-in. */
 void standin_find(int dirfd, const char *path, bool follow, struct view *view);
 
 /*
- * The current directory is what stands for name, or a directory that is none of ours
- * (NULL). ATTENTION_INSIDE is set accordingly.
+ * Records that the current directory is the stand-in for name, or none (NULL). Sets
+ * ATTENTION_INSIDE accordingly.
  */
 void standin_set_current(const char *name);
 
-/* What the current directory, and what dirfd, stands for; NULL: for nothing of ours. */
+/* What the current directory, or dirfd, stands for; NULL: it is not a stand-in. */
 const struct view *standin_current(void);
 const struct view *standin_base(int dirfd);
 

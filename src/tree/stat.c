@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a name that only our view has is like, and what stat() tells of it. */
+/* The model of a file that only the view has, and its stat(). */
 #include <sys/sysmacros.h>
 
 #include <errno.h>
@@ -9,7 +9,7 @@
 #include "base/sys.h"
 #include "tree/view.h"
 
-/* Different names are different files. */
+/* Different names get different inode numbers. */
 static ino_t number_of(const char *path)
 {
 	uint32_t hash = 2166136261U;
@@ -68,7 +68,7 @@ int view_stat(const char *name, struct stat *st)
 {
 	static struct view view;
 
-	/* A name without links: nothing is followed any more. */
+	/* The name contains no links, so none is followed. */
 	view_find(AT_FDCWD, name, false, &view);
 	return view.kind == VIEW_NONE ? -ENOENT : stat_view(&view, st);
 }

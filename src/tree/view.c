@@ -18,7 +18,7 @@
 #define GROUPS	   "/sys/kernel/iommu_groups"
 #define GROUP_LINK "iommu_group"
 
-/* Above every number that the kernel gives, within an int as drivers parse it. */
+/* Above the numbers that the kernel gives, and within an int, as drivers parse it. */
 #define GROUPS_BESIDE_REAL_ONES 1000000U
 
 #define MISC_MAJOR 10
@@ -123,8 +123,8 @@ bool view_path_of(int fd, char *to, size_t size)
 }
 
 /*
- * Splits path into the directory that the kernel has, its links followed, and
- * the rest that it has not. rest points into path, of which it is the end.
+ * Splits path into the deepest directory that the kernel has, with links resolved, and
+ * the rest. rest points into path.
  */
 static bool split(int dirfd, const char *path, char *dir, size_t size, const char **rest)
 {
@@ -151,7 +151,7 @@ static bool split(int dirfd, const char *path, char *dir, size_t size, const cha
 	return len;
 }
 
-/* Takes the next component off rest, what fits of it. False at the end. */
+/* Copies the next component of rest, cut to size, and advances rest. False at the end. */
 static bool component(const char **rest, char *to, size_t size)
 {
 	size_t len, kept;
@@ -165,7 +165,7 @@ static bool component(const char **rest, char *to, size_t size)
 	return len;
 }
 
-/* What a group's directory has: drivers/iommu/iommu.c, iommu_group_alloc(). */
+/* The files in a group's directory: drivers/iommu/iommu.c, iommu_group_alloc(). */
 static const struct view_file {
 	const char *name;
 	const char *text;
@@ -187,7 +187,7 @@ static void find_file(const char *name, struct view *view)
 	}
 }
 
-/* What is called name in a directory of ours; with more behind it, links are followed. */
+/* Moves view to its entry name. Follows a link if follow is set. */
 static void descend(struct view *view, const char *name, bool follow)
 {
 	bool up = !strcmp(name, "..");
@@ -210,11 +210,11 @@ static void descend(struct view *view, const char *name, bool follow)
 	}
 }
 
-/* Out of our directories again: where to, by the component that led there. */
+/* The path leads out of the view's directories by the component name. rest is what follows. */
 static __attribute__((noinline)) void leave(struct view *view, const char *name, const char *rest,
 					    bool follow)
 {
-	char path[VIEW_PATH]; /* what leads out can lead in again, with a rest in here */
+	char path[VIEW_PATH]; /* not static: walk() can recurse, with rest in this */
 
 	if (!strcmp(name, ".."))
 		format(path, sizeof(path), GROUPS "%s", rest);
@@ -227,7 +227,7 @@ static __attribute__((noinline)) void leave(struct view *view, const char *name,
 	format(view->path, sizeof(view->path), "%s", path);
 }
 
-/* The name without links of what was found. */
+/* Sets the path of the view without links. */
 static void set_path(struct view *view)
 {
 	char *to = view->path;
@@ -260,7 +260,7 @@ static void set_path(struct view *view)
 	}
 }
 
-/* From what view is, which is of ours, along rest. */
+/* Walks from view, which is of the view, along rest. */
 static void walk(struct view *view, const char *rest, bool follow)
 {
 	static char name[64];
@@ -309,7 +309,7 @@ void view_find(int dirfd, const char *path, bool follow, struct view *view)
 	walk(view, rest, follow);
 }
 
-/* The name of the device behind a character device, in a path of sysfs. */
+/* The device of a character device, as a path in sysfs. */
 static bool device_link(dev_t rdev, char *to, size_t size)
 {
 	char path[64];
@@ -345,7 +345,7 @@ bool view_identify(int fd, struct view *view)
 	return name;
 }
 
-/* As device_link(), of an open file. */
+/* device_link() for an open file. */
 static bool device_link_of(int fd, char *to, size_t size)
 {
 	struct stat st;
@@ -396,7 +396,7 @@ size_t view_link(const struct view *view, char *to, size_t size)
 
 	if (view->kind == VIEW_DEVICE_LINK)
 		return format(to, size, "../../../..%s", view->cdev.sysfs);
-	/* From the device up to /sys, which its path counts in slashes. */
+	/* One "../" for each slash of the device's path, which leads up to /sys. */
 	for (const char *s = view->cdev.sysfs; *s; s++)
 		if (*s == '/')
 			len += format(to + len, size - len, "../");

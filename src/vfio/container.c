@@ -85,7 +85,7 @@ int container_open(int fd, int flags)
 	return ret ? ret : fd;
 }
 
-/* vfio_iommu_type1_check_extension() in drivers/vfio/vfio_iommu_type1.c */
+/* vfio_iommu_type1_check_extension() in drivers/vfio/vfio_iommu_type1.c. */
 static bool type1_has(unsigned long extension)
 {
 	switch (extension) {
@@ -98,7 +98,7 @@ static bool type1_has(unsigned long extension)
 	}
 }
 
-/* The module's parameter, which can be written at any time. */
+/* The module parameter, which can change at any time. */
 static bool noiommu_enabled(void)
 {
 	int fd = limit_open("/sys/module/vfio/parameters/enable_unsafe_noiommu_mode",
@@ -113,8 +113,8 @@ static bool noiommu_enabled(void)
 }
 
 /*
- * An empty container asks every driver that the kernel has; one with no-IOMMU
- * groups only the one that may serve them.
+ * An empty container answers for every IOMMU driver of the kernel; one with no-IOMMU
+ * groups only for the no-IOMMU one.
  */
 static long check_extension(unsigned int number, unsigned long extension)
 {
@@ -151,7 +151,7 @@ int container_make_real(struct container *container)
 {
 	int real, fd = -1;
 
-	/* Real groups and no-IOMMU groups cannot mix: vfio_container_attach_group() */
+	/* A container cannot have both: vfio_container_attach_group(). */
 	if (!membership_is_empty(container->number))
 		return -EPERM;
 	real = limit_open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);

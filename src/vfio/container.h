@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * /dev/vfio/vfio. Behaves as the kernel's drivers/vfio/container.c does for
- * no-IOMMU groups. A container's descriptor is one of the process's iommufd.
- * Functions return a value or a negative errno and need the lock.
+ * The container, /dev/vfio/vfio. Behaves as the kernel's drivers/vfio/container.c does
+ * for no-IOMMU groups. Its descriptor is a duplicate of the process's iommufd. Functions
+ * return a value or a negative errno and need the lock.
  */
 #ifndef VFIO_CONTAINER_H
 #define VFIO_CONTAINER_H
@@ -15,21 +15,21 @@ struct container {
 };
 
 /*
- * A new container under the number of fd, which is replaced, or under the
- * lowest free one when fd is negative. flags are open()'s.
+ * Opens a new container as descriptor fd, which is replaced, or as the lowest free one
+ * when fd is negative. flags are open()'s. Returns the descriptor or a negative errno.
  */
 int container_open(int fd, int flags);
 
-/* All containers are forgotten, for they may be damaged. */
+/* Forgets all containers, which may be damaged. */
 void container_abandon(void);
 
-/* Enters fd, a container's that came by exec() or SCM_RIGHTS. NULL: it is none. */
+/* Enters fd if it is a container that was received by exec() or SCM_RIGHTS. NULL: it is none. */
 struct container *container_adopt(int fd);
 
 /*
- * A group with a real IOMMU behind it is about to be given to the container:
- * puts the kernel's own container under all its numbers. -EPERM, as the
- * kernel's, when it has no-IOMMU groups.
+ * The program is about to add a group with an IOMMU: replaces all the container's
+ * descriptors by the kernel's own container. -EPERM, as in the kernel, when it has
+ * no-IOMMU groups.
  */
 int container_make_real(struct container *container);
 

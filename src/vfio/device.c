@@ -31,7 +31,7 @@ int device_file(const struct group *group)
 	return fd;
 }
 
-/* True when the device is bound: an unbound cdev refuses every device ioctl. */
+/* An unbound cdev refuses every device ioctl. */
 static bool is_bound(int fd)
 {
 	struct vfio_device_info info = {.argsz = sizeof(info)};
@@ -51,7 +51,7 @@ static void replace(int fd, void *arg)
 	sys_dup3(with->fd, fd, flags & FD_CLOEXEC ? O_CLOEXEC : 0);
 }
 
-/* All of the group's descriptors are of the file under fd from now on. */
+/* Makes all of the group's descriptors refer to the open file under fd. */
 static void use_file(struct group *group, int fd)
 {
 	struct replacement with = {.fd = fd};
@@ -64,8 +64,8 @@ static void use_file(struct group *group, int fd)
 }
 
 /*
- * The device is bound in the cdev under fd. What stood for the group is kept, as
- * far as there is a number for it.
+ * The device is bound in the cdev under fd. Keeps the placeholder, unless there is no
+ * descriptor left for it.
  */
 static void use_cdev(struct group *group, int fd)
 {
@@ -96,9 +96,10 @@ void device_settle_file(struct group *group, int fd)
 }
 
 /*
- * The last descriptor of the device is gone while the group stays: its placeholder
- * comes back, and with the cdev's last descriptor the kernel closes the device. A
- * mapped BAR keeps a device open, natively too. False: there is no placeholder.
+ * The last descriptor of the device is closed, and the group stays: replaces the cdev by
+ * the placeholder, and the kernel closes the device with the cdev's last descriptor. A
+ * mapped BAR keeps the device open, as without the library. False: there is no
+ * placeholder.
  */
 static bool use_placeholder(struct group *group)
 {
@@ -136,7 +137,7 @@ static void clear_master(int fd)
 	sys_pwrite(fd, &command, sizeof(command), (off_t)config.offset);
 }
 
-/* What is left of a close where the open file stays: vfio_pci_core_disable() */
+/* Stops the device where its open file stays open, as vfio_pci_core_disable() does. */
 static void quiesce(int fd)
 {
 	struct vfio_irq_set none = {
@@ -151,8 +152,9 @@ static void quiesce(int fd)
 }
 
 /*
- * Closes the device of a group, which stays. Bound in an open file that another
- * process has too, it could not be bound in another.
+ * Closes the device of a group that stays open. If another process has the open file the
+ * device stays bound in it, and could not be bound in another one. Then the device is
+ * only stopped.
  */
 static void close_device(struct group *group)
 {
@@ -166,22 +168,23 @@ static void close_device(struct group *group)
 }
 
 /*
- * Another process has the device still. A group is not to keep it open when that
- * one ends. False: what stood for the group did not come along with it.
+ * Another process still has the device open. Replaces this group's cdev by the
+ * placeholder, so that the group does not keep the device open when that process ends.
+ * False: the placeholder was not passed along with the group.
  */
 static bool part_from_device(struct group *group)
 {
 	if (!hidden_check(&group->placeholder))
 		return false;
-	/* Whoever received the device does not have the placeholder. */
+	/* A process that received only the device does not have the placeholder. */
 	cdev_copy_users(device_file(group), group->placeholder.fd, group->cdev.index);
 	return use_placeholder(group);
 }
 
 /*
- * The last close in this process of a device that others may have open too, which then
- * goes on. Where that cannot be told it is closed here alone: if nobody else has it open
- * the kernel stops it, and whoever has it keeps it as it is.
+ * The last close in this process of a device that other processes may have open. It keeps
+ * running for them. When that is unknown, only this process closes it: the kernel stops
+ * it if no other process has it open.
  */
 static bool close_or_part(struct group *group, int is_used)
 {
@@ -233,13 +236,13 @@ static int complain(const struct group *group, int error, bool token)
 		log_info("%s does not take the VF token (%e)", group->cdev.name, error);
 	else
 		log_error("cannot open %s (%e)%s", group->cdev.name, error, why);
-	/* A second open of a cdev is EINVAL; of a group's device it would be this. */
+	/* A second open of a cdev gives EINVAL; that of a group's device gives EBUSY. */
 	return error == -EINVAL && !token ? -EBUSY : error;
 }
 
 /*
- * A related process has the device, bound in an open file that this one has not:
- * the group uses that. -ENOENT: there is none.
+ * Another process of the group has bound the device in an open file that this one does
+ * not have: duplicates that file into the group. -ENOENT: there is none.
  */
 static int take_bound(struct group *group)
 {
@@ -256,14 +259,17 @@ static int take_bound(struct group *group)
 		return -ENOENT;
 	cdev_lock(fd, index, CDEV_LOCK_PASSED, CDEV_SHARED);
 	use_cdev(group, fd);
-	/* What was open for a moment had the lowest number, or the limit was raised for it. */
+	/*
+	 * Closed before the program's descriptor is made: fd may have the lowest free
+	 * number, or one above RLIMIT_NOFILE.
+	 */
 	sys_close(fd);
 	return (int)sys_fcntl(device_file(group), F_DUPFD_CLOEXEC, 0);
 }
 
 /*
- * Binds the device in a cdev, which the group uses from then on. Returns its
- * descriptor, of which the number is the lowest that is free.
+ * Binds the device in a cdev, which the group uses from then on. Returns its descriptor,
+ * at the lowest free number.
  */
 static int bind_device(struct group *group, const unsigned char *token)
 {
@@ -315,7 +321,7 @@ void device_unbind(struct group *group)
 
 int device_open(struct group *group, int fd, const unsigned char *token)
 {
-	/* A related process may have opened it, in the open file that is ours too. */
+	/* Another process may have bound it in the open file that this group shares. */
 	bool bound = is_bound(fd);
 	int ret, new = bound ? (int)sys_fcntl(fd, F_DUPFD_CLOEXEC, 0) : bind_device(group, token);
 

@@ -75,8 +75,8 @@ static struct group *new_group(const struct cdev *cdev)
 }
 
 /*
- * vfio_device_remove_group() in drivers/vfio/group.c: the device was taken from its
- * driver while it was closed. Another one may come by its index, or the same again.
+ * vfio_device_remove_group() in drivers/vfio/group.c: the device was unbound from its
+ * driver while it was closed. Another device, or the same one again, can get its index.
  */
 static bool is_gone(struct group *group)
 {
@@ -91,7 +91,7 @@ static bool is_gone(struct group *group)
 	return true;
 }
 
-/* Opens what stands for the group, or -EBUSY. */
+/* Opens the placeholder. -EBUSY: the group is open. */
 static int open_held(const struct cdev *cdev)
 {
 	struct group *group = find_group(cdev->index);
@@ -142,7 +142,7 @@ int group_open(const struct view *view, int fd, int flags)
 	}
 	group->object.flags = object_file_flags(flags);
 	membership_begin(&group->member);
-	/* Where the kernel opened its group it stays open, as the guard. */
+	/* If the kernel opened its own group, that file becomes the guard. */
 	if (fd >= 0) {
 		int dup = limit_dup(fd);
 
@@ -164,7 +164,7 @@ int group_open(const struct view *view, int fd, int flags)
 	return ret ? ret : at;
 }
 
-/* The device's index, and what stands under fd: its cdev or its placeholder. */
+/* True when fd is the cdev or placeholder of a device, which *cdev describes then. */
 static bool is_of_group(int fd, struct cdev *cdev)
 {
 	unsigned int index;
@@ -191,7 +191,7 @@ struct object *group_adopt(int fd)
 		if (!group)
 			return NULL;
 		cdev_lock(fd, cdev.index, CDEV_LOCK_PASSED, CDEV_SHARED);
-		/* What the process had open before exec() shows anew. */
+		/* Whatever the process had open before exec() is recorded again as it is found. */
 		cdev_set_user(fd, cdev.index, false);
 	}
 	object_hold(&group->object);
@@ -223,7 +223,7 @@ static int get_device_fd(struct group *group, int fd, const char *arg)
 		return -EINVAL;
 	if (!state->container || !membership_has_iommu(state->container))
 		return -EINVAL;
-	/* Asked for when the device is opened first: vfio_group_use_container() */
+	/* Checked at the first open of the device only: vfio_group_use_container(). */
 	if (!group->is_open && cdev_is_used_elsewhere(fd, group->cdev.index) <= 0 &&
 	    !rights_sys_rawio())
 		return -EPERM;
@@ -256,9 +256,9 @@ static long get_status(const struct group *group, void *arg)
 }
 
 /*
- * The kernel's own container: it had real groups. While it has, no-IOMMU groups
- * cannot join it: vfio_container_attach_group(). Without any it speaks for all
- * of the kernel's drivers, and can be one of ours again.
+ * fd is the kernel's own container, as it had groups with an IOMMU. While it has any,
+ * no-IOMMU groups cannot join it: vfio_container_attach_group(). Without any it answers
+ * for all IOMMU drivers of the kernel, and becomes the library's again.
  */
 static int take_over(int fd)
 {
@@ -386,7 +386,7 @@ static size_t group_name(const struct object *object, char *to, size_t size)
 		      view_group_of(&((const struct group *)object)->cdev));
 }
 
-/* -EBUSY, as it is open, where nothing else is in the way: vfio_group_fops_open() */
+/* -EBUSY, as the group is open, unless another error comes first: vfio_group_fops_open(). */
 static int group_open_again(const struct object *object, int fd, int flags)
 {
 	int cdev = cdev_open(((const struct group *)object)->cdev.index);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* As drivers/vfio/pci/vfio_pci_core.c does it for groups. */
+/* Follows drivers/vfio/pci/vfio_pci_core.c, as it does for groups. */
 #include "vfio/hotreset.h"
 
 #include <errno.h>
@@ -12,12 +12,15 @@
 #include "vfio/device.h"
 #include "uapi/vfio.h"
 
-/* All functions of all slots of a bus. */
+/* All functions of all slots on a bus. */
 #define MAX_DEVICES 256
 
 #define DEVICE_SIZE sizeof(struct vfio_pci_dependent_device)
 
-/* struct vfio_pci_hot_reset_info and struct vfio_pci_hot_reset without the array at their ends. */
+/*
+ * The members of struct vfio_pci_hot_reset_info and struct vfio_pci_hot_reset before
+ * their arrays.
+ */
 struct header {
 	uint32_t argsz;
 	uint32_t flags;
@@ -29,7 +32,7 @@ struct affected {
 	struct vfio_pci_dependent_device devices[MAX_DEVICES];
 };
 
-/* The devices that one reset takes, with room for max of them. */
+/* Asks for the devices that a reset affects, at most max. */
 static int ask(int fd, struct affected *affected, unsigned int max)
 {
 	if (max > MAX_DEVICES)
@@ -60,7 +63,7 @@ static void put_hex(char *to, unsigned int value, int digits)
 		*--to = "0123456789abcdef"[value & 15];
 }
 
-/* False: no VFIO device. */
+/* False: it is not a VFIO device. */
 static bool find_device(const struct vfio_pci_dependent_device *device, struct cdev *cdev)
 {
 	struct wanted wanted = {.name = "ssss:bb:dd.f"};
@@ -105,7 +108,7 @@ long hotreset_get_info(int fd, void *arg)
 	return copied ? copied : ret;
 }
 
-/* The group among fds that has the device, or NULL. */
+/* The group among fds that contains the device, or NULL. */
 static struct group *owner(const struct vfio_pci_dependent_device *device, const int32_t *fds,
 			   unsigned int count)
 {
@@ -136,9 +139,9 @@ static int check_groups(const int32_t *fds, unsigned int count)
 }
 
 /*
- * The kernel resets a cdev's bus when every device on it is bound to the same
- * iommufd. Of a group it asks only to be shown: devices that are not open are
- * bound for the moment.
+ * The kernel resets the bus of a cdev if every device on it is bound to the same iommufd.
+ * On the group path the program only has to pass every group. Devices that are not open
+ * are therefore bound for the reset.
  */
 static int reset_bound(int fd, const struct affected *affected, const int32_t *fds,
 		       unsigned int count)

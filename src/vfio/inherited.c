@@ -9,7 +9,10 @@
 #include "iommufd/ioas.h"
 #include "pin/store.h"
 
-/* One of the addresses that were looked up before the fork, and to be told of; 0: none. */
+/*
+ * An address that was looked up before the fork: before it, and in a child that has not
+ * been warned; 0: none.
+ */
 static uint64_t noted, owed;
 
 void inherited_settle(void)

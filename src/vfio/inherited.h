@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An iommufd that is another process's: it came by fork(), exec() or SCM_RIGHTS.
- * Whoever holds it keeps pinned what that process has pinned, also when that is
- * dead. So it is held no longer than the program itself holds a container, a
- * group or a device, or has memory pinned in it.
+ * An iommufd that another process made, inherited by fork() or received by exec() or
+ * SCM_RIGHTS. Holding it keeps that process's memory pinned, even after its end. So it is
+ * closed as soon as the program has no container, group or device open, and no memory
+ * pinned in it.
  */
 #ifndef VFIO_INHERITED_H
 #define VFIO_INHERITED_H
 
-/* The program may have closed the last one. Needs the lock. */
+/* Call it when the program may have closed the last of them. Needs the lock. */
 void inherited_settle(void);
 
 /*
- * Private memory that the parent had looked up is copied for a child. Where that goes on
- * using a group or a device, the addresses it has are wrong: it is told so, once.
+ * fork() copies private memory that is pinned, so addresses that the parent looked up are
+ * wrong in the child. If the child uses a group or device, this is logged once.
  */
 void inherited_before_fork(void);
 void inherited_in_child(void);

@@ -17,7 +17,7 @@ static int parse_hex(char c)
 
 #define UUID_STRING_LEN 36
 
-/* lib/uuid.c: 8-4-4-4-12 digits; what follows is not looked at. */
+/* As lib/uuid.c: 8-4-4-4-12 digits; ignores what follows. */
 static bool parse_uuid(const char *text, unsigned char uuid[16])
 {
 	int n = 0;
@@ -39,8 +39,8 @@ static bool parse_uuid(const char *text, unsigned char uuid[16])
 }
 
 /*
- * vfio_pci_core_match() in drivers/vfio/pci/vfio_pci_core.c: the device's
- * name, and behind it " vf_token=UUID". 0, -ENODEV, or -EINVAL.
+ * vfio_pci_core_match() in drivers/vfio/pci/vfio_pci_core.c: the device's name,
+ * optionally followed by " vf_token=UUID".
  */
 int match_device(const char *name, const char *text, unsigned char uuid[16], bool *has_token)
 {
@@ -75,7 +75,7 @@ static bool has_attribute(const struct cdev *cdev, const char *name)
 	return !sys_fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW);
 }
 
-/* vfio_pci_validate_vf_token(): a token is for physical and virtual functions only. */
+/* vfio_pci_validate_vf_token(): only physical and virtual functions have a token. */
 bool match_takes_token(const struct cdev *cdev)
 {
 	return has_attribute(cdev, "sriov_totalvfs") || has_attribute(cdev, "physfn");

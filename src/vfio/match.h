@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The names by which drivers ask a group for its device. */
+/* The names in VFIO_GROUP_GET_DEVICE_FD. */
 #ifndef VFIO_MATCH_H
 #define VFIO_MATCH_H
 
@@ -8,12 +8,12 @@
 #include "iommufd/cdev.h"
 
 /*
- * Is text the name of the device, with a VF token behind it where *has_token? 0,
- * -ENODEV, or -EINVAL.
+ * Compares text with the name of the device; a VF token may follow it, which sets
+ * *has_token and uuid. 0, -ENODEV, or -EINVAL.
  */
 int match_device(const char *name, const char *text, unsigned char uuid[16], bool *has_token);
 
-/* True when there can be a token for the device. */
+/* True when the device accepts a token. */
 bool match_takes_token(const struct cdev *cdev);
 
 #endif

@@ -13,7 +13,7 @@ static struct shared {
 } * shared;
 
 static struct member *members;
-static unsigned int last_container; /* of this process */
+static unsigned int last_container; /* the newest one of this process */
 
 static bool is_ready(void)
 {
@@ -48,7 +48,7 @@ void membership_remove(struct member *member)
 	while (*at != member)
 		at = &(*at)->next;
 	*at = member->next;
-	/* A related process may have it open still. */
+	/* Another process may still have it open. */
 	if (!membership_is_held(member->index))
 		clear(member);
 }
@@ -105,7 +105,7 @@ bool membership_is_held(unsigned int index)
 
 unsigned int membership_new_container(void)
 {
-	/* Without memory no group can be opened, and one container is like another. */
+	/* Without memory no group can be opened, and containers need not be told apart. */
 	last_container = is_ready() ? ++shared->last_container : 1;
 	return last_container;
 }
@@ -115,7 +115,7 @@ unsigned int membership_adopted(void)
 	return last_container ? last_container : membership_new_container();
 }
 
-/* The first group of the container, from index on, that somebody has open; NULL: there is none. */
+/* The first group from index on that is in the container and open; NULL: there is none. */
 static struct member_state *next_of(unsigned int container, unsigned int index)
 {
 	for (; is_ready() && index < MEMBERSHIP_GROUPS; index++)
@@ -138,7 +138,7 @@ bool membership_has_iommu(unsigned int container)
 {
 	const struct member_state *state;
 
-	/* A related process that went through exec() shares no memory, but the open files. */
+	/* A process that called exec() no longer shares the memory, but still the open files. */
 	membership_note_all();
 	for (state = next_of(container, 0); state; state = next_after(state, container))
 		if (state->has_iommu)
@@ -157,7 +157,7 @@ void membership_set_iommu(unsigned int container)
 			membership_mark(member, member->fd(member));
 }
 
-/* ---- what locks tell ---- */
+/* ---- from the locks ---- */
 
 unsigned int membership_note(int fd, unsigned int index)
 {

@@ -28,7 +28,7 @@ static void release_device(struct object *object)
 		device_set_user(group, false);
 		device_settle(group);
 	}
-	/* It held its group, as in the kernel. */
+	/* A device holds its group, as in the kernel. */
 	object_release(&group->object);
 }
 
@@ -111,7 +111,10 @@ static bool device_ioctl(struct object *object, int fd, unsigned int cmd, unsign
 	case VFIO_DEVICE_PCI_HOT_RESET:
 		*ret = hotreset_reset(fd, (void *)arg);
 		return true;
-	/* These are for a device that was opened by its cdev: vfio_device_fops_unl_ioctl() */
+	/*
+	 * These only apply to a device that was opened by its cdev:
+	 * vfio_device_fops_unl_ioctl().
+	 */
 	case VFIO_DEVICE_BIND_IOMMUFD:
 		*ret = -EINVAL;
 		return true;
@@ -140,7 +143,7 @@ static const struct object_operations device_operations = {
 	.name = device_name,
 };
 
-/* Until its first ioctl. */
+/* For FD_RECEIVED, until its first ioctl. */
 static const struct object_operations received_operations = {
 	.kind = FD_RECEIVED,
 	.traced = TRACE_DEVICE,

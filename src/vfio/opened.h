@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * What VFIO_GROUP_GET_DEVICE_FD opened: the descriptors of a device. Needs the lock.
- */
+/* The descriptors of a device, from VFIO_GROUP_GET_DEVICE_FD. Needs the lock. */
 #ifndef VFIO_OPENED_H
 #define VFIO_OPENED_H
 
 #include "vfio/group.h"
 
-/* Enters fd as an open file of the device's, which holds its group. NULL: no memory. */
+/* Enters fd as a descriptor of the device; it holds a reference to the group. NULL: no memory. */
 struct device *opened_install(struct group *group, int fd);
 
-/* What passes for the device and may be the group. NULL: no memory. */
+/*
+ * The object for a received descriptor that is treated as the device, and may be the
+ * group. NULL: no memory.
+ */
 struct object *opened_received(struct group *group);
 
 #endif
