@@ -13,14 +13,14 @@
 #include "pin/handover.h"
 #include "pin/store.h"
 
-/* The thread that calls daemon(), here and in its child, and what it has done so far. */
+/* The thread that calls daemon(), in the parent and in its child, and its progress. */
 static struct {
 	uintptr_t thread; /* 0: none */
 	bool prepared;
-	int ends[2]; /* of a pipe that ends with the parent */
+	int ends[2]; /* of a pipe that the parent's end closes */
 } leaving;
 
-/* A parent that is stopped must not stop the daemon for ever. */
+/* A stopped parent must not block the daemon for ever. */
 #define WAIT_SECONDS 10
 
 void daemon_begin(void)
@@ -47,8 +47,9 @@ void daemon_before_fork(void)
 }
 
 /*
- * As long as two processes have a page, pinning copies it. The parent ends at once; what
- * it had open is closed after its memory is gone: do_exit() in kernel/exit.c.
+ * Waits for the parent's end. As long as both processes map a page, pinning it would copy
+ * it. The kernel closes the parent's files after it has freed its memory: do_exit() in
+ * kernel/exit.c.
  */
 static void wait_for_end(void)
 {
@@ -75,7 +76,7 @@ void daemon_end(void)
 {
 	struct lock_saved saved = lock_enter();
 
-	/* This is the parent still: there is no child. */
+	/* Still the parent: the fork failed. */
 	if (is_leaving() && leaving.prepared) {
 		sys_close(leaving.ends[0]);
 		sys_close(leaving.ends[1]);

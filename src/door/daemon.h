@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* daemon(3): the program goes on in a child, and all that it was told goes on to hold. */
+/*
+ * daemon(3): the child takes over the pins of its parent, so that addresses that the
+ * program looked up before stay valid.
+ */
 #ifndef DOOR_DAEMON_H
 #define DOOR_DAEMON_H
 
-/* The calling thread calls daemon() next, and has called it. Takes the lock. */
+/* The calling thread is about to call daemon(), and has called it. Takes the lock. */
 void daemon_begin(void);
 void daemon_end(void);
 

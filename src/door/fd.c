@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Descriptors: what is asked of one, and what becomes of its number. */
+/* Calls on descriptors, and changes of the descriptor table. */
 #include "door/fd.h"
 
 #include <errno.h>
@@ -25,17 +25,20 @@
 #include "vfio/container.h"
 #include "vfio/group.h"
 
-/* A descriptor that we did not see coming. NULL: it is none of ours. */
+/*
+ * Enters a descriptor that was not opened by this process, as far as the library saw.
+ * NULL: it is not for us.
+ */
 static struct object *adopt(int fd)
 {
 	struct object *object;
 	struct stat st;
 
-	/* Mostly it is a file that has nothing to do with us, or /dev/null. */
+	/* Most files are excluded here, including /dev/null. */
 	if (settings.mode == MODE_GROUP || sys_fstat(fd, &st) || !S_ISCHR(st.st_mode) ||
 	    major(st.st_rdev) == MEM_MAJOR)
 		return NULL;
-	/* Another driver's file is not to be asked what only an iommufd is. */
+	/* The iommufd's ioctls must not be called on another driver's file. */
 	object = group_adopt(fd);
 	if (!object && view_is_iommufd(fd))
 		object = (struct object *)container_adopt(fd);
@@ -50,7 +53,9 @@ void fd_arrived(int fd)
 		observe_arrived(fd);
 }
 
-/* What the kernel answers for every file, before it asks the driver: do_vfs_ioctl() in fs/ioctl.c
+/*
+ * Ioctls that the kernel handles for every file before it calls the driver:
+ * do_vfs_ioctl() in fs/ioctl.c
  */
 static bool is_of_every_file(unsigned int cmd)
 {
@@ -84,8 +89,8 @@ static bool answer(int fd, struct object *object, unsigned int cmd, unsigned lon
 }
 
 /*
- * A group that is none of ours takes a container. The kernel answers, once the
- * container is the kernel's own.
+ * VFIO_GROUP_SET_CONTAINER on a group with an IOMMU and a container of ours: replaces
+ * that by the kernel's own. The kernel then answers the ioctl.
  */
 static bool set_container_of_real_group(int group, unsigned long arg, long *ret)
 {
@@ -113,7 +118,10 @@ void fd_received(int fd)
 		;
 	else if (sys_fstat(fd, &st) || !pagemap_is_like(&st))
 		observe_arrived(fd);
-	/* It is in the program's hands. If it cannot be told what it is, each lookup asks again. */
+	/*
+	 * The program already has it, so it cannot be refused. If it cannot be verified
+	 * now, each lookup tries again.
+	 */
 	else if (pagemap_arrived(fd) < 0)
 		fdtab_expect(fd, FD_PAGEMAP);
 	lock_leave(saved);
@@ -144,7 +152,7 @@ bool fd_close(int fd, int *ret)
 	struct object *object;
 	enum trace_object what;
 
-	/* What the child of a vfork() closes stays open in its parent. */
+	/* A descriptor that the child of a vfork() closes stays open in its parent. */
 	if (process_is_guest())
 		return false;
 	saved = lock_enter();
@@ -242,14 +250,17 @@ static bool has_our_locks(int fd)
 {
 	struct lock_saved saved = lock_enter();
 	const struct object *object = fdtab_get(fd);
-	/* A container is the same file as what stands for a group. */
+	/* A container and a placeholder of a group are the same inode. */
 	bool ours = object && object->ops->is_vfio;
 
 	lock_leave(saved);
 	return ours;
 }
 
-/* A lock of len bytes from start on, or of all there are, up to where ours begin. */
+/*
+ * The length of a lock of len bytes (0: up to the end) from start on, cut to end before
+ * CDEV_LOCKS.
+ */
 static off_t bounded(off_t start, off_t len)
 {
 	return !len || len > CDEV_LOCKS - start ? CDEV_LOCKS - start : len;
@@ -289,7 +300,7 @@ void fd_make_way(int newfd)
 	lock_leave(saved);
 }
 
-/* A device file that the kernel made has no name: any other such file shows what it is like. */
+/* A device has an anonymous inode: fstat() of any other such file gives the same. */
 static int stat_nameless(struct stat *st)
 {
 	int fd = (int)limit_call(SYS_epoll_create1, O_CLOEXEC, 0, 0, 0);
@@ -300,7 +311,7 @@ static int stat_nameless(struct stat *st)
 	return ret;
 }
 
-/* Of what object_name() tells. */
+/* stat() for the result of object_name(). */
 static int stat_name(const char *name, struct stat *st)
 {
 	int ret;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The library goes along into the child of a fork(), and begins anew in it. */
+/* The parent's and the child's side of fork(). */
 #include "door/fork.h"
 
 #include <pthread.h>
@@ -22,8 +22,8 @@
 static bool shares_files;
 
 /*
- * The kernel tells anew of each descriptor what it is. What is lost is which of
- * several containers it was, and the names of placeholders.
+ * Identifies the descriptor again by the kernel. Lost are the stand-ins, and which
+ * descriptor belongs to which of several containers.
  */
 static void arrive_again(int fd, enum fd_kind kind)
 {
@@ -46,10 +46,10 @@ static void rebuild(void)
 	fdtab_rebuild(arrive_again);
 }
 
-/* As lock_in_new_process. */
+/* For lock_in_new_process. */
 static void begin(bool torn)
 {
-	/* Before it has a vfork() child of its own, which would be taken for it. */
+	/* First: a vfork() child of this process must not be taken for a new process. */
 	process_generation();
 	if (torn)
 		rebuild();
@@ -76,8 +76,11 @@ static void before_fork(void)
 
 void fork_init(void)
 {
-	process_generation(); /* of which the child is to be another one */
+	process_generation(); /* so that the child's number differs */
 	lock_in_new_process = begin;
-	/* Before the host's own handlers, so that in a fork ours run inside of them. */
+	/*
+	 * Registered before the program's handlers. At a fork these then run outside of
+	 * ours: before in the parent, and after.
+	 */
 	pthread_atfork(before_fork, lock_forked, lock_begin_in_child);
 }

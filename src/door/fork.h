@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What fork() means for the library. The child of a fork that ran its atfork
- * handlers, and that no other thread was too long inside the library for, has a
- * copy of all that its parent knew. Any other child, made by clone() or _Fork(),
- * finds out anew what its descriptors are, at the first call that depends on it.
+ * fork(). A child whose fork ran the atfork handlers has a complete copy of its parent's
+ * state, unless another thread held the lock for too long (lock_leave_to_fork()). Any
+ * other child, made by clone() or _Fork(), or with a torn copy, identifies its
+ * descriptors again, in its first call that takes the lock.
  */
 #ifndef DOOR_FORK_H
 #define DOOR_FORK_H
 
-/* Once, by the library's constructor. Needs the lock. */
+/* Called once by the library's constructor. Needs the lock. */
 void fork_init(void);
 
 #endif

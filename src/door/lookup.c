@@ -40,7 +40,7 @@ static bool is_moving(const uint64_t *entries, size_t n)
 	return false;
 }
 
-/* Waits for pages that the kernel moves at this moment, if it is they that were read. */
+/* Waits for pages that the kernel is migrating, if this pagemap is answered here. */
 static void wait_for(int fd, uint64_t va, uint64_t *entries, size_t n)
 {
 	struct lock_saved saved = lock_enter();
@@ -51,7 +51,7 @@ static void wait_for(int fd, uint64_t va, uint64_t *entries, size_t n)
 		maps_wait(fd, va, entries, n);
 }
 
-/* frames has those of the first pages. */
+/* frames has the frames of the first pages. */
 static size_t fill(int fd, uint64_t va, uint64_t *entries, uint64_t *frames, size_t n, off_t pos)
 {
 	size_t done = n < ANSWER_FRAMES ? n : ANSWER_FRAMES;
@@ -68,7 +68,7 @@ static size_t fill(int fd, uint64_t va, uint64_t *entries, uint64_t *frames, siz
 	return changed;
 }
 
-/* Something has to be done with the entries that were read at pos. */
+/* Handles the entries that were read at pos, of which some need it. */
 static int look_up_once(int fd, uint64_t va, uint64_t *entries, size_t n, off_t pos,
 			size_t *changed)
 {
@@ -87,7 +87,7 @@ static int look_up_once(int fd, uint64_t va, uint64_t *entries, size_t n, off_t 
 	return ret;
 }
 
-/* Looking through other processes may wait for them, and is done without the lock. */
+/* idle_survey() may wait for other processes, so it is called without the lock. */
 static __attribute__((noinline)) int look_up(int fd, uint64_t va, uint64_t *entries, size_t n,
 					     off_t pos, size_t *changed)
 {
@@ -137,7 +137,7 @@ int lookup_patch(int fd, void *buf, size_t len, off_t pos)
 		got = sys_pread(fd, entries, sizeof(entries), start);
 		if (got <= 0)
 			return (int)got;
-		/* No entry behind the last one that was asked for. */
+		/* Do not look up entries after the last one that was asked for. */
 		if (start + got > end)
 			got = (end - start + 7) & ~(off_t)7;
 		got = lookup_read(fd, entries, got, start, begin);

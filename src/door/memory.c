@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Memory that the program gives back, moves, or maps over: the pins go with it. */
+/* Memory that the program unmaps, moves or maps over. */
 #include "base/event.h"
 #include "base/lock.h"
 #include "base/sys.h"
@@ -11,7 +11,7 @@
 #include "pin/follow.h"
 #include "pin/mark.h"
 
-/* The kernel rounds lengths up. What stays of a page keeps the page. */
+/* The kernel rounds lengths up. A page of which a part stays mapped stays. */
 static uint64_t page_up(uint64_t len)
 {
 	return (len + PIN_PAGE_SIZE - 1) & ~(PIN_PAGE_SIZE - 1);
@@ -85,7 +85,7 @@ size_t memory_detaching(uintptr_t addr)
 	return len;
 }
 
-/* Other memory can have been mapped over parts of the segment. */
+/* Parts of the segment may have been mapped over before: releases unmapped pages only. */
 void memory_detached(uintptr_t addr, size_t len)
 {
 	struct lock_saved saved = lock_enter();
@@ -101,7 +101,7 @@ void memory_detached(uintptr_t addr, size_t len)
 	lock_leave(saved);
 }
 
-/* Shared pages come back the same. */
+/* Marks the private pages in the range; shared ones keep their contents. */
 static void expect_discard(uint64_t va, uint64_t len)
 {
 	for (uint64_t end = va + len, part; deferred_tells_unpinned && va < end; va += part) {
@@ -166,7 +166,7 @@ static void file_leaving(uint64_t va, uint64_t len)
 	deferred_expect(va, len, DEFERRED_LEAVES);
 }
 
-/* Private copies of a file's pages outlive a hole in the file. */
+/* A hole in the file does not affect private copies of its pages. */
 static void punched(uint64_t va, uint64_t len)
 {
 	uint64_t end = va + len;
@@ -204,7 +204,7 @@ static bool any_told(void)
 	return memory_told(NULL, SIZE_MAX);
 }
 
-/* Whole pages only: of others the kernel clears a part. */
+/* Whole pages only: the kernel zeroes partial ones in place. */
 static void cut_out(int fd, uint64_t start, uint64_t end, void (*what)(uint64_t va, uint64_t len))
 {
 	struct lock_saved saved;
@@ -252,7 +252,7 @@ void memory_truncated(int fd, off_t len)
 
 static bool any_lost;
 
-/* Which pages these were cannot be told any more. */
+/* It is no longer known which pages these were. */
 static void lost(uint64_t va, uint64_t len)
 {
 	if (store_any(va, len) && !pin_evict(va, len))

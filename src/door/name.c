@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Calls on names that the kernel does not have: stat, readlink, opendir. */
+/* Calls on names that the kernel does not have, such as stat, readlink and opendir. */
 #include "door/name.h"
 
 #include <errno.h>
@@ -68,7 +68,7 @@ void name_put(struct name_paths *names)
 	lock_leave(saved);
 }
 
-/* Names without links: nothing is followed any more. */
+/* The name contains no links, so none is followed. */
 static void find(const char *name, struct view *view)
 {
 	view_find(AT_FDCWD, name, false, view);
@@ -185,7 +185,7 @@ void name_entered(const char *name)
 {
 	struct lock_saved saved;
 
-	/* A vfork() child has a current directory of its own, in its parent's memory. */
+	/* The child of a vfork() has its own current directory, but its parent's memory. */
 	if (process_is_guest())
 		return;
 	saved = lock_enter();

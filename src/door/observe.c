@@ -39,7 +39,7 @@ static bool begins(const char *text, const char *with)
 	return !strncmp(text, with, strlen(with));
 }
 
-/* The names that the kernel gives to its own files of VFIO. */
+/* Identifies the kernel's own VFIO files by their names. */
 static enum trace_object identify(int fd)
 {
 	static char path[VIEW_PATH];
@@ -54,7 +54,7 @@ static enum trace_object identify(int fd)
 										 : TRACE_OTHER;
 }
 
-/* Enters fd where it is the kernel's own. Needs the lock. */
+/* Enters fd if it is the kernel's own. Needs the lock. */
 static enum trace_object enter(int fd)
 {
 	enum trace_object what = identify(fd);
@@ -74,7 +74,7 @@ void observe_arrived(int fd)
 		enter(fd);
 }
 
-/* Fills in what fd is. */
+/* Sets the type of fd. */
 static void describe(struct trace_event *event, int fd)
 {
 	struct lock_saved saved = lock_enter();
@@ -86,7 +86,7 @@ static void describe(struct trace_event *event, int fd)
 	lock_leave(saved);
 }
 
-/* A name that is VFIO's, where it could not be opened. */
+/* True for a name of VFIO, whose open failed. */
 static bool is_vfio_name(const char *path)
 {
 	const char *base = strrchr(path, '/');
@@ -127,7 +127,7 @@ void observe_closed(int fd, enum trace_object what, int ret, uint64_t start)
 		event_put(&event);
 }
 
-/* Copies what an ioctl's argument points to, as much as there is room for. */
+/* Copies what the ioctl's argument points to, as far as there is room. */
 static void set_argument(struct trace_event *event, unsigned int cmd, unsigned long arg)
 {
 	const void *from = (const void *)arg;
@@ -195,7 +195,7 @@ void observe_transfer(enum trace_kind kind, int fd, const void *buf, size_t len,
 	describe(&event, fd);
 	if (event.object != TRACE_DEVICE)
 		return;
-	/* A register. */
+	/* An access to a register. */
 	if (ret > 0 && ret <= 8 && !user_read(event.data, buf, (size_t)ret))
 		event.length = (uint16_t)ret;
 	event_put(&event);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A name was opened: the kernel's answer stands, or ours takes its place. */
+/* Decides after an open: the kernel's file is used, or the library's takes its place. */
 #include "door/open.h"
 
 #include <errno.h>
@@ -21,9 +21,8 @@
 #include "vfio/group.h"
 
 /*
- * The kernel refuses. A group may be shut only because a device lends its page
- * table now, or because it was closed where we do not see it and we still
- * guard it.
+ * The kernel refused to open a group. It may be busy only because its device is lending
+ * its page table, or because the program closed it unseen and the guard still has it.
  */
 static int open_group_again(int dirfd, const char *path, int flags, int ret)
 {
@@ -32,7 +31,7 @@ static int open_group_again(int dirfd, const char *path, int flags, int ret)
 	standin_find(dirfd, path, true, &view);
 	if (view.kind != VIEW_GROUP || path_choose())
 		return ret;
-	/* No guard holds it after a fork(), and the kernel takes it for free. */
+	/* After a fork() no guard holds the group, so the kernel considers it free. */
 	if (ret == -EINVAL)
 		return group_refuse(&view.cdev);
 	if (ret == -EBUSY) {
@@ -58,7 +57,7 @@ static int open_view(const struct view *view, int fd, int flags)
 		return sys_openat(AT_FDCWD, view->path, flags);
 	if (!is_device || flags & O_PATH)
 		return standin_open(view, flags);
-	/* Opened by the kernel, they would not take it in the end. */
+	/* In the kernel, containers and groups do not support O_DIRECT. */
 	if (flags & O_DIRECT)
 		return view->kind == VIEW_GROUP ? group_refuse(&view->cdev) : -EINVAL;
 	return view->kind == VIEW_GROUP ? group_open(view, fd, flags) : container_open(fd, flags);
@@ -93,8 +92,8 @@ static int opened_vfio(int dirfd, const char *path, int flags, int ret)
 }
 
 /*
- * The descriptor of ours whose entry in /proc the path is, or NULL: then *error
- * is a negative errno where it cannot be told whose entry it is.
+ * The object whose link in /proc the path is, or NULL. *error is a negative errno if it
+ * is unknown whose link it is.
  */
 static const struct object *link_target(int dirfd, const char *path, int *error)
 {
@@ -120,7 +119,7 @@ static int opened_pagemap(int fd)
 	return ret;
 }
 
-/* The name again that the descriptor stands for. */
+/* Opens the name that the descriptor stands for again. */
 static int open_name_again(const struct object *object, int flags)
 {
 	static char name[VIEW_PATH];
@@ -131,7 +130,7 @@ static int open_name_again(const struct object *object, int flags)
 	return open_view(&view, -1, flags);
 }
 
-/* A device's link can be looked at, and not opened: it leads to no node. */
+/* The link of a device can be opened with O_PATH only: it leads to no node. */
 static int open_nameless_again(int fd, int flags)
 {
 	static const struct view view = {.kind = VIEW_NAMELESS, .path = VIEW_DEVICE};
@@ -144,8 +143,8 @@ static int open_nameless_again(int fd, int flags)
 }
 
 /*
- * ret is what the kernel says to opening such a path: the file behind our
- * descriptor, once more.
+ * The program opened the link of object. ret is the kernel's result: the file behind the
+ * object, opened again, or a negative errno.
  */
 static int opened_again(const struct object *object, int ret, int flags)
 {
@@ -163,7 +162,7 @@ static int opened_again(const struct object *object, int ret, int flags)
 	return ret;
 }
 
-/* Where fstat() fails the name has to tell, and then it is refused. */
+/* If fstat() fails only the name is left to decide; the open is refused then. */
 static bool is_like_pagemap(const char *path, int fd)
 {
 	const char *base = strrchr(path, '/');
@@ -174,13 +173,16 @@ static bool is_like_pagemap(const char *path, int fd)
 	return pagemap_is_like(&st);
 }
 
-/* What becomes of the kernel's answer. The descriptor in it is closed on failure. */
+/*
+ * Returns what the program gets for the kernel's result. A descriptor in that is closed
+ * on failure.
+ */
 static int settle(int dirfd, const char *path, int flags, int ret)
 {
 	const struct object *object;
 	int error = 0;
 
-	/* With O_NOFOLLOW the link itself is opened. */
+	/* With O_NOFOLLOW the link itself was opened. */
 	object = flags & O_NOFOLLOW ? NULL : link_target(dirfd, path, &error);
 	if (object)
 		return opened_again(object, ret, flags);
@@ -188,7 +190,7 @@ static int settle(int dirfd, const char *path, int flags, int ret)
 		sys_close(ret);
 	if (error)
 		return error;
-	/* With O_PATH it opens no device. */
+	/* O_PATH opens no device. */
 	if (flags & O_PATH && ret >= 0)
 		return ret;
 	if (ret >= 0 && is_like_pagemap(path, ret))
@@ -213,7 +215,7 @@ bool open_may_be_ours(int fd)
 	return !sys_fstat(fd, &st) && (S_ISCHR(st.st_mode) || pagemap_is_like(&st));
 }
 
-/* The same with a duplicate, which then takes the place of fd. */
+/* settle() with a duplicate, which then replaces fd. */
 static int settle_in_place(const char *path, int fd)
 {
 	int closes = (int)sys_fcntl(fd, F_GETFD, 0) & FD_CLOEXEC;
@@ -244,7 +246,7 @@ int open_held(const char *path, int fd, uint64_t start)
 	return ret;
 }
 
-/* What costs no lock: mostly the name is one that has nothing to do with us. */
+/* The test that needs no lock, which excludes most names. */
 static __attribute__((noinline)) bool may_be_added(const char *path)
 {
 	char name[VIEW_PATH];
@@ -252,7 +254,7 @@ static __attribute__((noinline)) bool may_be_added(const char *path)
 	return user_read_string(name, sizeof(name), path) >= 0 && name_may_be_added(name);
 }
 
-/* True for a name that only our view has. path may be bad. Needs the lock. */
+/* True for a name that only the view has. path may be bad. Needs the lock. */
 static __attribute__((noinline)) bool is_added(int dirfd, const char *path)
 {
 	static char name[VIEW_PATH];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The library begins in a process. */
+/* Starts the library in a process. */
 #include "door/start.h"
 
 #include <stdlib.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The program goes on in a child. */
+/* daemon(): the program continues in a child. */
 #include "door/daemon.h"
 
 #include "preload/next.h"
 
-/* What becomes of memory is done inside of it, by the handlers of its fork: door/fork.c. */
+/* The fork handlers hand over the pins, inside the call: door/fork.c. */
 int daemon(int keeps_directory, int keeps_files)
 {
 	int ret;

@@ -2,10 +2,10 @@
 /*
  * Directories: opendir, readdir, scandir, glob.
  *
- * A stream on a directory that has more in our view than in the kernel's is
- * the kernel's own, with our entries behind its last one. Where the kernel has
- * no such directory the stream is on what stands in for it, of which only "."
- * and ".." are shown.
+ * The stream on a directory that has more entries in the view (tree/view.h) is libc's
+ * own. The view's entries are appended to the kernel's. For a directory that only the
+ * view has, the stream is on a stand-in, of which only "." and ".." are shown, then the
+ * view's entries.
  */
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -21,25 +21,25 @@
 #include "door/name.h"
 #include "preload/next.h"
 
-/* Enough for a directory of groups; what does not fit is another group's. */
+/* Enough for a directory of groups; entries beyond are omitted. */
 #define ENTRIES 256
 
 struct listing {
 	struct listing *next;
 	DIR *dir;
-	bool alone; /* the kernel has no such directory */
+	bool alone; /* only the view has the directory */
 	unsigned int count;
 	unsigned int at;
 	struct {
 		char name[60];
 		unsigned char type;
 	} * entries;
-	struct dirent64 entry; /* what readdir() returned last */
+	struct dirent64 entry; /* readdir()'s last result */
 };
 
 _Static_assert(sizeof(struct dirent) == sizeof(struct dirent64), "struct dirent64");
 
-/* Listings are few and short: most programs never have one. */
+/* A short list: most programs have none. */
 static struct listing *_Atomic listings;
 static struct slab listing_slab = {.size = sizeof(struct listing)};
 
@@ -62,7 +62,7 @@ static void add(const char *name, unsigned char type, void *arg)
 	listing->entries[listing->count++].type = type;
 }
 
-/* opendir() may allocate, so this may. */
+/* May allocate, as opendir() does. */
 static void enter(DIR *dir, const char *name, bool alone)
 {
 	struct listing new = {.dir = dir, .alone = alone};
@@ -91,7 +91,7 @@ static void enter(DIR *dir, const char *name, bool alone)
 		free(new.entries);
 }
 
-/* False: it is none of ours. */
+/* False: dir has no listing. */
 static bool leave(DIR *dir)
 {
 	struct lock_saved saved = lock_enter();
@@ -116,7 +116,7 @@ static bool leave(DIR *dir)
 	return listing;
 }
 
-/* By a descriptor: there is one also where the kernel has no such directory. */
+/* Opens by descriptor, which also works for a directory that only the view has. */
 static DIR *open_ours(int at, const char *path)
 {
 	int fd = openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK);
@@ -147,7 +147,7 @@ DIR *fdopendir(int fd)
 	DIR *dir = NEXT(fdopendir)(fd);
 	char name[NAME_PATH];
 
-	/* libc takes a descriptor that was opened with O_PATH, and cannot read it. */
+	/* libc accepts an O_PATH descriptor, although it cannot be read. */
 	if (dir && !(NEXT(fcntl)(fd, F_GETFL) & O_PATH) && name_of_fd(fd, name))
 		enter(dir, name, fdtab_kind(fd) == FD_STANDIN);
 	return dir;
@@ -171,7 +171,7 @@ static bool is_dot(const char *name)
 	return !strcmp(name, ".") || !strcmp(name, "..");
 }
 
-/* The two structs are one, and so are the two functions but for their names. */
+/* struct dirent and struct dirent64 are the same here, so both functions are. */
 static struct dirent64 *read_entry(DIR *dir, __typeof__(readdir64) *call)
 {
 	struct listing *listing = listings ? find(dir) : NULL;
@@ -194,7 +194,7 @@ struct dirent64 *readdir64(DIR *dir)
 	return read_entry(dir, NEXT(readdir64));
 }
 
-/* Ours come one by one as from readdir(), the kernel's as libc has them. */
+/* The view's entries come from readdir64(), the kernel's from libc. */
 static int read_into(DIR *dir, struct dirent64 *entry, struct dirent64 **result)
 {
 	int before = errno;
@@ -240,7 +240,7 @@ int closedir(DIR *dir)
 	return NEXT(closedir)(dir);
 }
 
-/* ---- libc's own scandir() and glob() read by functions that we do not stand in front of ---- */
+/* ---- scandir() and glob(), in which libc calls internal functions ---- */
 
 static void free_all(struct dirent64 **entries, size_t count)
 {
@@ -256,7 +256,7 @@ static struct dirent64 *copy_of(const struct dirent64 *entry)
 	return copy ? memcpy(copy, entry, entry->d_reclen) : NULL;
 }
 
-/* The number of entries, or -1. */
+/* Returns the number of entries, or -1. */
 static int scan(DIR *dir, struct dirent64 ***list, scandir64_filter *filter,
 		scandir64_compare *compare)
 {
@@ -344,7 +344,7 @@ static void glob_close(void *dir)
 	closedir(dir);
 }
 
-/* glob() takes the functions that it reads by; ours then see what it looks for. */
+/* glob() accepts functions to read directories with: passes the intercepted ones. */
 static int glob_by_ours(const char *pattern, int flags, glob64_t *found)
 {
 	if (!name_may_be_added(pattern) || flags & GLOB_ALTDIRFUNC)
@@ -357,7 +357,7 @@ static int glob_by_ours(const char *pattern, int flags, glob64_t *found)
 	return flags | GLOB_ALTDIRFUNC;
 }
 #else
-/* musl's reads by its own, and sees what the kernel has. */
+/* musl's glob() has no such flag: it sees only the kernel's entries. */
 static int glob_by_ours(const char *pattern, int flags, glob64_t *found)
 {
 	(void)pattern;

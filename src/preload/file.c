@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Descriptors: open, close, dup, and their kin. */
+/* Descriptors: open, close, dup, fcntl. */
 #include <fcntl.h>
 #include <stdarg.h>
 #include <unistd.h>
@@ -10,7 +10,7 @@
 
 /* ---- open ---- */
 
-/* Something is to be done before the kernel is asked, or with whatever it opens. */
+/* True when something has to be done before the call, or with any file that it opens. */
 static inline bool looks_first(int dirfd, int flags)
 {
 	return ((unsigned int)flags & (O_CREAT | O_TRUNC)) | attention_get() ||
@@ -23,8 +23,8 @@ static inline bool concerns_us(const char *path, int fd)
 }
 
 /*
- * The next function is given by its place in the table: it is looked up where it is called, and
- * no register has to keep it.
+ * The next function is passed by its address in the table, so that it is loaded where it
+ * is called and occupies no register.
  */
 static inline __attribute__((always_inline)) int open_path(const char *path, int flags, mode_t mode,
 							   __typeof__(open) **call)
@@ -93,7 +93,7 @@ int creat(const char *path, mode_t mode)
 
 ALIAS(creat64, creat);
 
-/* Where a mode is needed, and is not there, libc ends the program. */
+/* libc aborts the program if a required mode is missing. */
 static inline bool lacks_mode(int flags)
 {
 	return flags & O_CREAT || (flags & O_TMPFILE) == O_TMPFILE;
@@ -194,7 +194,7 @@ int any_fcntl64(int fd, int cmd, long arg)
 	return slow_fcntl(fd, cmd, arg, NEXT(fcntl64));
 }
 
-/* libc calls fcntl() inside itself. */
+/* libc's lockf() calls fcntl() internally. */
 
 int lockf(int fd, int cmd, off_t len)
 {
@@ -224,7 +224,7 @@ static int openat2_next(int dirfd, const char *path, struct uapi_open_how *how, 
 	return (int)NEXT(syscall)(SYS_openat2, dirfd, path, how, size);
 }
 
-/* A form of it that is longer we do not know. */
+/* A longer struct open_how is unknown here, and goes to the kernel. */
 static int openat2_by_number(const long a[6])
 {
 	struct uapi_open_how how;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Directories without a stream: getdents64(), and getdirentries(). */
+/* Directories without a stream: getdents64() and getdirentries(). */
 #include <limits.h>
 #include <stddef.h>
 #include <string.h>
@@ -10,11 +10,11 @@
 #include "door/name.h"
 #include "preload/next.h"
 
-/* As many entries as there may be, each as long as the longest. */
+/* The largest number of entries, and the longest entry. */
 #define ENTRIES	   256
 #define ENTRY_SIZE 40
 
-/* As getdents64(2) has them. */
+/* Entries in the format of getdents64(2). */
 struct packed {
 	size_t len;
 	_Alignas(struct dirent64) char bytes[ENTRIES * ENTRY_SIZE];
@@ -36,7 +36,7 @@ static void pack(const char *name, unsigned char type, void *arg)
 	packed->len += len;
 }
 
-/* Our entries, all in one call: that they were read is to be seen from the position. */
+/* The view's entries, all in one call: the file position then shows that they were read. */
 static ssize_t put_packed(const struct packed *packed, void *buf, size_t size)
 {
 	int ret;
@@ -47,7 +47,7 @@ static ssize_t put_packed(const struct packed *packed, void *buf, size_t size)
 	return ret ? result(ret) : (ssize_t)packed->len;
 }
 
-/* All of it can stand on no stack that a handler may have. NULL: there is no memory. */
+/* Too large for the stack of a signal handler. NULL: no memory. */
 static struct packed *packed_get(void)
 {
 	void *memory = sys_memory(sizeof(struct packed));
@@ -79,7 +79,7 @@ static ssize_t list_alone(int fd, void *buf, size_t size)
 
 typedef ssize_t getdents_call(int fd, void *buf, size_t size);
 
-/* Ours come before the kernel's, of which there are always some. */
+/* The view's entries come first, as the kernel's never run out before. */
 static ssize_t list_more(int fd, void *buf, size_t size, getdents_call *call)
 {
 	struct packed *packed = packed_get();

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What is done to a descriptor: ioctl, read, receive. */
+/* Calls on a descriptor: ioctl, read, write, recvmsg. */
 #include <aio.h>
 #include <stdarg.h>
 #include <sys/ioctl.h>
@@ -11,7 +11,7 @@
 int any_ioctl(int fd, ioctl_request_t cmd, unsigned long arg) IS(ioctl);
 int any_ioctl(int fd, ioctl_request_t cmd, unsigned long arg)
 {
-	/* The kernel looks at 32 bits of the request. */
+	/* The kernel uses 32 bits of the request. */
 	return fd_may_ioctl(fd, (unsigned int)cmd) ? slow_ioctl(fd, cmd, arg, NEXT(ioctl))
 						   : NEXT(ioctl)(fd, cmd, arg);
 }
@@ -44,7 +44,7 @@ ssize_t __pread64(int fd, void *buf, size_t len, off64_t pos)
 			   : NEXT(__pread64)(fd, buf, len, pos);
 }
 
-/* Where the buffer is too small libc ends the program. */
+/* libc aborts the program if the buffer is too small. */
 
 ssize_t __read_chk(int fd, void *buf, size_t len, size_t buf_size)
 {
@@ -175,7 +175,7 @@ int pidfd_getfd(int pidfd, int fd, unsigned int flags)
 /* ---- asynchronous reads ---- */
 
 #ifdef __GLIBC__
-/* On the 64-bit machines that we serve the two structs are one. */
+/* Both structs are the same on the 64-bit architectures that are supported. */
 _Static_assert(sizeof(struct aiocb) == sizeof(struct aiocb64), "struct aiocb64");
 #endif
 
@@ -256,7 +256,7 @@ static ssize_t readv_by_number(int fd, const struct iovec *iov, int count)
 	return NEXT(syscall)(SYS_readv, fd, iov, (long)count);
 }
 
-/* The kernel takes the position in two halves, of which the first is all of it here. */
+/* The kernel takes the position in two halves; on 64 bits the first contains all of it. */
 
 static ssize_t preadv_by_number(int fd, const struct iovec *iov, int count, off_t pos)
 {

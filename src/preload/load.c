@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * dlopen() and dlmopen(). Some ways to load a plugin give it libc's functions before ours:
- * no preload is called there, and all that can be done is to say so when it happens.
+ * dlopen() and dlmopen(). Some ways to load a plugin bind it to libc's functions without
+ * the preload. The library is not called there; all it can do is to log it.
  *
- * libc looks for the file as whoever calls it demands, and knows that by the address to
- * which it returns. So it is to return there: each call stands at the end and is a jump.
+ * libc searches the file on behalf of its caller, which it knows by the return address.
+ * That must remain the program's: each call is a tail call, compiled to a jump.
  */
 #include <stdatomic.h>
 
 #include "base/log.h"
 #include "preload/next.h"
 
-/* Of dlfcn.h, which declares both functions otherwise. */
+/* From dlfcn.h, which declares the functions differently. */
 #define DEEPBIND  0x8
 #define NOLOAD	  0x4
-#define NAMESPACE 0 /* the program's own */
+#define NAMESPACE 0 /* the program's */
 
 static __attribute__((noinline, cold)) void say_bypassed(const char *file, const char *how)
 {

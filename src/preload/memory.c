@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Memory that is mapped over, given back, moved; files that get shorter. */
+/* Memory that is mapped over, unmapped or moved; files that are truncated. */
 #include <stdarg.h>
 #include <sys/mman.h>
 #include <sys/shm.h>

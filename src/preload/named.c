@@ -15,7 +15,7 @@ long named_like(const struct named *named, const struct name_paths *paths)
 	return named_call(named, paths->like);
 }
 
-/* The name stands for what paths say. Gives them back. */
+/* Makes the call on what was found. Frees paths. */
 static long make_on(const struct named *named, enum name_is is, struct name_paths *paths)
 {
 	long ret;
@@ -41,7 +41,7 @@ long named_find(const struct named *named)
 	return named->failed;
 }
 
-/* An int is returned in half of the register. */
+/* An int result only sets half of the register. */
 static bool has_failed(const struct named *named, long ret)
 {
 	return named->failed ? (int)ret == -1 : !ret;
@@ -58,7 +58,7 @@ long named_make(struct named *named)
 	return named_settled(has_failed(named, ret), named->dirfd, path) ? ret : named_find(named);
 }
 
-/* What follows on a number is the next syscall(). */
+/* A system call by number continues with the next syscall(). */
 long named_by_number(long nr, const long a[6], unsigned int at, bool follow, named_answer *answer)
 {
 	return named_make(&(struct named){.call = ANY_CALL(NEXT(syscall)),

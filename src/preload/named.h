@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Calls on a name. The kernel is asked first. Only where it says ENOENT, and the
- * name may be one that it would have with groups, is the name looked up in our view;
- * then the call is made on another path, or is answered here.
+ * Calls on a name. The kernel is asked first. If it returns ENOENT, and the view
+ * (tree/view.h) may have the name, the view is searched. The call is then made with
+ * another path, or answered here.
  */
 #ifndef PRELOAD_NAMED_H
 #define PRELOAD_NAMED_H
@@ -10,19 +10,19 @@
 #include "door/name.h"
 #include "preload/next.h"
 
-/* Any function of at most six integers and pointers. */
+/* Any function with at most six integer or pointer arguments. */
 typedef long any_call(long a, long b, long c, long d, long e, long f);
 #define ANY_CALL(function) ((any_call *)(void (*)(void))(function))
 
 /*
- * Around a call that is made often, which then costs no more than these tests:
+ * For a call that is made often: for other names it only costs these tests.
  *
  *	int before = errno;
  *	int ret = named_is_asked(AT_FDCWD, path) ? NEXT(access)(path, mode) : -1;
  *
  *	return named_settled(ret, AT_FDCWD, path) ? ret : named_find(...);
  *
- * False, with errno, for a path that begins in a directory of ours.
+ * False, with errno, for a path relative to a stand-in.
  */
 static inline bool named_is_asked(int dirfd, const char *path)
 {
@@ -32,7 +32,7 @@ static inline bool named_is_asked(int dirfd, const char *path)
 	return false;
 }
 
-/* False where what the kernel said is not the last word. */
+/* False if the view may have the name, so that the kernel's answer is not final. */
 static inline bool named_settled(bool failed, int dirfd, const char *path)
 {
 	return __builtin_expect(!failed, 1) || errno != ENOENT ||
@@ -41,35 +41,35 @@ static inline bool named_settled(bool failed, int dirfd, const char *path)
 
 struct named;
 
-/* What the call returns for a name that only our view has, with errno set. */
+/* Answers the call for a name that only the view has; sets errno. */
 typedef long named_answer(const struct named *named, const struct name_paths *paths);
 
 struct named {
 	any_call *call;
 	long a[6];	 /* its arguments */
-	unsigned int at; /* which of them is the path */
+	unsigned int at; /* index of the path in a */
 	int dirfd;
-	bool follow; /* a link at the end */
-	long failed; /* what it returns on failure */
-	int before;  /* errno from before the call */
+	bool follow; /* follow a link at the end */
+	long failed; /* its result on failure */
+	int before;  /* errno before the call */
 	named_answer *answer;
 };
 
 #pragma GCC visibility push(hidden)
 
-/* Makes the call, and looks for the name where that does not settle it. Sets before. */
+/* Makes the call, and searches the view if that does not settle it. Sets before. */
 long named_make(struct named *named);
 
-/* The same by the number nr, where a[at] is the path. */
+/* The same for system call nr, where a[at] is the path. */
 long named_by_number(long nr, const long a[6], unsigned int at, bool follow, named_answer *answer);
 
-/* The second half of it: the kernel was asked already, or must not be. */
+/* The second half of named_make(): the kernel was asked already, or must not be. */
 long named_find(const struct named *named);
 
-/* Makes the call on another path. */
+/* Makes the call with another path. */
 long named_call(const struct named *named, const char *path);
 
-/* Answers of calls that do with the model (paths->like) what they would do with the name. */
+/* A named_answer that makes the call on the model (paths->like). */
 long named_like(const struct named *named, const struct name_paths *paths);
 
 #pragma GCC visibility pop

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a name stands for: readlink, realpath, access, getxattr, chdir. */
+/* Calls on names: readlink, realpath, access, getxattr, chdir. */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,13 +15,13 @@
 
 static ssize_t link_was_read(int dirfd, const char *path, char *buf, size_t size, ssize_t len)
 {
-	/* What is under /proc/self/fd reads as an absolute path. */
+	/* The links in /proc/self/fd have absolute paths. */
 	if (len <= 0 || *buf != '/')
 		return len;
 	return result(name_link_was_read(dirfd, path, buf, size, len));
 }
 
-/* Behind the path stand the buffer and its size, whatever the symbol. */
+/* The buffer and its size follow the path, in all of these functions. */
 static long answer_link(const struct named *named, const struct name_paths *paths)
 {
 	const long *a = named->a + named->at;
@@ -39,7 +39,7 @@ static ssize_t read_link(struct named *named)
 			     named_make(named));
 }
 
-/* The link that was opened with O_PATH is itself what "" names; of others that is nothing. */
+/* "" names a link that was opened with O_PATH; for other files it is an error. */
 static __attribute__((noinline)) ssize_t opened_link(int fd, char *buf, size_t size)
 {
 	char name[NAME_PATH];
@@ -88,7 +88,7 @@ ssize_t __readlinkat_chk(int dirfd, const char *path, char *buf, size_t size, si
 				.dirfd = dirfd});
 }
 
-/* Behind the path stands where the name is to go, or NULL. */
+/* The argument after the path is the buffer, or NULL. */
 static long answer_realpath(const struct named *named, const struct name_paths *paths)
 {
 	char *to = (char *)named->a[1];
@@ -122,7 +122,7 @@ char *canonicalize_file_name(const char *path)
 
 /* ---- access ---- */
 
-/* What the kernel lets do with the model can be done with ours. */
+/* Access to the name is what the kernel permits on the model. */
 __attribute__((noinline)) static int find_access(int before, any_call *call, const char *path,
 						 int mode)
 {
@@ -229,7 +229,7 @@ static long chdir_by_number(const char *path)
 	return entered(NULL, (int)NEXT(syscall)(SYS_chdir, path));
 }
 
-/* The process is in the model then. */
+/* The process then is in the model. */
 static long answer_chdir(const struct named *named, const struct name_paths *paths)
 {
 	return entered(paths->to, (int)named_call(named, paths->like));
@@ -304,7 +304,7 @@ static ssize_t link_by_number(long nr, const long a[6], unsigned int at)
 					 .dirfd = at ? (int)a[0] : AT_FDCWD});
 }
 
-/* The system call returns a length. */
+/* Unlike getcwd(), the system call returns a length. */
 static long getcwd_by_number(long nr, const long a[6])
 {
 	ssize_t len = name_is_in_ours() ? name_getcwd((char *)a[0], (size_t)a[1]) : 0;

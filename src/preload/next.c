@@ -9,9 +9,8 @@
 #include "door/start.h"
 
 /*
- * glibc 2.34 moved these into libc and gave them a new version. By the old one
- * they are found wherever they are, so that a library built today loads on
- * glibc 2.17.
+ * glibc 2.34 moved these functions into libc, with a new version. The old version exists
+ * in every glibc, so that a library built today loads on glibc 2.17.
  */
 #if defined(__GLIBC__) && defined(__x86_64__)
 __asm__(".symver dlsym, dlsym@GLIBC_2.2.5");
@@ -22,9 +21,9 @@ __asm__(".symver dlvsym, dlvsym@GLIBC_2.17");
 #endif
 
 /*
- * What a younger libc has and this one may not. Programs that are built for
- * this one do not call these by name; but syscall() leads to them, glob() is
- * given one, and we call some.
+ * Substitutes for functions that an older libc lacks. Programs built for that libc do not
+ * call them by name, but syscall() leads to them, glob() is given one, and the library
+ * calls some.
  */
 static int stat_at(int dirfd, const char *path, struct stat *st, int flags)
 {
@@ -57,7 +56,7 @@ static ssize_t get_entries(int fd, void *buf, size_t size)
 	return result(sys_getdents(fd, buf, size));
 }
 
-/* The kernel takes the position in two halves, of which the first is all of it here. */
+/* The kernel takes the position in two halves; on 64 bits the first contains all of it. */
 static ssize_t read_vectors(int fd, const struct iovec *iov, int count, off_t pos, int flags)
 {
 	return result(sys_call(SYS_preadv2, fd, (long)iov, count, pos, 0, flags));
@@ -114,7 +113,7 @@ static const struct {
 	{&next.closefrom, close_numbers_from},
 };
 
-/* Where there are several versions of a function: dlsym() of glibc before 2.36 finds the oldest. */
+/* For symbols with several versions: dlsym() of glibc before 2.36 finds the oldest one. */
 #ifdef __GLIBC__
 static void *find_newest(const void *slot, const char *name)
 {
@@ -151,11 +150,10 @@ static void *find_gap(const void *slot)
 }
 
 /*
- * Looks up one symbol and returns it. One that this libc has not is made by a
- * system call, or NULL where no program for this libc calls it. Only what is
- * needed is looked up before the constructor: a look in vain allocates in old
- * libcs, and the allocator may be what called us. If it comes back for the
- * same, the gap is filled already.
+ * Looks up one symbol. One that this libc lacks is a system call from gaps[], or NULL if
+ * no program for this libc calls it. Before the constructor only the symbols in use are
+ * looked up: a failed lookup allocates in an old libc, and the allocator may be the
+ * caller. Should it call the same symbol again, the gap is already filled in.
  */
 static void *find(void *slot, const char *name)
 {
@@ -172,7 +170,7 @@ static void *find(void *slot, const char *name)
 	return *function;
 }
 
-/* All have at most six arguments, none of which is a floating-point number. */
+/* All symbols have at most six arguments, none of them floating-point. */
 typedef long any(long a, long b, long c, long d, long e, long f);
 
 #define SYM(type, name, params)                                                                    \
@@ -190,7 +188,7 @@ struct next next = {
 #undef SYM
 };
 
-/* The order of start-up: what is to be looked up is, then the environment is read. */
+/* The order of start-up: look up the symbols, then read the environment. */
 __attribute__((constructor)) static void start(void)
 {
 #define SYM(type, name, params) find(&next.name, #name);

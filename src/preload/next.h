@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The functions behind ours: the next definition of each symbol, which is
- * libc's own or that of another preloaded library.
+ * The next functions: the next definition of each intercepted symbol, in libc or in
+ * another preloaded library.
  *
- * NEXT(read) is a pointer to it. A call can come before our constructor ran;
- * so at first each points to a function that looks it up and goes on to it.
- * Async-signal-safe after the constructor, but for those that are LATE().
+ * NEXT(read) is a pointer to it. The program can call an intercepted function before the
+ * library's constructor has run, so each pointer initially refers to a function that
+ * looks the symbol up and calls it. Async-signal-safe after the constructor, except for
+ * those that are LATE().
  */
 #ifndef PRELOAD_NEXT_H
 #define PRELOAD_NEXT_H
@@ -37,7 +38,7 @@
 #include <linux/stat.h>
 #endif
 
-/* In musl before 1.2.4 these are macros for the names without 64. */
+/* Macros for the names without 64 in musl before 1.2.4. */
 #ifndef __GLIBC__
 #undef open64
 #undef openat64
@@ -67,7 +68,7 @@
 struct stat64;
 #endif
 
-/* Functions here, macros in some headers. */
+/* Macros in some headers, functions here. */
 #undef fread_unlocked
 #undef fgetc_unlocked
 #undef getc_unlocked
@@ -75,7 +76,7 @@ struct stat64;
 #undef getchar
 #undef getchar_unlocked
 
-/* Types in which the two libcs differ. */
+/* Types that differ between glibc and musl. */
 #ifdef __GLIBC__
 typedef unsigned long ioctl_request_t;
 typedef int recvmmsg_flags_t;
@@ -101,13 +102,13 @@ struct next {
 #include "preload/symbols.def"
 #undef SYM
 
-/* Another name that libc has for one of its functions. */
+/* Another name of the same function in libc. */
 #define ALIAS(name, of) extern __typeof__(of) name __attribute__((alias(#of)))
 
 /*
- * A function that libc declares with "..." for a last argument which may be
- * there: an integer or a pointer is passed in the same register either way, in
- * the ABIs of x86-64 and arm64 Linux, and goes on as it came.
+ * For a function that libc declares with "..." for an optional last argument. In the ABIs
+ * of x86-64 and arm64 Linux an integer or pointer is in the same register with and
+ * without "...", and is passed on as it is.
  *
  *	int any_ioctl(int fd, ioctl_request_t cmd, unsigned long arg) IS(ioctl);
  */
@@ -120,13 +121,13 @@ extern struct next next __attribute__((visibility("hidden")));
 #define NEXT(name) (next.name)
 
 /*
- * Another preload's read() may call __read(), or syscall(SYS_read), which come
- * to us. What follows on each name is therefore the next function of that very
- * name, and on a number the next syscall(): to go on by read() would lead round
- * in a circle.
+ * The next function of a symbol is always that of the same name, and that of a system
+ * call number is the next syscall(). Another preload's read() may call __read() or
+ * syscall(SYS_read), which are intercepted as well: continuing with the next read() would
+ * be an endless loop.
  *
- * Each of these does the calls of its file as syscall() has them: a and *ret
- * are its own. False where the number is none of them.
+ * Each of these makes the calls of its file that syscall() was given by number; a and
+ * *ret are syscall()'s arguments and result. False: the number is not in that file.
  */
 bool dir_by_number(long nr, const long a[6], long *ret);
 bool file_by_number(long nr, const long a[6], long *ret);
@@ -138,13 +139,13 @@ bool stat_by_number(long nr, const long a[6], long *ret);
 
 #define BY_NUMBER(nr, a) NEXT(syscall)(nr, (a)[0], (a)[1], (a)[2], (a)[3], (a)[4], (a)[5])
 
-/* What the number stands for may be ours. */
+/* fd may be one of ours (door/fd.h). */
 static inline bool is_ours(int fd)
 {
 	return fdtab_kind(fd) != FD_NOT_OURS;
 }
 
-/* What a handler returned, as a libc function returns it. */
+/* Converts a value or a negative errno to a libc result with errno. */
 static inline long result(long ret)
 {
 	if (ret >= 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who may use a name: chmod, chown. Who gives the nodes of containers and groups to
- * a user means the driver's, who opens what stands behind them.
+ * chmod and chown on names. Changing the node of a container or group is meant for the
+ * driver's user, who opens the file behind it; so that is changed as well.
  */
 #include <fcntl.h>
 #include <string.h>
@@ -17,7 +17,7 @@ static bool is_node(const char *path)
 	return !strncmp(path, "/dev/", 5);
 }
 
-/* Of directories and links that the kernel does not have nothing can be changed. */
+/* Directories and links of the view cannot be changed. */
 static long answer_change(const struct named *named, const struct name_paths *paths)
 {
 	if (is_node(paths->like))
@@ -26,7 +26,7 @@ static long answer_change(const struct named *named, const struct name_paths *pa
 	return -1;
 }
 
-/* The kernel has the node, and has changed it: what stands behind it follows. */
+/* The kernel has changed its own node: makes the same change to the one behind it. */
 static __attribute__((noinline)) void follow(const struct named *named, const char *path)
 {
 	struct name_paths *paths;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Descriptors of ours that are opened, closed, duplicated and controlled. */
+/* Slow paths of open, close, dup and fcntl. */
 #include <fcntl.h>
 
 #include "base/event.h"
@@ -9,7 +9,7 @@
 
 /* ---- open ---- */
 
-/* The kernel's refusals that may not be the last word, or not the right one. */
+/* Errors of the kernel that the library may have to replace. */
 static bool may_open(int error)
 {
 	switch (error) {
@@ -17,21 +17,21 @@ static bool may_open(int error)
 	case EBUSY:
 	case EACCES:
 	case EPERM:
-	case EINVAL: /* O_DIRECT, where the file would have been busy */
+	case EINVAL: /* O_DIRECT on a group that is busy */
 		return true;
 	default:
 		return false;
 	}
 }
 
-/* What has to be known of an open(). */
+/* The state of an open(). */
 struct opening {
 	int dirfd;
 	const char *path;
 	int flags;
-	int error;  /* negative: in place of the call */
-	int before; /* errno */
-	bool below; /* the path begins in a directory of ours, which to the kernel is another one */
+	int error;  /* negative: fail with this, without the call */
+	int before; /* errno before the call */
+	bool below; /* the path is relative to a stand-in, so the kernel must not see it */
 	uint64_t start;
 };
 
@@ -43,7 +43,7 @@ static bool may_be_ours(const struct opening *with, int fd)
 	       (fd >= 0 && name_may_lead_to_ours(with->path) && open_may_be_ours(fd));
 }
 
-/* fd is what the call returned. Where the kernel has a node of that name its answer counts. */
+/* fd is the call's result. If the kernel has a node of that name, its answer counts. */
 static int opened(const struct opening *with, int fd)
 {
 	int ret;
@@ -112,8 +112,8 @@ int slow_openat2(int dirfd, const char *path, struct uapi_open_how *how, openat2
 /* ---- close ---- */
 
 /*
- * A descriptor of pagemap is closed as it was opened, by the next preload. The
- * others come from us, and no other preload has seen them opened.
+ * A pagemap is closed by the next preload, which has also opened it. The library opens
+ * the others itself, unseen by other preloads.
  */
 int slow_close(int fd, __typeof__(close) *call)
 {
@@ -135,7 +135,7 @@ int slow_close_range(unsigned int first, unsigned int last, int flags,
 	unsigned int at = first, end;
 	int ret = 0;
 
-	/* Between the stretches that are closed lies what is hidden. */
+	/* Hidden descriptors are between the ranges. */
 	if (first > last)
 		ret = call(first, last, flags);
 	while (!ret && fd_stretch(&at, last, &end)) {
@@ -158,7 +158,7 @@ int slow_duplicated(int oldfd, int newfd)
 	return newfd;
 }
 
-/* Of what fcntl() was asked; 1: nothing was done. */
+/* Handles fcntl() on a descriptor of ours; 1: nothing was done. */
 static int set_ours(int fd, int cmd, long arg)
 {
 	if (fdtab_kind(fd) == FD_HIDDEN && fd_proved_kind(fd) == FD_HIDDEN)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What is done to a descriptor of ours, and descriptors that arrive. */
+/* Slow paths of ioctl, read and write, and received descriptors. */
 #include <sys/uio.h>
 
 #include "base/event.h"
@@ -22,9 +22,8 @@ int slow_ioctl(int fd, ioctl_request_t cmd, unsigned long arg, __typeof__(ioctl)
 }
 
 /*
- * A group's descriptor can be that of an open device underneath, and natively
- * nothing can be read from or written to a group. The kernel looks first for
- * what it was opened for.
+ * A group's descriptor can be an open device underneath, but a group cannot be read or
+ * written. As in the kernel, the access mode is checked first.
  */
 static ssize_t refused(int fd, int forbidden)
 {
@@ -38,13 +37,13 @@ static ssize_t observed(enum trace_kind kind, int fd, const void *buf, size_t le
 	return ret;
 }
 
-/* The kernel filled the buffer: the entries in it may need our frames. */
+/* The kernel filled the buffer; replaces the frames where necessary. */
 static ssize_t looked_up(int fd, void *buf, off_t pos, ssize_t len, uint64_t start)
 {
 	return len > 0 ? result(lookup_read(fd, buf, len, pos, start)) : len;
 }
 
-/* ret is what the kernel made of the call. */
+/* ret is the kernel's result. */
 static ssize_t was_read(bool pagemap, int fd, void *buf, size_t len, off_t pos, ssize_t ret,
 			uint64_t start)
 {
@@ -90,9 +89,9 @@ ssize_t slow_pwrite(int fd, const void *buf, size_t len, off_t pos, __typeof__(p
 	return observed(TRACE_WRITE, fd, buf, len, pos, call(fd, buf, len, pos), start);
 }
 
-/* ---- where the bytes lie in several places ---- */
+/* ---- vectors ---- */
 
-/* len bytes were read. pos is -1 for the descriptor's own position. */
+/* len bytes were read. pos is -1 for the descriptor's position. */
 static ssize_t vector_was_read(int fd, const struct iovec *iov, off_t pos, ssize_t len)
 {
 	ssize_t left = len;
@@ -153,7 +152,7 @@ ssize_t slow_pwritev2(int fd, const struct iovec *iov, int count, off_t pos, int
 	return fd_is_mute(fd) ? result(-EINVAL) : call(fd, iov, count, pos, flags);
 }
 
-/* ---- descriptors that arrive ---- */
+/* ---- received descriptors ---- */
 
 static void parts_received(const struct msghdr *msg)
 {
@@ -182,14 +181,14 @@ bool slow_pin_before(int fd, off_t pos, size_t len)
 	uint64_t entries[32];
 	ssize_t got;
 
-	/* As of read(): more at a time is a scan, which pins nothing. */
+	/* As for read(): a larger one is a scan, which pins nothing. */
 	if (!fd_is_pagemap(fd) || len > TRACE_SCAN_PAGES * sizeof(*entries))
 		return true;
 	for (; len; len -= (size_t)got, pos += got) {
 		uint64_t start = event_start();
 
 		got = sys_pread(fd, entries, len < sizeof(entries) ? len : sizeof(entries), pos);
-		/* What the kernel refuses now, it refuses then. */
+		/* The kernel will refuse the asynchronous read as well. */
 		if (got <= 0)
 			return true;
 		got = looked_up(fd, entries, pos, got, start);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What takes memory away from under a pin. */
+/* Slow paths of calls that unmap, move or discard memory. */
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <sys/mman.h>
@@ -39,7 +39,7 @@ static void *map_over(void *addr, size_t len, int prot, int flags, int fd, off_t
 	return ret;
 }
 
-/* A group or container cannot be mapped, whatever stands behind it: do_mmap() in mm/mmap.c */
+/* A group or container cannot be mapped, even if the file behind it can: do_mmap() in mm/mmap.c */
 static int refused(int fd, int prot, int flags)
 {
 	int mode = fd_file_flags(fd, 0) & O_ACCMODE;
@@ -81,7 +81,7 @@ int slow_remap_file_pages(void *addr, size_t len, int prot, size_t page, int fla
 	return ret;
 }
 
-/* 0: it cannot be told. */
+/* 0: unknown. */
 static size_t segment_size(int id)
 {
 	struct shmid_ds segment;
@@ -93,7 +93,7 @@ void *slow_shmat(int id, const void *addr, int flags, __typeof__(shmat) *call)
 {
 	bool over = flags & SHM_REMAP && memory_told(NULL, SIZE_MAX);
 	size_t len = over ? segment_size(id) : 0;
-	/* Where the kernel rounds it to, or fails: do_shmat() in ipc/shm.c. */
+	/* The kernel rounds it down, or fails: do_shmat() in ipc/shm.c. */
 	uintptr_t at = (uintptr_t)addr & ~(PIN_PAGE_SIZE - 1);
 	bool told = len && memory_told((void *)at, len);
 	void *ret;
@@ -107,7 +107,7 @@ void *slow_shmat(int id, const void *addr, int flags, __typeof__(shmat) *call)
 	return ret;
 }
 
-/* ---- giving back ---- */
+/* ---- unmapping and discarding ---- */
 
 int slow_munmap(void *addr, size_t len, __typeof__(munmap) *call)
 {
@@ -130,14 +130,14 @@ int slow_shmdt(const void *addr, __typeof__(shmdt) *call)
 	return ret;
 }
 
-/* MADV_FREE leaves the pages where they are, until the kernel takes them. */
+/* Not MADV_FREE: the pages stay until the kernel takes them. */
 static bool discards(int advice)
 {
 	return advice == MADV_DONTNEED || advice == MADV_DONTNEED_LOCKED ||
 	       advice == MADV_GUARD_INSTALL;
 }
 
-/* What goes out of a file goes from its other mappings, too. */
+/* A hole in the file affects its other mappings as well. */
 static bool removes(int advice)
 {
 	return advice == MADV_REMOVE && memory_told(NULL, SIZE_MAX);
@@ -151,7 +151,7 @@ static void advising(void *addr, size_t len, int advice)
 		memory_removing((uintptr_t)addr, len);
 }
 
-/* The range was advised, or a part of it: what is pinned is looked at. */
+/* The range was advised, at least in part. */
 static void advised(void *addr, size_t len, int advice)
 {
 	if (discards(advice) && memory_told(addr, len))
@@ -166,16 +166,16 @@ int slow_madvise(void *addr, size_t len, int advice, __typeof__(madvise) *call)
 
 	advising(addr, len, advice);
 	ret = call(addr, len, advice);
-	/* Where nothing is mapped in a part of the range, the rest was advised: mm/madvise.c. */
+	/* ENOMEM: a part of the range is not mapped, the rest was advised: mm/madvise.c. */
 	if (!ret || errno == ENOMEM)
 		advised(addr, len, advice);
 	return ret;
 }
 
 /*
- * The kernel discards no other process's memory (process_madvise_remote_valid() in
- * mm/madvise.c): whatever the descriptor says, this was the memory of our own. Which of
- * the ranges were advised does not matter: what is still there stays pinned.
+ * The kernel discards memory of the calling process only (process_madvise_remote_valid()
+ * in mm/madvise.c), so pidfd need not be checked. Nor does it matter which of the ranges
+ * were advised: a page that is still there stays pinned.
  */
 ssize_t slow_process_madvise(int pidfd, const struct iovec *iov, size_t count, int advice,
 			     unsigned int flags, process_madvise_call *call)
@@ -235,7 +235,7 @@ void *slow_mremap(void *addr, size_t len, size_t new_len, int flags, void *to,
 		memory_leaving(from + kept, len - kept);
 	if (over)
 		memory_leaving((uintptr_t)to, new_len);
-	/* Last: what is moved may have got its pins by what it is moved over. */
+	/* Tested again: memory_leaving() may have moved pins from there to here. */
 	told = memory_told(addr, len);
 	if (told)
 		memory_moving(from, kept);
@@ -245,7 +245,7 @@ void *slow_mremap(void *addr, size_t len, size_t new_len, int flags, void *to,
 	if (over)
 		memory_left((uintptr_t)to, new_len);
 	if (told) {
-		/* The pages go along; what the mapping loses at its end is gone. */
+		/* The kept pages move; the rest is unmapped. */
 		memory_moved(from, (uintptr_t) new, kept);
 		if (kept < len)
 			memory_left(from + kept, len - kept);
@@ -257,7 +257,7 @@ void *slow_mremap(void *addr, size_t len, size_t new_len, int flags, void *to,
 
 int slow_fallocate(int fd, int mode, off_t pos, off_t len, __typeof__(fallocate) *call)
 {
-	/* These take all pages out of memory from there on: the rest of the file moves. */
+	/* These move the rest of the file: the kernel drops all its pages from pos on. */
 	bool moves = mode & (FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE);
 	bool cuts = moves ||
 		    mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE | FALLOC_FL_WRITE_ZEROES);

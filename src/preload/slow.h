@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The slow paths: what becomes of a call that may concern the library. slow_read()
- * stands behind read(), and so on.
+ * The slow paths: calls that may concern the library. slow_read() belongs to read(), and
+ * so on. "Ours" is as in door/fd.h and door/name.h.
  *
- * Each is given the function that makes the call: the next one behind the symbol, or
- * an adapter that makes the system call by its number. It returns what that function
- * would return, with errno set.
+ * Each takes the function that makes the call: the next one of the symbol, or an adapter
+ * that makes the system call by number. It returns what that function would, with errno
+ * set.
  *
- * None of these files defines a symbol of libc or looks at NEXT(): the unit tests link
- * them, and put a fake kernel in the place of libc.
+ * None of these files defines a libc symbol or uses NEXT(). The unit tests link them,
+ * with a fake kernel in the place of libc.
  */
 #ifndef PRELOAD_SLOW_H
 #define PRELOAD_SLOW_H
@@ -24,25 +24,25 @@
 /* ---- slow-file.c ---- */
 
 /*
- * open() was tried: fd is its descriptor, or -1 with errno. The kernel has read
- * the path, so we may. before is errno from before the call.
+ * open() returned fd, or -1 with errno. The kernel has read the path, so it is good.
+ * before is errno before the call.
  */
 int slow_opened(int dirfd, const char *path, int flags, int fd, int before);
 
 int slow_open(const char *path, int flags, mode_t mode, __typeof__(open) *call);
 int slow_openat(int dirfd, const char *path, int flags, mode_t mode, __typeof__(openat) *call);
 
-/* libc has no such function. flags of *how are changed. */
+/* libc has no such function. Changes the flags of *how. */
 typedef int openat2_call(int dirfd, const char *path, struct uapi_open_how *how, size_t size);
 int slow_openat2(int dirfd, const char *path, struct uapi_open_how *how, openat2_call *call);
 
 int slow_close(int fd, __typeof__(close) *call);
 
-/* Closes first..last but for what is hidden. */
+/* Closes first..last except for hidden descriptors. */
 int slow_close_range(unsigned int first, unsigned int last, int flags,
 		     __typeof__(close_range) *call);
 
-/* newfd was made from oldfd, one of which is ours; -1: it was not. Returns newfd. */
+/* newfd was duplicated from oldfd, and one of them is ours; -1: that failed. Returns newfd. */
 int slow_duplicated(int oldfd, int newfd);
 
 static inline int duplicated(int oldfd, int newfd)
@@ -50,7 +50,7 @@ static inline int duplicated(int oldfd, int newfd)
 	return fdtab_place(oldfd) | fdtab_place(newfd) ? slow_duplicated(oldfd, newfd) : newfd;
 }
 
-/* dup2() and dup3() replace the descriptor; what the library hides there moves away. */
+/* Before dup2() and dup3(), which replace newfd: a hidden descriptor there moves away. */
 static inline void make_way(int newfd)
 {
 	if (fdtab_kind(newfd) == FD_HIDDEN)
@@ -77,12 +77,12 @@ ssize_t slow_pwritev(int fd, const struct iovec *iov, int count, off_t pos,
 ssize_t slow_pwritev2(int fd, const struct iovec *iov, int count, off_t pos, int flags,
 		      __typeof__(pwritev2) *call);
 
-/* recvmsg() returned len: descriptors may have come along. Returns len. */
+/* recvmsg() returned len, perhaps with descriptors. Returns len. */
 ssize_t slow_received(const struct msghdr *msg, ssize_t len);
 
 /*
- * libc is about to read asynchronously, in a thread of its own: pins what it will find
- * there. False, with errno, where it cannot.
+ * libc is about to read pagemap asynchronously, in a thread of its own: pins the pages
+ * first. False, with errno, on failure.
  */
 bool slow_pin_before(int fd, off_t pos, size_t len);
 
@@ -101,7 +101,7 @@ int slow_ftruncate(int fd, off_t len, __typeof__(ftruncate) *call);
 
 int slow_madvise(void *addr, size_t len, int advice, __typeof__(madvise) *call);
 
-/* It takes what process_madvise() does, which older libcs do not have. */
+/* The arguments of process_madvise(), which older libcs lack. */
 typedef ssize_t process_madvise_call(int pidfd, const struct iovec *iov, size_t count, int advice,
 				     unsigned int flags);
 ssize_t slow_process_madvise(int pidfd, const struct iovec *iov, size_t count, int advice,
@@ -110,7 +110,7 @@ ssize_t slow_process_madvise(int pidfd, const struct iovec *iov, size_t count, i
 int slow_fallocate(int fd, int mode, off_t pos, off_t len, __typeof__(fallocate) *call);
 int slow_truncate(const char *path, off_t len, __typeof__(truncate) *call);
 
-/* old: where the break is. */
+/* old is the current break. */
 int slow_brk(void *end, char *old, __typeof__(brk) *call);
 void *slow_sbrk(intptr_t more, char *old, __typeof__(sbrk) *call);
 

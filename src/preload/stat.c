@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a name or a descriptor is: stat, and its kin. */
+/* stat() of names and descriptors. */
 #include <fcntl.h>
 #include <string.h>
 #include <sys/sysmacros.h>
@@ -8,7 +8,7 @@
 #include "door/fd.h"
 #include "preload/named.h"
 
-/* On the 64-bit machines that we serve the two structs are one. */
+/* Both structs are the same on the 64-bit architectures that are supported. */
 #ifdef __GLIBC__
 _Static_assert(sizeof(struct stat) == sizeof(struct stat64), "struct stat64");
 #endif
@@ -23,7 +23,7 @@ static int our_stat(const char *name, void *st)
 	return (int)result(ret);
 }
 
-/* ret is fstat()'s: a container or group shows what a native one would. */
+/* ret is fstat()'s result: makes *st that of the object which fd stands for. */
 static __attribute__((noinline)) int descriptor_stat(int fd, void *st, int ret)
 {
 	struct stat found;
@@ -37,7 +37,7 @@ static __attribute__((noinline)) int descriptor_stat(int fd, void *st, int ret)
 	return (int)result(ret);
 }
 
-/* Behind the path stands the struct to fill, whatever the symbol. */
+/* The struct stat follows the path, in all of these functions. */
 static long answer_stat(const struct named *named, const struct name_paths *paths)
 {
 	return our_stat(paths->to, (void *)named->a[named->at + 1]);
@@ -258,7 +258,7 @@ static int our_statx(const char *name, struct statx *stx)
 	return (int)result(ret);
 }
 
-/* Of a container or group by its descriptor: as the node that was opened. */
+/* statx() of a descriptor that stands for another object. */
 static int descriptor_statx(int fd, struct statx *stx)
 {
 	struct stat st;
@@ -274,7 +274,7 @@ static __attribute__((noinline)) int described(int fd, const char *path, struct 
 	return ret || *path ? ret : descriptor_statx(fd, stx);
 }
 
-/* The struct to fill stands behind the path, the flags and the mask. */
+/* The struct statx follows the path, the flags and the mask. */
 static long answer_statx(const struct named *named, const struct name_paths *paths)
 {
 	return our_statx(paths->to, (struct statx *)named->a[named->at + 3]);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Streams. libc opens, reads and closes inside itself, where no preload sees
- * it, and it reads ahead. So the stream is libc's own, with its real
- * descriptor, and what the program takes out of it is put right on its way:
- * the pages that it asked about get pinned, those read ahead do not.
+ * Streams. libc opens, reads and closes a stream's file by internal calls that no preload
+ * sees, and it reads ahead. The stream therefore stays libc's own, with its real
+ * descriptor. Entries are corrected when the program takes them out of the stream, and
+ * only those pages are pinned, not the ones that were read ahead.
  */
 #include <fcntl.h>
 #include <unistd.h>
@@ -18,7 +18,7 @@
 #include "door/open.h"
 #include "preload/named.h"
 
-/* -1 where a stream has none: it is of no file. errno stays as it was. */
+/* -1 if the stream has no descriptor. Keeps errno. */
 static int descriptor_of(FILE *stream)
 {
 	int before = errno;
@@ -33,7 +33,7 @@ static bool may_be_ours(const char *path, int fd)
 	return name_may_be_ours(path) || (name_may_lead_to_ours(path) && open_may_be_ours(fd));
 }
 
-/* libc opened the path: the descriptor may be one of a pagemap, or was once ours. */
+/* libc opened the path: the descriptor may be a pagemap, or a number that was ours before. */
 static FILE *opened(const char *path, const char *mode, FILE *stream)
 {
 	int fd = stream ? descriptor_of(stream) : -1;
@@ -55,7 +55,7 @@ static FILE *opened(const char *path, const char *mode, FILE *stream)
 	return NULL;
 }
 
-/* A stream on what our open() makes of the name. */
+/* A stream on the result of the intercepted open(). */
 static FILE *our_stream(const char *name, const char *mode)
 {
 	int flags = strchr(mode, '+') ? O_RDWR : *mode == 'r' ? O_RDONLY : O_WRONLY;
@@ -135,8 +135,8 @@ static inline bool is_pagemap(FILE *stream)
 }
 
 /*
- * Items of size bytes were taken out of the stream from pos on. A pin that
- * fails reads as an error of the stream, with nothing read.
+ * items of size bytes were taken out of the stream at pos. If a page cannot be pinned,
+ * the stream returns an error and nothing is read.
  */
 __attribute__((noinline)) static size_t taken(FILE *stream, void *buf, size_t size, size_t items,
 					      off_t pos)
@@ -150,7 +150,10 @@ __attribute__((noinline)) static size_t taken(FILE *stream, void *buf, size_t si
 	return 0;
 }
 
-/* Its position, or -1 where it has none: the number was a pagemap's, and is a pipe's. */
+/*
+ * The stream's position, or -1 if it has none: the number was a pagemap, and now is a
+ * pipe.
+ */
 __attribute__((noinline)) static off_t position_of_pagemap(FILE *stream)
 {
 	int before = errno;
@@ -160,7 +163,7 @@ __attribute__((noinline)) static off_t position_of_pagemap(FILE *stream)
 	return pos;
 }
 
-/* The position before items are taken, or -1: the stream is not one of a pagemap. */
+/* The position before items are taken, or -1 if the stream is not on a pagemap. */
 static inline off_t position(FILE *stream)
 {
 	return is_pagemap(stream) ? position_of_pagemap(stream) : -1;
@@ -261,7 +264,7 @@ int getchar_unlocked(void)
 }
 
 #ifdef __GLIBC__
-/* Puts the frames into all that the stream has read ahead. On failure it has read nothing. */
+/* Corrects all entries that the stream has read ahead. On failure the stream has read nothing. */
 static int patch_buffer(FILE *stream)
 {
 	off_t len = stream->_IO_read_end - stream->_IO_read_base;
@@ -279,8 +282,8 @@ static int patch_buffer(FILE *stream)
 }
 
 /*
- * What an inlined getc_unlocked() calls when it finds the buffer empty. From
- * then on the program takes bytes where nobody sees it.
+ * An inlined getc_unlocked() calls this when its buffer is empty. It takes the following
+ * bytes from the buffer unseen.
  */
 int __uflow(FILE *stream)
 {
@@ -293,7 +296,7 @@ int __uflow(FILE *stream)
 	return ret ? (int)result(ret) : (unsigned char)stream->_IO_read_ptr[-1];
 }
 #else
-/* musl inlines nothing of the kind. */
+/* musl does not inline it. */
 int __uflow(FILE *stream)
 {
 	return NEXT(__uflow)(stream);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* syscall(): each file has the numbers of the calls that are in it. */
+/* syscall(). Each file handles the numbers of its own calls. */
 #include <stdarg.h>
 
 #include "preload/next.h"
