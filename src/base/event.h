@@ -74,7 +74,7 @@ void event_attach(const char *name, bool lending, int ret);
 /* The cdev path is not used: the kernel's group path is (ret 0), or the open is refused. */
 void event_fallback(const char *why, int ret);
 
-/* The library cannot keep memory pinned, or a similar failure; va may be 0. */
+/* The library cannot keep memory pinned, or the like; va may be 0. */
 void event_failure(const char *what, uint64_t va, int error);
 
 #endif

@@ -220,7 +220,7 @@ static bool is_stale(const struct entry *entry, unsigned int first, unsigned int
 	       !is_current(entry->fd, entry->object);
 }
 
-/* Dropping one can change any other, so it starts anew after each. */
+/* fdtab_drop() can change any other entry, so the scan restarts after each. */
 void fdtab_drop_stale(unsigned int first, unsigned int last)
 {
 	lock_assert_held();

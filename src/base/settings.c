@@ -12,7 +12,7 @@
 
 struct settings settings;
 
-/* The position of value in a NULL-ended list of names, or -1 after a warning. */
+/* The index of value in a NULL-terminated list of names, or -1 after a warning. */
 static int choose(const char *variable, const char *value, const char *const names[])
 {
 	for (int i = 0; names[i]; i++)

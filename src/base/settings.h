@@ -10,7 +10,7 @@
 enum settings_mode {
 	MODE_AUTO,  /* the cdev path where it exists, else the kernel's group path */
 	MODE_CDEV,  /* the cdev path, or the open is refused */
-	MODE_GROUP, /* never redirect, observe only */
+	MODE_GROUP, /* the kernel's group path; only observe */
 };
 
 /* The result of a lookup of a page that cannot be pinned. */

@@ -12,14 +12,14 @@
 #include <stddef.h>
 
 struct slab {
-	size_t size; /* of one object, in bytes, at least a pointer */
+	size_t size; /* of one object, in bytes; not less than a pointer */
 	void *free;
 	char *end;   /* of the newest chunk */
 	size_t left; /* bytes of it that are still unused */
 	unsigned int epoch;
 };
 
-/* Zeroed, or NULL when there is no memory. */
+/* Returns a zeroed object, or NULL when there is no memory. */
 void *slab_alloc(struct slab *slab);
 void slab_free(struct slab *slab, void *object);
 

@@ -86,7 +86,7 @@ static int search_all(struct search *search)
 	return ret ? 0 : search->error;
 }
 
-static struct search search; /* the last one */
+static struct search search; /* the last search */
 
 void lend_say_busy(void)
 {
