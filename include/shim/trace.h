@@ -54,9 +54,9 @@ enum trace_kind {
 	TRACE_READ,    /* of a device: args: length, offset or -1; data: what was read */
 	TRACE_WRITE,   /* the same */
 	TRACE_MMAP,    /* of a device: args: length, prot, offset; result: address */
-	TRACE_LOOKUP,  /* args: virtual address, pages, changed entries, index of the first page in
-	                * data; data: runs of the entries returned. Many runs take several events,
-	                * the first with index 0 */
+	TRACE_LOOKUP,  /* args: virtual address, pages, changed entries, index of the first
+			  page in data; data: the entries returned, as runs. Many runs take
+			  several events, the first with index 0 */
 	TRACE_RELEASE, /* the program gave memory back: args: virtual address, bytes */
 	TRACE_START,   /* a program begins in this process; data: its file */
 	/* Always nested: */

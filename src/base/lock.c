@@ -41,7 +41,7 @@
 /* In memory that fork() wipes: in the child nobody holds it. */
 struct lock {
 	_Atomic(unsigned int) word;
-	bool known; /* lock_in_new_process() was called */
+	bool known; /* begin() has run in this process */
 	/*
 	 * The number of the last fork during which another thread took the lock. Shared
 	 * with the child.
@@ -55,7 +55,7 @@ static struct lock *_Atomic lock;
 /* The fork in progress. The child has a copy, written by the thread that forks. */
 static struct {
 	uintptr_t thread;
-	_Atomic(unsigned int) number; /* 0: no lock_leave_to_fork() before */
+	_Atomic(unsigned int) number; /* 0: lock_leave_to_fork() was not called */
 	_Atomic(unsigned int) *broken;
 } forking;
 

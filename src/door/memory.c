@@ -11,7 +11,7 @@
 #include "pin/follow.h"
 #include "pin/mark.h"
 
-/* The kernel rounds lengths up. A page of which a part stays mapped stays. */
+/* The kernel rounds lengths up. A page that is also used below addr stays. */
 static uint64_t page_up(uint64_t len)
 {
 	return (len + PIN_PAGE_SIZE - 1) & ~(PIN_PAGE_SIZE - 1);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory that the program unmaps, moves or maps over. A physical address has been "told"
- * when the program has read it from pagemap. The pins of told memory follow the pages, or
- * end with them.
+ * Memory that the program unmaps, moves or maps over. Memory is "told" when the program
+ * has read its physical address from pagemap. The pins of told memory follow its pages,
+ * or end with them.
  *
  * All functions take the lock, are async-signal-safe, leave errno alone and return a
  * value or a negative errno, unless they say otherwise.
@@ -17,7 +17,7 @@
 #include "pin/deferred.h"
 #include "pin/pin.h"
 
-/* A cheap test whether an address in the range may have been told. Needs no lock. */
+/* A cheap test whether any memory in the range may be told. Needs no lock. */
 static inline bool memory_told(const void *addr, size_t len)
 {
 	return store_any((uintptr_t)addr, len) || deferred_tells_unpinned;
@@ -62,7 +62,7 @@ void memory_removed(uintptr_t addr, size_t len);
 
 /*
  * Around a call that punches [offset, offset + len) out of the file under fd. They cost
- * little while no address was told.
+ * little while no memory is told.
  */
 void memory_punching(int fd, off_t offset, off_t len);
 void memory_punched(int fd, off_t offset, off_t len);

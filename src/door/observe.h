@@ -34,7 +34,7 @@ void observe_transfer(enum trace_kind kind, int fd, const void *buf, size_t len,
 /* mmap() of a device; ret is the address. */
 void observe_mapped(int fd, size_t len, int prot, off_t pos, intptr_t ret, uint64_t start);
 
-/* Memory with an address that was told is given back. */
+/* Told memory (door/memory.h) was unmapped, discarded or moved. */
 void observe_released(uintptr_t addr, size_t len, uint64_t start);
 
 #endif

@@ -105,7 +105,7 @@ unsigned int cdev_locks_of(int fd, unsigned int index);
 void cdev_set_user(int fd, unsigned int index, bool uses);
 int cdev_is_used_elsewhere(int fd, unsigned int index);
 
-/* Records the users recorded in from in to as well. */
+/* Copies the record of users from one open file to the other. */
 void cdev_copy_users(int from, int to, unsigned int index);
 
 /*
