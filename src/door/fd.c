@@ -26,8 +26,8 @@
 #include "vfio/group.h"
 
 /*
- * Enters a descriptor that was not opened by this process, as far as the library saw.
- * NULL: it is not for us.
+ * Enters a descriptor that this process did not open, as far as the library saw. NULL: it
+ * does not concern the library.
  */
 static struct object *adopt(int fd)
 {

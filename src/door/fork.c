@@ -79,8 +79,8 @@ void fork_init(void)
 	process_generation(); /* so that the child's number differs */
 	lock_in_new_process = begin;
 	/*
-	 * Registered before the program's handlers. At a fork these then run outside of
-	 * ours: before in the parent, and after.
+	 * Registered before the program's handlers: at a fork its prepare handlers run
+	 * before ours, the other ones after ours.
 	 */
 	pthread_atfork(before_fork, lock_forked, lock_begin_in_child);
 }

@@ -17,8 +17,8 @@ int open_creating(int dirfd, const char *path, int flags);
 
 /*
  * open() or the like returned ret, a descriptor or a negative errno. start is
- * event_start()'s value from before. Returns what the program gets; ret is closed if that
- * is another descriptor or an error.
+ * event_start()'s value from before. Returns what the program gets. On failure the
+ * descriptor in ret is closed.
  */
 int open_done(int dirfd, const char *path, int flags, int ret, uint64_t start);
 

@@ -79,7 +79,10 @@ static ssize_t list_alone(int fd, void *buf, size_t size)
 
 typedef ssize_t getdents_call(int fd, void *buf, size_t size);
 
-/* The view's entries come first, as the kernel's never run out before. */
+/*
+ * The view's entries come first, with some of the kernel's: the directory always has
+ * those, and reading them moves the file position.
+ */
 static ssize_t list_more(int fd, void *buf, size_t size, getdents_call *call)
 {
 	struct packed *packed = packed_get();

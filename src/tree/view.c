@@ -260,7 +260,7 @@ static void set_path(struct view *view)
 	}
 }
 
-/* Walks from view, which is of the view, along rest. */
+/* Walks from view along rest. */
 static void walk(struct view *view, const char *rest, bool follow)
 {
 	static char name[64];

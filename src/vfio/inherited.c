@@ -10,8 +10,8 @@
 #include "pin/store.h"
 
 /*
- * An address that was looked up before the fork: before it, and in a child that has not
- * been warned; 0: none.
+ * noted is an address that was looked up before the fork; owed is one that this child has
+ * yet to be warned of. 0: none.
  */
 static uint64_t noted, owed;
 
