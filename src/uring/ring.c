@@ -147,6 +147,7 @@ static void give_place(uint32_t place)
 		unused[nr_unused++] = place;
 }
 
+/* Takes the place of what is there, if anything is. len 0: of that only. */
 static int set(uint32_t place, uint64_t va, uint64_t len)
 {
 	int fd = rings[place / RING_SLOTS].file.fd;
@@ -155,12 +156,13 @@ static int set(uint32_t place, uint64_t va, uint64_t len)
 		.offset = place % RING_SLOTS, .data = (uintptr_t)&buffer, .nr = 1};
 	long ret;
 
-	if (!is_old)
+	if (!is_old) {
 		ret = call_register(fd, UAPI_REGISTER_BUFFERS_UPDATE, &update, sizeof(update));
-	else if (len)
-		ret = call_register(fd, UAPI_REGISTER_BUFFERS, &buffer, 1);
-	else
+	} else {
 		ret = call_register(fd, UAPI_UNREGISTER_BUFFERS, NULL, 0);
+		if (len)
+			ret = call_register(fd, UAPI_REGISTER_BUFFERS, &buffer, 1);
+	}
 	return ret < 0 ? (int)ret : 0;
 }
 
@@ -179,9 +181,8 @@ int ring_add(uint64_t va, uint64_t len, uint32_t *place)
 
 void ring_remove(uint32_t place)
 {
-	/* One that cannot be taken out stays pinned, and its place in use. */
-	if (set(place, 0, 0))
-		return;
+	/* One that cannot be taken out stays until its place is used again. */
+	set(place, 0, 0);
 	rings[place / RING_SLOTS].is_behind = 1;
 	give_place(place);
 }

@@ -82,24 +82,27 @@ static int read_entries(uint64_t va, uint64_t *entries, size_t n)
 	return len == (ssize_t)(n * sizeof(*entries)) ? 0 : -EFAULT;
 }
 
-static bool sees_frames(void)
+/* 0 where the process sees them in its pagemap, else a negative errno. */
+static int sees_frames(void)
 {
 	static volatile char page = 1; /* written to: it is there */
 	uint64_t entry;
+	int ret;
 
 	page = 2;
-	return !read_entries((uintptr_t)&page, &entry, 1) && entry & PFN;
+	ret = read_entries((uintptr_t)&page, &entry, 1);
+	return ret || entry & PFN ? ret : -EACCES;
 }
 
 int uring_ready(void)
 {
-	int ret = 0;
+	int ret;
 
 	if (is_ready)
 		return 0;
-	if (!sees_frames())
-		return -EACCES;
-	ret = ring_open();
+	ret = sees_frames();
+	if (!ret)
+		ret = ring_open();
 	is_ready = !ret;
 	return ret;
 }

@@ -69,7 +69,9 @@ static uint64_t new_frames(uint64_t page_size)
 		next_frame++;
 	frame = (next_frame + n - 1) / n * n;
 	next_frame = frame + n;
-	ck_assert_uint_le(next_frame, FRAMES);
+	/* Check writes each ck_assert() to a file: none where a call comes by often. */
+	if (next_frame > FRAMES)
+		ck_abort_msg("no frame is left");
 	return frame;
 }
 
@@ -81,7 +83,8 @@ void fake_pin_again(uint64_t pfn)
 
 void fake_unpin(uint64_t pfn)
 {
-	ck_assert_uint_gt(pins[pfn], 0);
+	if (!pins[pfn])
+		ck_abort_msg("frame %lx is not pinned", (unsigned long)pfn);
 	if (!--pins[pfn])
 		fake.pinned--;
 }
