@@ -2,6 +2,7 @@
 #include "pin/handover.h"
 
 #include <errno.h>
+#include <linux/mempolicy.h>
 #include <sys/mman.h>
 
 #include "backend/backend.h"
@@ -138,13 +139,30 @@ void handover_settle(void)
 		settle();
 }
 
+/*
+ * The pin of a page that fork() shared copies it if anything else refers to it:
+ * wp_can_reuse_anon_folio() in mm/memory.c. One such reference is the batch in which another
+ * processor keeps new pages before they enter an LRU list. move_pages() drains the batches of
+ * all processors before it moves pages (do_pages_move() in mm/migrate.c), and has none to
+ * move here. If the call is refused, the comparison finds the copies.
+ */
+static void drain_batches(void)
+{
+	int no_node;
+
+	sys_call(SYS_move_pages, 0, 0, 0, (long)&no_node, 0, MPOL_MF_MOVE);
+}
+
 /* The parent's files are closed one after the other. */
 #define GONE_TRIES 100
 
 /* What could not be pinned again stays where it is for as long as the parent's pins stay. */
 void handover_succeed(void)
 {
-	if (!count || !settle() || !backend->succeed)
+	if (!count)
+		return;
+	drain_batches();
+	if (!settle() || !backend->succeed)
 		return;
 	backend->succeed();
 	for (int tries = 0; !pin_release_gone() && tries < GONE_TRIES; tries++)
