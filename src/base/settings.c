@@ -49,6 +49,15 @@ static void set_backend(const char *variable, const char *value)
 		settings.backend = (enum settings_backend)chosen;
 }
 
+static void set_keeper(const char *variable, const char *value)
+{
+	static const char *const names[] = {"parent", "child", "grandchild", NULL};
+	int keeper = choose(variable, value, names);
+
+	if (keeper >= 0)
+		settings.keeper = (enum settings_keeper)keeper;
+}
+
 static void set_log(const char *variable, const char *value)
 {
 	static const char *const names[] = {"error", "warn", "info", "debug", NULL};
@@ -83,6 +92,7 @@ static const struct {
 	{PREFIX "MODE", set_mode},   {PREFIX "UNPINNED", set_unpinned},
 	{PREFIX "LOG", set_log},     {PREFIX "LOG_FILE", set_log_file},
 	{PREFIX "TRACE", set_trace}, {PREFIX "BACKEND", set_backend},
+	{PREFIX "FORK", set_keeper},
 };
 
 static void set(const char *entry)

@@ -26,10 +26,18 @@ enum settings_backend {
 	BACKEND_URING,	 /* always io_uring */
 };
 
+/* Which process keeps what was looked up, where a program forks by hand: so many forks on. */
+enum settings_keeper {
+	KEEPER_PARENT,
+	KEEPER_CHILD,
+	KEEPER_GRANDCHILD,
+};
+
 struct settings {
 	enum settings_mode mode;
 	enum settings_unpinned unpinned;
 	enum settings_backend backend;
+	enum settings_keeper keeper;
 };
 
 extern struct settings settings;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * daemon(3): the child takes over the pins of its parent, so that addresses that the
- * program looked up before stay valid.
+ * daemon(3), or a fork() after which NOIOMMU_SHIM_FORK gives the memory to the child: the
+ * child takes over the pins of its parent, so that addresses that the program looked up
+ * before stay valid.
  */
 #ifndef DOOR_DAEMON_H
 #define DOOR_DAEMON_H
@@ -10,8 +11,11 @@
 void daemon_begin(void);
 void daemon_end(void);
 
-/* For fork.c. Needs the lock. */
+/* For fork.c. Need the lock. */
 void daemon_before_fork(void);
 void daemon_in_child(void);
+
+/* The same, without the lock. */
+void daemon_in_parent(void);
 
 #endif

@@ -74,6 +74,12 @@ static void before_fork(void)
 	lock_leave_to_fork(saved);
 }
 
+static void in_parent(void)
+{
+	lock_forked();
+	daemon_in_parent();
+}
+
 void fork_init(void)
 {
 	process_generation(); /* so that the child's number differs */
@@ -82,5 +88,5 @@ void fork_init(void)
 	 * Registered before the program's handlers: at a fork its prepare handlers run
 	 * before ours, the other ones after ours.
 	 */
-	pthread_atfork(before_fork, lock_forked, lock_begin_in_child);
+	pthread_atfork(before_fork, in_parent, lock_begin_in_child);
 }

@@ -45,6 +45,15 @@ static void note(const struct pin *pin)
 		pages[count++] = (struct page){pin->va + at, store_pfn(pin->va + at)};
 }
 
+static void release_private(void)
+{
+	struct pin pin;
+
+	for (uint64_t va = 0; store_next(va, &pin); va = pin.va + pin.len)
+		if (!pin.shared)
+			pin_release(pin.va, pin.len, NULL);
+}
+
 void handover_prepare(void)
 {
 	size_t n;
@@ -63,9 +72,7 @@ void handover_prepare(void)
 	}
 	for (uint64_t va = 0; store_next(va, &pin); va = pin.va + pin.len)
 		note(&pin);
-	for (uint64_t va = 0; store_next(va, &pin); va = pin.va + pin.len)
-		if (!pin.shared)
-			pin_release(pin.va, pin.len, NULL);
+	release_private();
 }
 
 /* Small pages that are neighbours, from the one on. */
@@ -102,41 +109,58 @@ static void pin_run(const struct page *page, size_t run)
 		answer_entries(page->va, entries, run);
 }
 
-static void say_others(size_t others, uint64_t first)
+static void say_others(size_t others, size_t all, uint64_t first)
 {
 	event_failure("daemon() did not keep a page", first, -EFAULT);
-	log_error("daemon(): of %lu pages that were looked up before, %lu are not the same in the "
-		  "new process, the first at 0x%lx: their physical addresses are wrong from now "
-		  "on; look them up again",
-		  (unsigned long)count, (unsigned long)others, first);
+	log_error(
+		"in the background: of %lu pages that were looked up before, %lu are not the same in the "
+		"new process, the first at 0x%lx: their physical addresses are wrong from now "
+		"on; look them up again",
+		(unsigned long)all, (unsigned long)others, first);
 }
 
-/* False when what was told of some pages is wrong now. */
-static bool settle(void)
+/* Returns the number of pages that are not the noted ones; *first is the address of one. */
+static size_t settle(uint64_t *first)
 {
 	size_t others = pages ? 0 : count;
-	uint64_t first = 0;
 
 	for (size_t i = 0, run; pages && i < count; i += run) {
 		run = run_from(&pages[i], count - i);
 		pin_run(&pages[i], run);
 		for (size_t j = i; j < i + run; j++)
 			if (store_pfn(pages[j].va) != pages[j].pfn && !others++)
-				first = pages[j].va;
+				*first = pages[j].va;
 	}
-	if (others)
-		say_others(others, first);
 	if (pages)
 		sys_munmap(pages, count * sizeof(*pages));
 	pages = NULL;
 	count = 0;
+	return others;
+}
+
+static bool settle_or_say(void)
+{
+	size_t all = count;
+	uint64_t first = 0;
+	size_t others = settle(&first);
+
+	if (others)
+		say_others(others, all, first);
 	return !others;
 }
 
 void handover_settle(void)
 {
 	if (count)
-		settle();
+		settle_or_say();
+}
+
+bool handover_part(uint64_t *first)
+{
+	if (!count || !settle(first))
+		return false;
+	release_private();
+	return true;
 }
 
 /*
@@ -162,7 +186,7 @@ void handover_succeed(void)
 	if (!count)
 		return;
 	drain_batches();
-	if (!settle() || !backend->succeed)
+	if (!settle_or_say() || !backend->succeed)
 		return;
 	backend->succeed();
 	for (int tries = 0; !pin_release_gone() && tries < GONE_TRIES; tries++)

@@ -102,13 +102,18 @@ static bool withhold(const char *line, void *arg)
 	return false;
 }
 
+bool withhold_is_due(void)
+{
+	return !has_room(PIN_PMD_SHIFT, count_private(PIN_PMD_SHIFT)) ||
+	       !has_room(PIN_PUD_SHIFT, count_private(PIN_PUD_SHIFT));
+}
+
 void withhold_before_fork(void)
 {
-	size_t large = count_private(PIN_PMD_SHIFT), giant = count_private(PIN_PUD_SHIFT);
 	static bool said;
 	bool any = false;
 
-	if (has_room(PIN_PMD_SHIFT, large) && has_room(PIN_PUD_SHIFT, giant))
+	if (!withhold_is_due())
 		return;
 	lines_each(proc_open("self/smaps", O_RDONLY), withhold, &any);
 	if (any && !said) {
@@ -116,6 +121,7 @@ void withhold_before_fork(void)
 		log_warn("fork(): %lu huge pages are pinned, and their pool has no room for "
 			 "copies: children go without that memory, and must not touch it; "
 			 "reserve as many more huge pages, or use shared ones",
-			 (unsigned long)(large + giant));
+			 (unsigned long)(count_private(PIN_PMD_SHIFT) +
+					 count_private(PIN_PUD_SHIFT)));
 	}
 }

@@ -9,6 +9,10 @@
 #ifndef PIN_WITHHOLD_H
 #define PIN_WITHHOLD_H
 
+#include <stdbool.h>
+
+/* True where a fork would withhold some. */
+bool withhold_is_due(void);
 void withhold_before_fork(void);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "vfio/inherited.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/event.h"
@@ -14,6 +15,7 @@
  * yet to be warned of. 0: none.
  */
 static uint64_t noted, owed;
+static bool parted; /* this is the parent, and its child has that page */
 
 void inherited_settle(void)
 {
@@ -37,17 +39,38 @@ void inherited_before_fork(void)
 void inherited_in_child(void)
 {
 	owed = noted;
+	parted = false;
 	inherited_settle();
+}
+
+void inherited_part(uint64_t va)
+{
+	owed = va;
+	parted = true;
+}
+
+static void say(void)
+{
+	if (parted) {
+		event_failure("what was looked up before fork() is the child's", owed, 0);
+		log_error("a device is used in the parent of a fork(): what was looked up before, "
+			  "the first at 0x%lx, is the child's, as NOIOMMU_SHIM_FORK asks, and this "
+			  "process has copies elsewhere; look memory up after the fork",
+			  owed);
+		return;
+	}
+	event_failure("what was looked up before fork() is the parent's", owed, 0);
+	log_error("a device is used in the child of a fork(): what was looked up before, the first "
+		  "at 0x%lx, is the parent's, and this process has copies elsewhere; look memory "
+		  "up after the fork, go into the background by daemon(), or see NOIOMMU_SHIM_FORK "
+		  "in noiommu-shim(7)",
+		  owed);
 }
 
 void inherited_used(void)
 {
 	if (!owed)
 		return;
-	event_failure("what was looked up before fork() is the parent's", owed, 0);
-	log_error("a device is used in the child of a fork(): what was looked up before, the first "
-		  "at 0x%lx, is the parent's, and this process has copies elsewhere; look memory "
-		  "up after the fork, or go into the background by daemon()",
-		  owed);
+	say();
 	owed = 0;
 }

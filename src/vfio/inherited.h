@@ -8,6 +8,8 @@
 #ifndef VFIO_INHERITED_H
 #define VFIO_INHERITED_H
 
+#include <stdint.h>
+
 /* Call it when the program may have closed the last of them. Needs the lock. */
 void inherited_settle(void);
 
@@ -18,5 +20,8 @@ void inherited_settle(void);
 void inherited_before_fork(void);
 void inherited_in_child(void);
 void inherited_used(void);
+
+/* The other way round: the child has the page at va, and the parent a copy. */
+void inherited_part(uint64_t va);
 
 #endif

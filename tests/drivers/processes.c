@@ -437,10 +437,30 @@ static void refuse_processes(void)
 	     "seccomp");
 }
 
+/* As daemons did before there was daemon(). The parents write before they end. */
+static void fork_twice(const struct told *told)
+{
+	for (int i = 0; i < 2; i++) {
+		pid_t pid = fork();
+
+		need(pid >= 0, "fork");
+		if (pid) {
+			for (size_t page = 0; page < TOLD - SHARED - HUGE; page++)
+				*told->va[page] = 'p';
+			usleep(100000);
+			_exit(0);
+		}
+		need(setsid() >= 0 || i, "setsid");
+	}
+}
+
+enum leaving { BY_DAEMON, BY_REFUSED_DAEMON, BY_HAND };
+
 /* What was opened and looked up in the foreground goes along, or stays where it was. */
-static void go_to_background(bool refused)
+static void go_to_background(enum leaving how)
 {
 	struct told *told = map_memory(sizeof(*told), MAP_SHARED);
+	bool refused = how == BY_REFUSED_DAEMON;
 	int ends[2];
 	char byte;
 	pid_t pid;
@@ -458,11 +478,15 @@ static void go_to_background(bool refused)
 		pthread_atfork(NULL, take_time, NULL);
 		if (refused)
 			refuse_processes();
-		need(daemon(1, 1) == (refused ? -1 : 0), "daemon");
-		role = "daemonized";
+		if (how == BY_HAND)
+			fork_twice(told);
+		else
+			need(daemon(1, 1) == (refused ? -1 : 0), "daemon");
+		role = "in the background";
 		move_told(told);
 		told->pid = getpid();
-		give_back(huge);
+		if (how != BY_HAND)
+			give_back(huge);
 		use_all(&dev);
 		need(write(ends[1], "1", 1) == 1, "saying so");
 		wait_for_end(ends[1]);
@@ -485,12 +509,18 @@ static void go_to_background(bool refused)
 
 static void daemonized(void)
 {
-	go_to_background(false);
+	go_to_background(BY_DAEMON);
 }
 
 static void undaemonized(void)
 {
-	go_to_background(true);
+	go_to_background(BY_REFUSED_DAEMON);
+}
+
+/* With NOIOMMU_SHIM_FORK=grandchild. */
+static void handed(void)
+{
+	go_to_background(BY_HAND);
 }
 
 /* ---- an empty pool of huge pages ---------------------------------------- */
@@ -1070,6 +1100,7 @@ static const struct {
 	{"live", live},
 	{"daemonized", daemonized},
 	{"undaemonized", undaemonized},
+	{"handed", handed},
 	{"crowded", crowded},
 };
 

@@ -60,6 +60,18 @@ START_TEST(unpinned)
 }
 END_TEST
 
+START_TEST(keepers)
+{
+	set("NOIOMMU_SHIM_FORK=grandchild");
+	ck_assert_int_eq(settings.keeper, KEEPER_GRANDCHILD);
+	set("NOIOMMU_SHIM_FORK=child");
+	ck_assert_int_eq(settings.keeper, KEEPER_CHILD);
+	set("NOIOMMU_SHIM_FORK=parent");
+	ck_assert_int_eq(settings.keeper, KEEPER_PARENT);
+	ck_assert_str_eq(fake.log, "");
+}
+END_TEST
+
 START_TEST(log_levels)
 {
 	static const char *const names[] = {"error", "warn", "info", "debug"};
@@ -190,6 +202,7 @@ Suite *suite_settings(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, modes);
 	tcase_add_test(tc, unpinned);
+	tcase_add_test(tc, keepers);
 	tcase_add_test(tc, log_levels);
 	tcase_add_loop_test(tc, bad_value_is_warned_about, 0, 5);
 	tcase_add_loop_test(tc, unknown_variable_is_warned_about, 0, 4);

@@ -17,7 +17,7 @@ guest=(--device edu --numa 2 --hugepages 64 --timeout $((900 + count / 2)))
 # that becomes a daemon with other memory at an address that went unseen, or looks up by
 # io_uring what it may not write to.
 complaints_of_others() {
-    complaints | sed '/: error: cannot pin a page (EPERM): /d; /: error: daemon(): of [0-9]* pages /d
+    complaints | sed '/: error: cannot pin a page (EPERM): /d; /: error: in the background: of [0-9]* pages /d
         /: error: cannot pin the page at 0x[0-9a-f]* (EFAULT): io_uring /d'
 }
 

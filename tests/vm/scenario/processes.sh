@@ -11,7 +11,7 @@
 several_processes() { # HOW...
     # shellcheck source=SCRIPTDIR/../guest/shim.sh
     . "$vm_dir/guest/shim.sh"
-    local how name device other moved addresses
+    local how name device other moved addresses variables
     read -r device other <<<"$VM_DEVICES"
 
     for how in "$@"; do
@@ -20,12 +20,14 @@ several_processes() { # HOW...
         [[ $how == plain ]] || moved=--moved
         for name in $(processes list); do
             : >"$NOIOMMU_SHIM_LOG_FILE"
-            ok "$how: $name" timeout 60 "${path[@]}" processes $moved "$name" "$device"
+            variables=()
+            [[ $how-$name != shim-handed ]] || variables=(NOIOMMU_SHIM_FORK=grandchild)
+            ok "$how: $name" timeout 60 "${path[@]}" "${variables[@]}" processes $moved "$name" "$device"
             nothing_is_left
             # These go on in a child with what their parent had looked up, or without it.
             case $how-$name in
             shim-forked | shim-orphaned) addresses=1 ;;
-            shim-reopened | shim-daemonized | shim-undaemonized | plain-*) addresses=0 ;;
+            shim-reopened | shim-daemonized | shim-undaemonized | shim-handed | plain-*) addresses=0 ;;
             *) continue ;;
             esac
             is "... and is told of addresses that are the parent's" \
