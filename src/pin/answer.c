@@ -57,15 +57,27 @@ static bool make_room(void)
 	return !(failures & (failures - 1)) && sweep_all();
 }
 
+/* What of it is pinned stays: another thread may have been told. */
+static int pin_rest(uint64_t va, uint64_t len, unsigned int shift, bool shared)
+{
+	uint64_t end = va + len, part;
+	int ret = 0;
+
+	for (; !ret && va < end; va += part ? part : PIN_PAGE_SIZE) {
+		part = store_vacant(va, (end - va) >> PIN_PAGE_SHIFT) << PIN_PAGE_SHIFT;
+		if (part)
+			ret = pin_add(va, part, shift, shared);
+	}
+	return ret;
+}
+
 /* Once more, if the first attempt shows that the iommufd was closed behind the library's back. */
 static int pin_now(uint64_t va, uint64_t len, unsigned int shift, bool shared)
 {
 	int ret = pin_add(va, len, shift, shared);
 
-	if (ret == -ENOMEM && make_room()) {
-		pin_release(va, len, NULL);
-		ret = pin_add(va, len, shift, shared);
-	}
+	if (ret == -ENOMEM && make_room())
+		ret = pin_rest(va, len, shift, shared);
 	if (!ret || backend->check())
 		return ret;
 	ret = backend->ready();
@@ -281,8 +293,8 @@ static bool is_first(uint64_t va, uint64_t entry)
 /*
  * The first lookup of a page proves its descriptor: an entry that names the frame which
  * the page turns out to have when it is pinned is true wherever it was read. Only if it is
- * to be changed, or be refused, fd is looked at, and what was pinned for another file is
- * unpinned. known is what fd was when last seen; NULL: nobody has looked yet.
+ * to be changed, or be refused, fd is looked at. What was pinned for another file stays so,
+ * for another thread may have been told of it meanwhile. known is what fd was when last seen; NULL: nobody has looked yet.
  */
 static int answer_first(int fd, const struct object *known, uint64_t va, const uint64_t *entry,
 			bool *served)
@@ -297,7 +309,6 @@ static int answer_first(int fd, const struct object *known, uint64_t va, const u
 	*served = known ? object == known : pagemap_is_served(object);
 	if (*served)
 		return ret;
-	pin_replace(va, PIN_PAGE_SIZE, NULL);
 	return !object && fdtab_is_expected(fd) ? -ENOMEM : 0;
 }
 

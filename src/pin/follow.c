@@ -88,7 +88,7 @@ static void keep_only_current(uint64_t va, size_t n, unsigned int shift, enum fi
 	if (fit == FIT_OTHER)
 		pin_evict(va, n << shift);
 	else
-		store_set_leaving(va, n, shift, *leaving);
+		store_set_leaving(va, n, *leaving);
 }
 
 void follow_leaving(uint64_t va, uint64_t len)
@@ -198,14 +198,14 @@ static void keep_aliases(uint64_t va, size_t n, unsigned int shift, enum fit fit
 		pin_evict(va, n << shift);
 		return;
 	}
-	store_set_leaving(va, n, shift, true);
+	store_set_leaving(va, n, true);
 	if (fit == FIT_CURRENT && !(entry & PAGEMAP_FILE))
 		return; /* private: mapped once in a process */
 	for (; n; n -= run, va += run << shift) {
 		run = n;
 		again = again_at(va, &run, shift, unmapping->over);
 		if (again == va) {
-			store_set_leaving(va, run, shift, false);
+			store_set_leaving(va, run, false);
 			continue;
 		}
 		if (again && !pin_copy(va, run << shift, again))

@@ -40,8 +40,7 @@ static void forget_all(struct store *s)
 	if (store_next(0, &pin))
 		say_lost(store_count(), pin.va);
 	while (store_next(0, &pin) || store_next(STORE_STRAYS, &pin)) {
-		for (uint64_t va = pin.va; va < pin.va + pin.len; va += UINT64_C(1) << pin.shift)
-			store_clear(s, va, level_of(&pin));
+		store_empty(s, pin.va, level_of(&pin), pin.len >> pin.shift);
 		store_tally(s, -1);
 		event_unpin(pin.va, pin.len);
 	}
@@ -98,46 +97,46 @@ static int physical(const struct store *s, uint64_t va, uint64_t *run, uint64_t 
 	return 0;
 }
 
-/* Enters what is mapped at [va, va + len): the frames are what the page table says. */
-static int enter(struct store *s, uint64_t va, uint64_t len, unsigned int level, uint64_t flags)
+/* Where the pages are that are mapped at [va, va + len): what the page table says. */
+static int frames_of(const struct store *s, uint64_t va, uint64_t len, unsigned int level,
+		     uint64_t flags, uint64_t *pages)
 {
-	uint64_t end = va + len;
+	uint64_t end = va + len, run, pa;
 
-	flags |= PAGEMAP_PRESENT | SLOT_HEAD;
-	while (va < end) {
-		uint64_t run = end - va, pa;
+	/* One stands for all of a huge page. */
+	if (level)
+		end = va + PIN_PAGE_SIZE;
+	for (; va < end; va += run) {
 		int ret;
 
-		if (level)
-			run = PIN_PAGE_SIZE;
+		run = end - va;
 		ret = physical(s, va, &run, &pa);
 		if (ret)
 			return ret;
-		if (level)
-			run = size_of(level);
-		for (; run; run -= size_of(level), va += size_of(level), pa += size_of(level)) {
-			ret = store_fill(s, va, level, flags | pa >> PIN_PAGE_SHIFT);
-			if (ret)
-				return ret;
-			flags &= ~SLOT_HEAD;
-		}
+		for (uint64_t at = 0; at < run; at += PIN_PAGE_SIZE)
+			*pages++ = flags | (pa + at) >> PIN_PAGE_SHIFT;
 	}
 	return 0;
 }
 
-/* Enters one new map, or undoes it. */
+/*
+ * Enters one new map, or undoes it: only when all its frames are known, for no lookup may
+ * be answered by a pin that does not stay.
+ */
 static int enter_map(struct store *s, uint64_t va, uint64_t len, unsigned int level, uint64_t flags)
 {
-	int ret;
+	static uint64_t pages[SLOTS];
+	int ret = frames_of(s, va, len, level, flags | PAGEMAP_PRESENT, pages);
 
-	store_stretch(s, va, va + len);
-	ret = enter(s, va, len, level, flags);
 	if (!ret) {
-		store_tally(s, 1);
-		return 0;
+		pages[0] |= SLOT_HEAD;
+		store_stretch(s, va, va + len);
+		ret = store_fill(s, va, level, pages, len >> shift_of(level));
 	}
-	store_empty(s, va, len, level);
-	backend->unmap(s->window + va, len);
+	if (ret)
+		backend->unmap(s->window + va, len);
+	else
+		store_tally(s, 1);
 	return ret;
 }
 
@@ -261,7 +260,7 @@ static void restore(struct store *s, uint64_t va, uint64_t len, uint64_t iova)
 	if (backend->copy(iova, len, s->window + va)) {
 		/* No memory for the copy: better pinned for ever than not pinned. */
 		log_error("out of memory: %lu bytes stay pinned until the process ends", len);
-		store_empty(s, va, len, 0);
+		store_empty(s, va, 0, len >> PIN_PAGE_SHIFT);
 		return;
 	}
 	backend->unmap(iova, len);
@@ -322,7 +321,7 @@ static void release(struct store *s, const struct pin *pin, uint64_t va, uint64_
 	}
 	backend->unmap(s->window + pin->va, pin->len);
 	store_tally(s, -1);
-	store_empty(s, first, len, level);
+	store_empty(s, first, level, n);
 	event_unpin(first, len);
 	restore(s, pin->va, head, head_iova);
 	restore(s, end, tail, tail_iova);
@@ -345,20 +344,6 @@ void pin_release(uint64_t va, uint64_t len, pin_stands *stands)
 		backend->flush();
 }
 
-void pin_replace(uint64_t va, uint64_t len, pin_stands *stands)
-{
-	uint64_t end = va + len;
-	struct pin pin;
-
-	while (va < end && store_next(va, &pin) && pin.va < end) {
-		if (pin.shift == PIN_PAGE_SHIFT)
-			release(store_own, &pin, va, end, stands);
-		else
-			release(store_own, &pin, pin.va, pin.va + pin.len, stands);
-		va = pin.va + pin.len;
-	}
-}
-
 /*
  * What of [va, end) is pinned with pin: *va and *part. False for a part of a
  * huge page, which was split since.
@@ -377,25 +362,25 @@ static bool cut_to(const struct pin *pin, uint64_t *va, uint64_t end, uint64_t *
  */
 static int copy_part(struct store *s, uint64_t va, uint64_t len, unsigned int level, uint64_t to)
 {
-	uint64_t head = SLOT_HEAD;
+	static uint64_t pages[SLOTS];
+	size_t n = len >> shift_of(level);
 	int ret = backend->copy(s->window + va, len, s->window + to);
 
+	if (ret)
+		return ret;
+	for (size_t i = 0; i < n; i++)
+		pages[i] = store_page(va + (i << shift_of(level))) & ~(SLOT_HEAD | SLOT_LEAVING);
+	pages[0] |= SLOT_HEAD;
 	store_stretch(s, to, to + len);
-	for (uint64_t at = 0; at < len && !ret; at += size_of(level)) {
-		ret = store_fill(s, to + at, level,
-				 (store_page(va + at) & ~(SLOT_HEAD | SLOT_LEAVING)) | head);
-		head = 0;
-		if (ret) {
-			store_empty(s, to, at, level);
-			backend->unmap(s->window + to, len);
-		}
+	ret = store_fill(s, to, level, pages, n);
+	if (ret) {
+		backend->unmap(s->window + to, len);
+		return ret;
 	}
-	if (!ret) {
-		store_tally(s, 1);
-		if (!level)
-			renew(s, to, len);
-	}
-	return ret;
+	store_tally(s, 1);
+	if (!level)
+		renew(s, to, len);
+	return 0;
 }
 
 /* Where a stray of so many bytes goes; 0: nowhere. */
@@ -446,7 +431,7 @@ void pin_drop_strays(uint64_t end)
 	backend->unmap(s->window + STORE_STRAYS, end - STORE_STRAYS);
 	for (uint64_t va = STORE_STRAYS; store_next(va, &pin) && pin.va < end;
 	     va = pin.va + pin.len) {
-		store_empty(s, pin.va, pin.len, level_of(&pin));
+		store_empty(s, pin.va, level_of(&pin), pin.len >> pin.shift);
 		store_tally(s, -1);
 		s->strays -= pin.len >> PIN_PAGE_SHIFT;
 	}

@@ -53,9 +53,6 @@ int pin_probe(uint64_t va, uint64_t *entries, size_t n);
 typedef bool pin_stands(uint64_t va, unsigned int shift, const uint64_t *pages, size_t n);
 void pin_release(uint64_t va, uint64_t len, pin_stands *stands);
 
-/* The same where there is other memory now: a huge page goes even if it reaches beyond. */
-void pin_replace(uint64_t va, uint64_t len, pin_stands *stands);
-
 /*
  * Unpins what processes had pinned in the same iommufd that are gone with all
  * that they had forked since. True when there was anything.

@@ -27,17 +27,28 @@ static inline slot_t *root_slot(struct store *s, uint64_t va)
 	return &s->root[va >> shift_of(TOP)];
 }
 
+/* False where no table is below the slot; else *slot becomes the one in it, of that level. */
+static inline bool descend(slot_t **slot, unsigned int level, uint64_t va)
+{
+	uint64_t value = slot_load(*slot);
+
+	if (!value || is_page(value))
+		return false;
+	*slot = slot_in(table_of(value), level, va);
+	return true;
+}
+
+/* A step for each level, not a loop: each lookup comes here. */
 static inline slot_t *walk(struct store *s, uint64_t va, unsigned int *level)
 {
 	slot_t *slot = root_slot(s, va);
 
-	for (*level = TOP; *level;) {
-		uint64_t value = slot_load(slot);
-
-		if (!value || is_page(value))
-			break;
-		slot = slot_in(table_of(value), --*level, va);
-	}
+	if (!descend(&slot, 2, va))
+		*level = 3;
+	else if (!descend(&slot, 1, va))
+		*level = 2;
+	else
+		*level = !descend(&slot, 0, va);
 	return slot;
 }
 
@@ -94,7 +105,7 @@ static void page_free(void **list, void *page)
 	*list = page;
 }
 
-int store_fill(struct store *s, uint64_t va, unsigned int level, uint64_t value)
+int store_fill(struct store *s, uint64_t va, unsigned int level, const uint64_t *pages, size_t n)
 {
 	slot_t *slot = root_slot(s, va), *above = slot;
 
@@ -112,23 +123,26 @@ int store_fill(struct store *s, uint64_t va, unsigned int level, uint64_t value)
 		above = slot;
 		slot = slot_in(table_of(entry), at - 1, va);
 	}
-	slot_put(slot, value);
-	slot_put(above, slot_load(above) + 1);
-	state_count(pages[level], 1);
+	for (size_t i = 0; i < n; i++)
+		slot_put(&slot[i], pages[i]);
+	slot_put(above, slot_load(above) + n);
+	state_count(pages[level], n);
 	return 0;
 }
 
-void store_clear(struct store *s, uint64_t va, unsigned int level)
+void store_empty(struct store *s, uint64_t va, unsigned int level, size_t n)
 {
-	slot_t *above = root_slot(s, va);
+	slot_t *above = root_slot(s, va), *slot;
 	uint64_t value;
 
 	for (unsigned int at = TOP; at > level + 1; at--)
 		above = slot_in(table_of(slot_load(above)), at - 1, va);
-	value = slot_load(above) - 1;
-	slot_put(slot_in(table_of(value), level, va), 0);
+	value = slot_load(above) - n;
+	slot = slot_in(table_of(value), level, va);
+	for (size_t i = 0; i < n; i++)
+		slot_put(&slot[i], 0);
 	slot_put(above, value);
-	state_count(pages[level], -1);
+	state_count(pages[level], -n);
 	if (!level && !(value & TABLE_USED)) {
 		slot_put(above, 0);
 		page_free(&s->free_leaves, table_of(value));
@@ -164,16 +178,6 @@ struct store *store_get(void)
 		store_own = s;
 	}
 	return s;
-}
-
-void store_empty(struct store *s, uint64_t va, uint64_t len, unsigned int level)
-{
-	for (uint64_t end = va + len; va < end; va += size_of(level)) {
-		unsigned int at;
-
-		if (is_page(slot_load(walk(s, va, &at))))
-			store_clear(s, va, level);
-	}
 }
 
 /* True when an entry says no more than that there is no page, or that there is this one. */
@@ -384,6 +388,17 @@ bool store_any_slot(uint64_t va, uint64_t len)
 	return next_page(s, &va, end, &level);
 }
 
+size_t store_vacant(uint64_t va, size_t n)
+{
+	struct store *s = store_own;
+	unsigned int level;
+	uint64_t at = va;
+
+	if (!s || !next_page(s, &at, va + (n << PIN_PAGE_SHIFT), &level))
+		return n;
+	return at > va ? (at - va) >> PIN_PAGE_SHIFT : 0;
+}
+
 bool store_next(uint64_t from, struct pin *pin)
 {
 	struct store *s = store_own;
@@ -475,11 +490,13 @@ void store_set_ahead(uint64_t va, size_t n)
 	store_own->ahead_end = va + (n << PIN_PAGE_SHIFT);
 }
 
-void store_set_leaving(uint64_t va, size_t n, unsigned int shift, bool leaving)
+void store_set_leaving(uint64_t va, size_t n, bool leaving)
 {
-	for (unsigned int level; n--; va += UINT64_C(1) << shift) {
-		(leaving ? slot_set : slot_unset)(walk(store_own, va, &level), SLOT_LEAVING);
-	}
+	unsigned int level;
+	slot_t *slot = walk(store_own, va, &level);
+
+	for (; n; n--, slot++)
+		(leaving ? slot_set : slot_unset)(slot, SLOT_LEAVING);
 }
 
 size_t store_strays(void)

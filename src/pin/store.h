@@ -87,6 +87,9 @@ static inline bool store_any(uint64_t va, uint64_t len)
 	return __builtin_expect(store_own != NULL, 0) && store_any_slot(va, len);
 }
 
+/* How many of the n small pages from va on come before the first that is pinned. */
+size_t store_vacant(uint64_t va, size_t n);
+
 /* How many separate pins there are. */
 size_t store_count(void);
 
@@ -108,9 +111,8 @@ uint64_t store_next_ahead(uint64_t va, uint64_t *end);
 /* How many of them, counted from va on, were asked for since. */
 size_t store_asked_ahead(uint64_t va);
 
-/* The n pages of 1 << shift bytes from va on, which are pinned, are being given back, or are not.
- */
-void store_set_leaving(uint64_t va, size_t n, unsigned int shift, bool leaving);
+/* The n pages from va on, which are pinned and of one table, are being given back, or are not. */
+void store_set_leaving(uint64_t va, size_t n, bool leaving);
 
 /* Small pages that strays hold. */
 size_t store_strays(void);
@@ -237,17 +239,18 @@ uint64_t store_page(uint64_t va);
 /* The store, made at the first call. NULL: no memory. */
 struct store *store_get(void);
 
-/* Puts a page into its slot, with the tables above it that are not there yet. */
-int store_fill(struct store *s, uint64_t va, unsigned int level, uint64_t value);
+/*
+ * Puts n pages from va on, of one table, into their slots, with the tables above them that
+ * are not there yet. After an error none is there.
+ */
+int store_fill(struct store *s, uint64_t va, unsigned int level, const uint64_t *pages, size_t n);
 
 /*
- * Empties the slot and gives a leaf back that has no other. Tables above the
- * leaves stay: there is one to a GiB, and readers may be on their way through.
+ * Empties the slots of n pages from va on, of one table, and gives a leaf back that has
+ * no other. Tables above the leaves stay: there is one to a GiB, and readers may be on
+ * their way through.
  */
-void store_clear(struct store *s, uint64_t va, unsigned int level);
-
-/* The same for each page of [va, va + len) that is there. */
-void store_empty(struct store *s, uint64_t va, uint64_t len, unsigned int level);
+void store_empty(struct store *s, uint64_t va, unsigned int level, size_t n);
 
 /* Counts pins that came or went. */
 void store_tally(struct store *s, int change);

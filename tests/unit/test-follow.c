@@ -676,6 +676,47 @@ START_TEST(in_sequence_asked_while_released)
 }
 END_TEST
 
+#define BULK (BASE + FAKE_2M - 4 * FAKE_4K)
+
+/* While room is made for the rest of a bulk, by an unpinning, somebody is told of its first page. */
+static long told_meanwhile(long nr, long a, long b, long c, long d, long e, long f)
+{
+	uint64_t entry = PAGEMAP_PRESENT | fake_pfn(BULK);
+
+	if (*told)
+		ck_assert(fake_is_pinned(*told));
+	else if (nr == SYS_ioctl && b == (long)IOMMU_IOAS_UNMAP && store_ask(BULK, &entry, 1))
+		*told = entry & PAGEMAP_PFN;
+	return fake_sys_call(nr, a, b, c, d, e, f);
+}
+
+/* It never goes again, not even for a moment. */
+START_TEST(bulk_told_while_room_is_made)
+{
+	struct lock_saved saved;
+	uint64_t entries[8];
+
+	fake.pin_limit = 1 + 1 + 4 + 4;
+	fake_map(ALIAS, FAKE_4K, NULL, 0, 0);
+	fake_map(OTHER, 4 * FAKE_4K, NULL, 0, 0);
+	fake_map(BULK, 8 * FAKE_4K, NULL, 0, 0);
+	program_frame(pagemap, ALIAS);
+	saved = lock_enter();
+	store_set_ahead(OTHER, 4);
+	ck_assert_int_eq(pin_add_ahead(OTHER, 4 * FAKE_4K, false), 0);
+	lock_leave(saved);
+	*told = 0;
+	sys_call = told_meanwhile;
+	ck_assert_int_eq(program_pread(pagemap, entries, sizeof(entries),
+				       (off_t)(BULK / FAKE_4K * sizeof(*entries))),
+			 sizeof(entries));
+	sys_call = fake_sys_call;
+	ck_assert_uint_ne(*told, 0);
+	look_up(BULK, 8);
+	assert_kept(BULK, 8);
+}
+END_TEST
+
 Suite *suite_follow(void)
 {
 	Suite *suite = suite_create("follow");
@@ -716,6 +757,7 @@ Suite *suite_follow(void)
 	tcase_add_test(tc, in_sequence_touched_by_pieces);
 	tcase_add_test(tc, in_sequence_given_back);
 	tcase_add_test(tc, in_sequence_asked_while_released);
+	tcase_add_test(tc, bulk_told_while_room_is_made);
 	suite_add_tcase(suite, tc);
 	return suite;
 }

@@ -315,6 +315,30 @@ START_TEST(failed_add_leaves_nothing)
 }
 END_TEST
 
+/* Some of the pages are known, and not yet whether the map stays. */
+static long tell_nobody(long nr, long a, long b, long c, long d, long e, long f)
+{
+	ck_assert(!is_current(BASE));
+	return fake_sys_call(nr, a, b, c, d, e, f);
+}
+
+START_TEST(failed_add_tells_nobody)
+{
+	/* Frames that are no neighbours: each is asked for. */
+	for (uint64_t i = 0; i < 4; i++)
+		fake_map(BASE + (3 - i) * FAKE_4K, FAKE_4K, NULL, 0, 0);
+	ck_assert_int_eq(pin_add(BASE, FAKE_4K, PIN_PAGE_SHIFT, false), 0);
+	pin_release(BASE, FAKE_4K, NULL);
+	fake_fail(SYS_ioctl, IOMMU_IOAS_NOIOMMU_GET_PA, 3, EPERM);
+	fake.frames_shown = false;
+	sys_call = tell_nobody;
+	ck_assert_int_eq(pin_add(BASE, 4 * FAKE_4K, PIN_PAGE_SHIFT, false), -EPERM);
+	sys_call = fake_sys_call;
+	ck_assert(fake_failed());
+	assert_unpinned(BASE, 4 * FAKE_4K);
+}
+END_TEST
+
 /*
  * No memory for the copies that a partial release needs: the pages that stay
  * mapped must stay pinned, and those that do not may.
@@ -945,6 +969,7 @@ Suite *suite_pin(void)
 	tcase_add_test(tc, what_cannot_be_pinned);
 	tcase_add_test(tc, limit_is_enomem);
 	tcase_add_loop_test(tc, failed_add_leaves_nothing, 0, 5);
+	tcase_add_test(tc, failed_add_tells_nobody);
 	tcase_add_test(tc, failed_partial_release_keeps_the_rest);
 	tcase_add_test(tc, any);
 	tcase_add_test(tc, next);
