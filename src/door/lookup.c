@@ -51,21 +51,24 @@ static void wait_for(int fd, uint64_t va, uint64_t *entries, size_t n)
 		maps_wait(fd, va, entries, n);
 }
 
-/* frames has the frames of the first pages. */
+/* frames has the frames of the first pages. Most of the other entries agree with the store now. */
 static size_t fill(int fd, uint64_t va, uint64_t *entries, uint64_t *frames, size_t n, off_t pos)
 {
-	size_t done = n < ANSWER_FRAMES ? n : ANSWER_FRAMES;
-	size_t changed = answer_fill(fd, entries, frames, done, pos);
+	size_t part = n < ANSWER_FRAMES ? n : ANSWER_FRAMES, changed = 0, done = 0;
 
-	for (size_t part; done < n; done += part) {
-		struct lock_saved saved = lock_enter();
+	for (;;) {
+		struct lock_saved saved;
 
-		part = answer_frames(va + (done << PIN_PAGE_SHIFT), frames, n - done);
-		lock_leave(saved);
 		changed += answer_fill(fd, entries + done, frames, part,
 				       pos + (off_t)(done * sizeof(*entries)));
+		done += part;
+		done += store_current(va + (done << PIN_PAGE_SHIFT), entries + done, n - done);
+		if (done == n)
+			return changed;
+		saved = lock_enter();
+		part = answer_frames(va + (done << PIN_PAGE_SHIFT), frames, n - done);
+		lock_leave(saved);
 	}
-	return changed;
 }
 
 /* Handles the entries that were read at pos, of which some need it. */

@@ -238,9 +238,11 @@ void ioas_abandon(void)
 
 /*
  * The IOVA of a page that stays pinned as long as the iommufd exists; its frame is the
- * identity. The first process that asks maps it.
+ * identity. The first process that asks maps it. It lies below all windows: the kernel's
+ * page table has as many levels as the highest IOVA needs, and each map, unmap and query
+ * walks through all of them.
  */
-#define IDENTITY_IOVA (UINT64_C(65535) << 48)
+#define IDENTITY_IOVA (UINT64_C(1) << 48)
 
 int ioas_identity(uint64_t *identity)
 {

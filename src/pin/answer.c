@@ -131,11 +131,7 @@ static int check_pinned(uint64_t va, size_t n)
 	static uint64_t now[512];
 	size_t first;
 
-	if (!maps_entries(proc_pagemap(), va, now, n))
-		for (size_t i = 0; i < n; i++)
-			now[i] = PAGEMAP_PRESENT;
-	maps_wait(proc_pagemap(), va, now, n);
-	maps_tell(va, now, n, true);
+	maps_read(va, now, n, true);
 	for (size_t i = 0; i < n; i++) {
 		int ret;
 
@@ -161,17 +157,24 @@ static size_t in_doubt(uint64_t va, const uint64_t *entries, size_t n)
 	return i;
 }
 
+/* Where the page at va can be the first of huge ones, behind a small one. */
+static bool may_get_huge(uint64_t va)
+{
+	return !(va & ((UINT64_C(1) << PIN_PMD_SHIFT) - 1));
+}
+
 /* How many of the n pages from va on one pin can have: present, small, of one kind, new. */
 static size_t alike(uint64_t va, const uint64_t *entries, size_t n, uint64_t shared)
 {
-	size_t i = 1;
+	size_t vacant = store_vacant(va, n), i = 1;
 
 	if (entries[0] & PAGEMAP_FILE && shared >> PIN_PAGE_SHIFT < n)
 		n = shared ? shared >> PIN_PAGE_SHIFT : 1;
-	for (; i < n && entries[i] & PAGEMAP_PRESENT; i++)
-		if ((entries[i] ^ entries[0]) & PAGEMAP_FILE ||
-		    store_pfn(va + (i << PIN_PAGE_SHIFT)) ||
-		    maps_page_shift(va + (i << PIN_PAGE_SHIFT), entries[i]) != PIN_PAGE_SHIFT)
+	if (n > vacant)
+		n = vacant;
+	for (va += PIN_PAGE_SIZE; i < n; i++, va += PIN_PAGE_SIZE)
+		if (((entries[i] ^ entries[0]) & (PAGEMAP_FILE | PAGEMAP_PRESENT)) ||
+		    (may_get_huge(va) && maps_page_shift(va, entries[i]) != PIN_PAGE_SHIFT))
 			break;
 	return i;
 }
@@ -294,7 +297,8 @@ static bool is_first(uint64_t va, uint64_t entry)
  * The first lookup of a page proves its descriptor: an entry that names the frame which
  * the page turns out to have when it is pinned is true wherever it was read. Only if it is
  * to be changed, or be refused, fd is looked at. What was pinned for another file stays so,
- * for another thread may have been told of it meanwhile. known is what fd was when last seen; NULL: nobody has looked yet.
+ * for another thread may have been told of it meanwhile. known is what fd was when last
+ * seen; NULL: nobody has looked yet.
  */
 static int answer_first(int fd, const struct object *known, uint64_t va, const uint64_t *entry,
 			bool *served)

@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "base/proc.h"
 #include "pin/maps.h"
 #include "pin/pin.h"
 
@@ -15,23 +14,27 @@ enum fit {
 	FIT_OTHER,
 };
 
-static enum fit fit(uint64_t page, uint64_t entry)
+static inline enum fit fit(uint64_t page, uint64_t entry)
 {
 	if (!page)
 		return FIT_NONE;
 	if (entry & PAGEMAP_PRESENT && !PAGEMAP_HIDDEN(entry))
-		return (entry ^ page) & PAGEMAP_PFN ? FIT_OTHER : FIT_CURRENT;
+		return (entry ^ page) & PAGEMAP_PFN & ~SLOT_AHEAD ? FIT_OTHER : FIT_CURRENT;
 	return page & SLOT_SHARED || pagemap_is_moving(entry) ? FIT_ABSENT : FIT_OTHER;
 }
 
 /* How many of the pages from va on go together with their entries as the first. */
-static size_t run_of(uint64_t va, const uint64_t *entries, size_t n, unsigned int shift,
-		     enum fit *first)
+static size_t run_of(uint64_t va, const uint64_t *entries, size_t n, enum fit *first)
 {
+	unsigned int level;
+	slot_t *slot = store_find(store_own, va, &level);
 	size_t i = 1;
 
-	*first = fit(store_page(va), entries[0]);
-	while (i < n && fit(store_page(va + (i << shift)), entries[i]) == *first &&
+	*first = fit(slot_load(slot), entries[0]);
+	/* Of a huge page there is one; and no table may be there any more. */
+	if (level)
+		n = 1;
+	while (i < n && fit(slot_load(slot + i), entries[i]) == *first &&
 	       !((entries[i] ^ entries[0]) & (PAGEMAP_FILE | PAGEMAP_EXCLUSIVE)))
 		i++;
 	return i;
@@ -40,12 +43,8 @@ static size_t run_of(uint64_t va, const uint64_t *entries, size_t n, unsigned in
 /* The kernel's entries of a row, or of the same pages at another place. */
 static void entries_of(uint64_t va, uint64_t *entries, size_t n)
 {
-	int fd = proc_pagemap();
-
-	if (!maps_entries(fd, va, entries, n))
+	if (!maps_read(va, entries, n, false))
 		memset(entries, 0, n * sizeof(*entries));
-	maps_wait(fd, va, entries, n);
-	maps_tell(va, entries, n, false);
 }
 
 /* Calls what() for each run of pinned pages in the range that are of one kind. */
@@ -71,7 +70,7 @@ static void each_run(uint64_t va, uint64_t len, take_run *what, void *arg)
 			uint64_t at = row.va + (i << row.shift);
 			enum fit fit;
 
-			run = run_of(at, entries + i, n - i, row.shift, &fit);
+			run = run_of(at, entries + i, n - i, &fit);
 			if (fit != FIT_NONE)
 				what(at, run, row.shift, fit, entries[i], arg);
 		}

@@ -331,7 +331,11 @@ static bool tell(uint64_t va, uint64_t *entries, size_t n)
 	return told;
 }
 
-bool maps_tell(uint64_t va, uint64_t *entries, size_t n, bool any)
+/*
+ * The frames that the kernel does not show in the n entries from va on; see maps_read().
+ * False when others stay untold, too.
+ */
+static bool tell_all(uint64_t va, uint64_t *entries, size_t n, bool any)
 {
 	bool told = true;
 
@@ -347,6 +351,36 @@ bool maps_tell(uint64_t va, uint64_t *entries, size_t n, bool any)
 	return told;
 }
 
+/* Leading entries for which there is nothing to wait, and nothing to tell: mostly all. */
+static size_t count_plain(const uint64_t *entries, size_t n)
+{
+	size_t i = 0;
+
+	for (; i < n; i++)
+		if (entries[i] & PAGEMAP_PRESENT ? PAGEMAP_HIDDEN(entries[i])
+						 : entries[i] & PAGEMAP_SWAPPED)
+			break;
+	return i;
+}
+
+bool maps_read(uint64_t va, uint64_t *entries, size_t n, bool any)
+{
+	int fd = proc_pagemap();
+	size_t done;
+
+	if (!maps_entries(fd, va, entries, n)) {
+		if (!any)
+			return false;
+		for (size_t i = 0; i < n; i++)
+			entries[i] = PAGEMAP_PRESENT;
+	}
+	done = count_plain(entries, n);
+	va += done << PIN_PAGE_SHIFT;
+	maps_wait(fd, va, entries + done, n - done);
+	tell_all(va, entries + done, n - done, any);
+	return true;
+}
+
 /* Of one mapping, the pages in [va, end). */
 static bool walk_present(uint64_t va, uint64_t end, uint64_t size, maps_see *see)
 {
@@ -360,7 +394,7 @@ static bool walk_present(uint64_t va, uint64_t end, uint64_t size, maps_see *see
 			n = 512;
 		if (!maps_entries(fd, va, entries, n))
 			return false;
-		if (!maps_tell(va, entries, n, false))
+		if (!tell_all(va, entries, n, false))
 			return false;
 		if (!see(va, entries, n, size))
 			return false;

@@ -101,13 +101,13 @@ bool maps_entries(int fd, uint64_t va, uint64_t *entries, size_t n);
 void maps_wait(int fd, uint64_t va, uint64_t *entries, size_t n);
 
 /*
- * Tells the frames that the kernel does not show in the n entries from va on. Pages
- * that would be copied for it stay untold, unless any is set: a private view of a
- * file, or a page that another process has too. None of them is a pinned one, but
- * for what is mapped of a file both shared and privately. False when others stay
- * untold, too.
+ * The same of this process's own pagemap, after such a wait, with the frames that the kernel
+ * does not show. Pages that would be copied for it stay untold, unless any is set: a private
+ * view of a file, or a page that another process has too. None of them is a pinned one, but
+ * for what is mapped of a file both shared and privately. With any, entries that cannot be
+ * read are taken for those of such pages.
  */
-bool maps_tell(uint64_t va, uint64_t *entries, size_t n, bool any);
+bool maps_read(uint64_t va, uint64_t *entries, size_t n, bool any);
 
 /*
  * Calls see() once for each mapping, with no entry, and with the entries of all pages

@@ -101,7 +101,7 @@ static int physical(const struct store *s, uint64_t va, uint64_t *run, uint64_t 
 static int frames_of(const struct store *s, uint64_t va, uint64_t len, unsigned int level,
 		     uint64_t flags, uint64_t *pages)
 {
-	uint64_t end = va + len, run, pa;
+	uint64_t end = va + len, run = len, pa;
 
 	/* One stands for all of a huge page. */
 	if (level)
@@ -109,7 +109,9 @@ static int frames_of(const struct store *s, uint64_t va, uint64_t len, unsigned 
 	for (; va < end; va += run) {
 		int ret;
 
-		run = end - va;
+		/* The kernel walks as far as it is asked: where frames are no neighbours, not far.
+		 */
+		run = 2 * run < end - va ? 2 * run : end - va;
 		ret = physical(s, va, &run, &pa);
 		if (ret)
 			return ret;

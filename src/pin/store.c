@@ -205,22 +205,12 @@ static size_t match(slot_t *slots, const uint64_t *entries, size_t n)
 	return i;
 }
 
-/* The same where one slot stands for all the pages. */
+/* The same where one slot stands for all the pages; page is 0 where nothing is pinned. */
 static size_t match_huge(uint64_t page, const uint64_t *entries, size_t n)
 {
 	size_t i = 0;
 
 	while (i < n && agrees(entries[i], page + i))
-		i++;
-	return i;
-}
-
-/* The same where nothing is pinned. */
-static size_t absent(const uint64_t *entries, size_t n)
-{
-	size_t i = 0;
-
-	while (i < n && agrees(entries[i], 0))
 		i++;
 	return i;
 }
@@ -233,7 +223,7 @@ static __attribute__((noinline)) size_t count_current(uint64_t va, const uint64_
 	size_t done = 0;
 
 	if (!s)
-		return absent(entries, n);
+		return match_huge(0, entries, n);
 	while (done < n) {
 		uint64_t at = va + (done << PIN_PAGE_SHIFT);
 		unsigned int level;
@@ -242,7 +232,7 @@ static __attribute__((noinline)) size_t count_current(uint64_t va, const uint64_
 		size_t part, good;
 
 		if (at >= PIN_VA_LIMIT)
-			return done + absent(entries + done, n - done);
+			return done + match_huge(0, entries + done, n - done);
 		slot = walk(s, at, &level);
 		value = slot_load(slot);
 		offset = at & (size_of(level ? level : 1) - 1);
@@ -251,10 +241,9 @@ static __attribute__((noinline)) size_t count_current(uint64_t va, const uint64_
 			part = n - done;
 		if (!level)
 			good = match(slot, entries + done, part);
-		else if (is_page(value))
-			good = match_huge(value + (offset >> PIN_PAGE_SHIFT), entries + done, part);
 		else
-			good = absent(entries + done, part);
+			good = match_huge(is_page(value) ? value + (offset >> PIN_PAGE_SHIFT) : 0,
+					  entries + done, part);
 		done += good;
 		if (good < part)
 			break;
@@ -280,7 +269,7 @@ static bool take_ahead(uint64_t va, uint64_t entry)
 	       atomic_compare_exchange_strong(slot, &page, page & ~SLOT_AHEAD);
 }
 
-size_t store_ask(uint64_t va, const uint64_t *entries, size_t n)
+static __attribute__((noinline)) size_t ask(uint64_t va, const uint64_t *entries, size_t n)
 {
 	size_t done = store_current(va, entries, n);
 
@@ -289,6 +278,15 @@ size_t store_ask(uint64_t va, const uint64_t *entries, size_t n)
 		done += count_current(va + (done << PIN_PAGE_SHIFT), entries + done, n - done);
 	}
 	return done;
+}
+
+size_t store_ask(uint64_t va, const uint64_t *entries, size_t n)
+{
+	/* Mostly it is one that is pinned. */
+	return n == 1 && !((*entries ^ here(va)) & (PAGEMAP_PFN | PAGEMAP_PRESENT)) &&
+			       *entries & PAGEMAP_PRESENT
+		       ? 1
+		       : ask(va, entries, n);
 }
 
 size_t store_count(void)
@@ -420,12 +418,12 @@ bool store_next(uint64_t from, struct pin *pin)
 			    .shift = shift_of(level),
 			    .shared = value & SLOT_SHARED};
 	if (!level) {
-		while ((from += PIN_PAGE_SIZE) & (size_of(1) - 1)) {
-			value = slot_load(++slot);
-			if (!is_page(value) || value & SLOT_HEAD)
-				break;
-			pin->len += PIN_PAGE_SIZE;
-		}
+		size_t n = 1, left = SLOTS - (from >> PIN_PAGE_SHIFT) % SLOTS;
+
+		while (n < left &&
+		       (slot_load(slot + n) & (PAGEMAP_PRESENT | SLOT_HEAD)) == PAGEMAP_PRESENT)
+			n++;
+		pin->len = n << PIN_PAGE_SHIFT;
 	}
 	return true;
 }
@@ -495,8 +493,11 @@ void store_set_leaving(uint64_t va, size_t n, bool leaving)
 	unsigned int level;
 	slot_t *slot = walk(store_own, va, &level);
 
-	for (; n; n--, slot++)
-		(leaving ? slot_set : slot_unset)(slot, SLOT_LEAVING);
+	for (size_t i = 0; i < n; i++)
+		if (leaving)
+			slot_set(&slot[i], SLOT_LEAVING);
+		else
+			slot_unset(&slot[i], SLOT_LEAVING);
 }
 
 size_t store_strays(void)

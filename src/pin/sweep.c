@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "pin/sweep.h"
 
-#include "base/proc.h"
 #include "pin/maps.h"
 #include "pin/mark.h"
 #include "pin/pin.h"
@@ -29,15 +28,13 @@ static bool is_gone(uint64_t va, uint64_t entry)
 	return store_next(va, &pin) && (!pin.shared || !maps_shared_length(va));
 }
 
-static bool sweep_row(int fd, const struct store_row *row)
+static bool sweep_row(const struct store_row *row)
 {
 	static uint64_t entries[512];
 	uint64_t va = row->va;
 
-	if (!maps_entries(fd, va, entries, row->pages))
+	if (!maps_read(va, entries, row->pages, false))
 		return false;
-	maps_wait(fd, va, entries, row->pages);
-	maps_tell(va, entries, row->pages, false);
 	for (size_t i = 0, run; i < row->pages; i += run, va += run << PIN_PAGE_SHIFT) {
 		run = store_differs(va, &entries[i], row->pages - i);
 		if (run)
@@ -59,12 +56,11 @@ static void sweep_from(uint64_t *cursor, size_t due)
 {
 	uint64_t start = *cursor;
 	bool around = false;
-	int fd = proc_pagemap();
 	struct store_row row;
 
 	while (due) {
 		if (store_next_row(*cursor, due, &row)) {
-			if ((around && row.va >= start) || !sweep_row(fd, &row))
+			if ((around && row.va >= start) || !sweep_row(&row))
 				return;
 			*cursor = row.va + (row.pages << row.shift);
 			due -= row.pinned;

@@ -43,32 +43,45 @@ static ssize_t looked_up(int fd, void *buf, off_t pos, ssize_t len, uint64_t sta
 	return len > 0 ? result(lookup_read(fd, buf, len, pos, start)) : len;
 }
 
-/* ret is the kernel's result. */
-static ssize_t was_read(bool pagemap, int fd, void *buf, size_t len, off_t pos, ssize_t ret,
-			uint64_t start)
+/* On what is no pagemap. */
+static __attribute__((noinline)) ssize_t other_read(int fd, void *buf, size_t len,
+						    __typeof__(read) *call)
 {
-	return pagemap ? looked_up(fd, buf, pos, ret, start)
-		       : observed(TRACE_READ, fd, buf, len, pos, ret, start);
+	uint64_t start = event_start();
+
+	if (fd_is_mute(fd))
+		return refused(fd, O_WRONLY);
+	return observed(TRACE_READ, fd, buf, len, -1, call(fd, buf, len), start);
+}
+
+static __attribute__((noinline)) ssize_t other_pread(int fd, void *buf, size_t len, off_t pos,
+						     __typeof__(pread) *call)
+{
+	uint64_t start = event_start();
+
+	if (fd_is_mute(fd))
+		return refused(fd, O_WRONLY);
+	return observed(TRACE_READ, fd, buf, len, pos, call(fd, buf, len, pos), start);
 }
 
 ssize_t slow_read(int fd, void *buf, size_t len, __typeof__(read) *call)
 {
-	bool pagemap = fd_is_pagemap(fd);
-	uint64_t start = event_start();
+	uint64_t start;
 
-	if (!pagemap && fd_is_mute(fd))
-		return refused(fd, O_WRONLY);
-	return was_read(pagemap, fd, buf, len, -1, call(fd, buf, len), start);
+	if (!fd_is_pagemap(fd))
+		return other_read(fd, buf, len, call);
+	start = event_start();
+	return looked_up(fd, buf, -1, call(fd, buf, len), start);
 }
 
 ssize_t slow_pread(int fd, void *buf, size_t len, off_t pos, __typeof__(pread) *call)
 {
-	bool pagemap = fd_is_pagemap(fd);
-	uint64_t start = event_start();
+	uint64_t start;
 
-	if (!pagemap && fd_is_mute(fd))
-		return refused(fd, O_WRONLY);
-	return was_read(pagemap, fd, buf, len, pos, call(fd, buf, len, pos), start);
+	if (!fd_is_pagemap(fd))
+		return other_pread(fd, buf, len, pos, call);
+	start = event_start();
+	return looked_up(fd, buf, pos, call(fd, buf, len, pos), start);
 }
 
 ssize_t slow_write(int fd, const void *buf, size_t len, __typeof__(write) *call)

@@ -678,7 +678,8 @@ END_TEST
 
 #define BULK (BASE + FAKE_2M - 4 * FAKE_4K)
 
-/* While room is made for the rest of a bulk, by an unpinning, somebody is told of its first page. */
+/* While room is made for the rest of a bulk, by an unpinning, somebody is told of its first page.
+ */
 static long told_meanwhile(long nr, long a, long b, long c, long d, long e, long f)
 {
 	uint64_t entry = PAGEMAP_PRESENT | fake_pfn(BULK);
