@@ -50,7 +50,7 @@ const struct filter_call calls_first[] = {
 	{SYS_execve, FILTER_ALWAYS, 0, 0},
 	{SYS_execveat, FILTER_ALWAYS, 0, 0},
 	/* The kernel ends a process that blocks or ignores the signal of a trap. */
-	{SYS_rt_sigaction, FILTER_GIVEN, 1, 0},
+	{SYS_rt_sigaction, FILTER_ALWAYS, 0, 0},
 	{SYS_rt_sigprocmask, FILTER_GIVEN, 1, 0},
 	{SYS_rt_sigsuspend, FILTER_ALWAYS, 0, 0},
 	{SYS_ppoll, FILTER_GIVEN, 3, 0},

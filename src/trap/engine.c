@@ -31,10 +31,6 @@
 #include "trap/signal.h"
 #include "uapi/syscall.h"
 
-#ifndef SYS_SECCOMP
-#define SYS_SECCOMP 1
-#endif
-
 extern const char image_text_end[] __attribute__((visibility("hidden")));
 extern struct image_boot image_boot __attribute__((visibility("hidden")));
 struct image_boot image_boot;
@@ -306,7 +302,7 @@ static void trapped(int sig, siginfo_t *info, void *context)
 	struct slot *slot;
 	long call[7] = {info->si_syscall};
 
-	if (info->si_code != SYS_SECCOMP)
+	if (info->si_code != SYS_SECCOMP || info->si_errno != FILTER_DATA)
 		return signal_pass_on(sig, info, frame);
 	arch_arguments(frame, call + 1);
 	if (answer_at_once(call[0], call + 1, frame))

@@ -84,7 +84,7 @@ static void put_range(struct building *b, struct filter_range range)
 	put(b, BPF_JMP | BPF_JGE | BPF_K, (uint32_t)range.from, 0, 2);
 	put(b, BPF_JMP | BPF_JGE | BPF_K, (uint32_t)range.to, 1, 0);
 	put_return(b, SECCOMP_RET_ALLOW);
-	put_return(b, SECCOMP_RET_TRAP);
+	put_return(b, SECCOMP_RET_TRAP | FILTER_DATA);
 }
 
 unsigned int filter_build(struct sock_filter *program, const struct filter_call *calls,

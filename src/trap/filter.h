@@ -36,6 +36,12 @@ struct filter_range {
 	uint64_t from, to;
 };
 
+/*
+ * What si_errno is in a signal of these traps: the program may have filters of its own. Of two
+ * that trap a call the kernel asks the one that came later.
+ */
+#define FILTER_DATA 0x7368
+
 /* As many as the largest table comes to. */
 #define FILTER_SIZE 640
 

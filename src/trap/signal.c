@@ -167,14 +167,18 @@ static void end_by(int sig)
 
 void signal_pass_on(int sig, siginfo_t *info, ucontext_t *frame)
 {
+	const struct signal_action by = wanted;
 	uint64_t mask;
 
-	if (wanted.handler == (uintptr_t)SIG_IGN)
+	/* The trap of a filter cannot be ignored: force_sig_seccomp() in kernel/signal.c. */
+	if (by.handler == (uintptr_t)SIG_IGN && info->si_code != SYS_SECCOMP)
 		return;
-	if (wanted.handler == (uintptr_t)SIG_DFL)
+	if (by.handler == (uintptr_t)SIG_DFL || by.handler == (uintptr_t)SIG_IGN)
 		return end_by(sig);
+	if (by.flags & (unsigned int)SA_RESETHAND)
+		wanted.handler = (uintptr_t)SIG_DFL;
 	__builtin_memcpy(&mask, &frame->uc_sigmask, sizeof(mask));
-	mask |= wanted.mask & ~SIGNAL_BIT(SIGSYS);
+	mask |= by.mask & ~SIGNAL_BIT(SIGSYS);
 	sys_sigprocmask(SIG_SETMASK, &mask, NULL);
-	((void (*)(int, siginfo_t *, void *))wanted.handler)(sig, info, frame);
+	((void (*)(int, siginfo_t *, void *))by.handler)(sig, info, frame);
 }

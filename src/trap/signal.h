@@ -11,6 +11,10 @@
 #include <stdint.h>
 #include <ucontext.h>
 
+#ifndef SYS_SECCOMP
+#define SYS_SECCOMP 1 /* si_code */
+#endif
+
 #define SIGNAL_BIT(sig) (UINT64_C(1) << ((sig)-1))
 
 /* As the kernel has it, which glibc's is not. */

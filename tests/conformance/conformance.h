@@ -35,6 +35,12 @@ struct scenario {
 };
 extern const struct scenario scenarios[];
 void small_stacks(void);
+void filters(void);
+void own_sigsys(void);
+void masks(void);
+void left_by_jumps(void);
+void alternate_stack(void);
+void executed(void);
 
 #ifdef __GLIBC__
 #define LIBC "libc.so.6"

@@ -487,5 +487,11 @@ const struct scenario scenarios[] = {
 	{"exit handlers", exit_handlers},
 	{"inside dlopen()", inside_dlopen},
 	{"on small stacks", small_stacks},
+	{"filters of its own", filters},
+	{"a SIGSYS of its own", own_sigsys},
+	{"masks", masks},
+	{"calls that a handler left", left_by_jumps},
+	{"on an alternate stack", alternate_stack},
+	{"programs executed", executed},
 	{NULL, NULL},
 };

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: MIT */
+/* What a way in that lives by a signal could take from the program: signals, and exec. */
+#include "conformance.h"
+
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <ucontext.h>
+
+static volatile sig_atomic_t count;
+
+static void counts(int sig)
+{
+	(void)sig;
+	count++;
+}
+
+static void handle(int sig, void (*handler)(int), int flags)
+{
+	const struct sigaction action = {.sa_handler = handler, .sa_flags = flags};
+
+	if (sigaction(sig, &action, NULL))
+		abort();
+}
+
+/* How a child ends. */
+static void tell_end(const char *what, void (*run)(void))
+{
+	pid_t pid = fork();
+	int status = -1;
+
+	if (!pid) {
+		run();
+		_exit(0);
+	}
+	waitpid(pid, &status, 0);
+	tell("%s: status %d, signal %d", what, WEXITSTATUS(status), WTERMSIG(status));
+}
+
+/* ---- filters ---- */
+
+#define ANSWER 4711
+
+static void answers(int sig, siginfo_t *info, void *context)
+{
+	ucontext_t *frame = context;
+
+	(void)sig;
+	count += info->si_code == 1 /* SYS_SECCOMP */ && info->si_syscall == SYS_getppid;
+#if defined(__x86_64__)
+	frame->uc_mcontext.gregs[REG_RAX] = ANSWER;
+#elif defined(__aarch64__)
+	frame->uc_mcontext.regs[0] = ANSWER;
+#endif
+}
+
+static void trap_getppid(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getppid, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
+	};
+	const struct sock_fprog program = {sizeof(code) / sizeof(code[0]), code};
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
+		abort();
+}
+
+static void calls_as_filtered(void)
+{
+	trap_getppid();
+	getppid();
+}
+
+void filters(void)
+{
+	const struct sigaction action = {.sa_sigaction = answers, .sa_flags = SA_SIGINFO};
+
+	tell_end("a call that a filter traps", calls_as_filtered);
+	handle(SIGSYS, SIG_IGN, 0);
+	tell_end("... and the signal is ignored", calls_as_filtered);
+	sigaction(SIGSYS, &action, NULL);
+	trap_getppid();
+	for (int i = 0; i < 3; i++)
+		tell("getppid() is %d, handled %d", (int)syscall(SYS_getppid), (int)count);
+	CALL(the.access("file", R_OK));
+}
+
+/* ---- SIGSYS ---- */
+
+static void raises(void)
+{
+	raise(SIGSYS);
+}
+
+void own_sigsys(void)
+{
+	struct sigaction action;
+
+	tell_end("by default", raises);
+	handle(SIGSYS, SIG_IGN, 0);
+	tell_end("ignored", raises);
+	handle(SIGSYS, counts, SA_RESTART | SA_NODEFER);
+	sigaction(SIGSYS, NULL, &action);
+	tell("the handler is there: %d, flags %#x", action.sa_handler == counts,
+	     (unsigned int)action.sa_flags);
+	raise(SIGSYS);
+	kill(getpid(), SIGSYS);
+	tell("handled %d times", (int)count);
+	CALL(the.access("file", R_OK));
+	handle(SIGSYS, counts, (int)SA_RESETHAND);
+	raise(SIGSYS);
+	tell_end("after one more", raises);
+}
+
+/* ---- masks ---- */
+
+static void tell_mask(const char *when)
+{
+	sigset_t mask;
+	int set = 0;
+
+	pthread_sigmask(SIG_SETMASK, NULL, &mask);
+	for (int sig = 1; sig < NSIG; sig++)
+		set += sig != SIGSYS && sigismember(&mask, sig) == 1;
+	tell("%s: %d are blocked, handled %d", when, set, (int)count);
+}
+
+/* With all signals blocked calls are made as ever; one that came waits. */
+void masks(void)
+{
+	struct timespec no_time = {0, 0};
+	sigset_t all, but_one;
+
+	sigfillset(&all);
+	but_one = all;
+	sigdelset(&but_one, SIGUSR1);
+	handle(SIGUSR1, counts, 0);
+	pthread_sigmask(SIG_SETMASK, &all, NULL);
+	raise(SIGUSR1);
+	CALL(the.access("file", R_OK));
+	CALL(the.close(the.open("file", O_RDONLY)));
+	tell_mask("all blocked");
+	CALL(ppoll(NULL, 0, &no_time, &all));
+	CALL(ppoll(NULL, 0, NULL, &but_one));
+	tell_mask("in ppoll()");
+	raise(SIGUSR1);
+	CALL(sigsuspend(&but_one));
+	tell_mask("in sigsuspend()");
+	pthread_sigmask(SIG_SETMASK, &but_one, NULL);
+	CALL(the.access("none", R_OK));
+	raise(SIGUSR1);
+	tell_mask("unblocked");
+}
+
+/* ---- handlers that go elsewhere ---- */
+
+#define JUMPS 100
+
+static sigjmp_buf back;
+
+static void jumps(int sig)
+{
+	siglongjmp(back, sig);
+}
+
+/* Out of a call that waits, more often than there can be calls at once. */
+void left_by_jumps(void)
+{
+	const struct itimerval soon = {{0, 1000}, {0, 1000}}, never = {{0, 0}, {0, 0}};
+	volatile int jumped = 0;
+
+	handle(SIGALRM, jumps, 0);
+	setitimer(ITIMER_REAL, &soon, NULL);
+	if (sigsetjmp(back, 1))
+		jumped++;
+	while (jumped < JUMPS)
+		the.open("fifo", O_RDONLY);
+	setitimer(ITIMER_REAL, &never, NULL);
+	tell("jumped %d times", jumped);
+	CALL(the.access("file", R_OK));
+	tell_mask("afterwards");
+}
+
+static char *volatile stack_of_handler;
+
+static void calls(int sig)
+{
+	char here;
+
+	(void)sig;
+	stack_of_handler = &here;
+	CALL(the.access("file", R_OK));
+	CALL(the.close(the.open("file", O_RDONLY)));
+	CALL(the.access("none", R_OK));
+}
+
+void alternate_stack(void)
+{
+	static char memory[64 << 10];
+	const stack_t stack = {.ss_sp = memory, .ss_size = sizeof(memory)};
+
+	if (sigaltstack(&stack, NULL))
+		abort();
+	handle(SIGUSR1, calls, SA_ONSTACK);
+	raise(SIGUSR1);
+	tell("it was called there: %d",
+	     stack_of_handler >= memory && stack_of_handler < memory + sizeof(memory));
+	handle(SIGUSR1, calls, 0);
+	raise(SIGUSR1);
+	tell("... or here: %d",
+	     stack_of_handler < memory || stack_of_handler >= memory + sizeof(memory));
+}
+
+/* ---- programs ---- */
+
+static char *const no_environment[] = {NULL};
+static char *const *volatile bad = BAD; /* the compiler does not see that */
+
+static void becomes_shell(void)
+{
+	char *const argv[] = {"sh", "-c", "exit 7", NULL};
+
+	execve("/bin/sh", argv, no_environment);
+}
+
+static void *becomes_in_thread(void *unused)
+{
+	becomes_shell();
+	return unused;
+}
+
+/* The program takes the place of all threads. */
+static void thread_becomes(void)
+{
+	pthread_t thread;
+
+	pthread_create(&thread, NULL, becomes_in_thread, NULL);
+	pthread_join(thread, NULL);
+}
+
+static void waits_for_none(void)
+{
+	char *const argv[] = {"sh", "-c", "wait; exec sh -c 'exit $(($# + 9))' 0 1 2", NULL};
+
+	execve("/bin/sh", argv, no_environment);
+}
+
+static pid_t vforks(const char *path)
+{
+	pid_t pid = vfork();
+
+	if (!pid) {
+		char *const argv[] = {"sh", "-c", "exit 8", NULL};
+
+		execve(path, argv, no_environment);
+		_exit(errno);
+	}
+	return pid;
+}
+
+void executed(void)
+{
+	static const char *const none[] = {"none", "dir", "file", "file/x", ""};
+	int status = -1;
+
+	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
+		char *const argv[] = {"none", NULL};
+
+		CALL(execve(none[i], argv, no_environment));
+	}
+	CALL(execve("/bin/sh", bad, no_environment));
+	CALL(execve((char *)bad, bad, no_environment));
+	tell_end("sh", becomes_shell);
+	tell_end("sh of a thread", thread_becomes);
+	tell_end("one after the other", waits_for_none);
+	for (int i = 0; i < 40; i++) {
+		pid_t pid = vforks(i % 2 ? "/bin/sh" : "none");
+
+		if (waitpid(pid, &status, 0) != pid || WEXITSTATUS(status) != (i % 2 ? 8 : ENOENT))
+			tell("vfork() %d: status %#x", i, (unsigned int)status);
+	}
+	CALL(waitpid(-1, NULL, __WALL));
+}
