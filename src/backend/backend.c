@@ -2,12 +2,10 @@
 #include "backend/backend.h"
 
 #include <errno.h>
-#include <string.h>
 
 #include "base/limit.h"
-#include "base/lines.h"
 #include "base/log.h"
-#include "base/proc.h"
+#include "base/rights.h"
 #include "base/settings.h"
 #include "base/state.h"
 #include "base/sys.h"
@@ -102,30 +100,6 @@ static const struct backend uring = {
 
 const struct backend *backend = &iommufd;
 
-static bool take_filter(const char *line, void *arg)
-{
-	bool *is_filtered = arg;
-
-	if (strncmp(line, "Seccomp:", 8))
-		return false;
-	*is_filtered = line[strlen(line) - 1] != '0';
-	return true;
-}
-
-/*
- * True when a seccomp filter is or may be in force. A filter can kill the process for a
- * call, and only the call itself would show that. Without /proc that is unknown. A kernel
- * without CONFIG_SECCOMP has no such line.
- */
-static bool is_filtered(void)
-{
-	int fd = proc_open("thread-self/status", O_RDONLY);
-	bool is_filtered = fd < 0;
-
-	lines_each(fd, take_filter, &is_filtered);
-	return is_filtered;
-}
-
 int backend_take_uring(void)
 {
 	int ret;
@@ -134,7 +108,7 @@ int backend_take_uring(void)
 		return 0;
 	if (settings.backend == BACKEND_IOMMUFD)
 		return -ECANCELED;
-	if (settings.backend != BACKEND_URING && is_filtered())
+	if (settings.backend != BACKEND_URING && rights_has_filter())
 		return -EOPNOTSUPP;
 	ret = uring_ready();
 	if (!ret) {

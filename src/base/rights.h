@@ -14,4 +14,13 @@ bool rights_ipc_lock(void);
 /* CAP_SYS_RAWIO is permitted, if not effective. */
 bool rights_may_sys_rawio(void);
 
+/*
+ * Seccomp filters of this process that are the library's own, which keep it from nothing. Set
+ * under the lock.
+ */
+extern unsigned long rights_own_filters;
+
+/* True where others are in force, or may be. Needs the lock. */
+bool rights_has_filter(void);
+
 #endif

@@ -14,6 +14,8 @@
 #include "base/fdtab.h"
 #include "base/lock.h"
 #include "base/log.h"
+#include "base/process.h"
+#include "base/rights.h"
 #include "base/sys.h"
 #include "door/fd.h"
 #include "door/start.h"
@@ -70,6 +72,8 @@ static int add_filter_from(unsigned int fd)
 
 /* A second time it is all that there are: numbers that come later mostly are lower. */
 static int see_from(unsigned int fd)
+	else if (!process_is_guest())
+		rights_own_filters++;
 {
 	struct lock_saved saved = lock_enter();
 	int ret = 0;
@@ -366,7 +370,7 @@ static void drop_preload(char **envp)
 static int see_first(void)
 {
 	struct lock_saved saved = lock_enter();
-	int ret = image_boot.origin.filtered ? 0 : add_filter(calls_first, calls_first_count);
+	int ret = image_boot.origin.filters ? 0 : add_filter(calls_first, calls_first_count);
 
 	lock_leave(saved);
 	return ret ? ret : see_descriptors();
@@ -396,3 +400,4 @@ void image_start(void)
 	}
 	program_resume(slot);
 }
+	rights_own_filters = (unsigned long)image_boot.origin.filters;

@@ -29,9 +29,9 @@ struct image_head {
 
 /* Where the image comes from. */
 struct image_origin {
-	int32_t helper;	  /* a child, which ends when the program starts */
-	int32_t filtered; /* the filters came along by exec() */
-	int32_t ignored;  /* the program ignored SIGSYS before its exec() */
+	int32_t helper;	 /* a child, which ends when the program starts */
+	int32_t filters; /* of ours that came along by exec() */
+	int32_t ignored; /* the program ignored SIGSYS before its exec() */
 };
 
 struct image_boot {

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/rights.h"
 #include "base/sys.h"
 #include "trap/entry.h"
 #include "trap/floor.h"
@@ -175,7 +176,7 @@ static long exec_with(struct slot *slot, long nr, const long a[6], uint64_t mask
 	struct helping helping = {
 		.inject = {&image_head,
 			   kept_data,
-			   {.filtered = 1, .ignored = signal_is_ignored()},
+			   {.filters = (int32_t)rights_own_filters, .ignored = signal_is_ignored()},
 			   -1},
 		.target = {sys_getpid(), (pid_t)sys_call(SYS_gettid, 0, 0, 0, 0, 0, 0)},
 	};

@@ -7,6 +7,7 @@
 
 #include "base/hidden.h"
 #include "base/lock.h"
+#include "base/rights.h"
 #include "base/settings.h"
 #include "fake.h"
 #include "pin/pin.h"
@@ -309,10 +310,19 @@ START_TEST(no_device_is_in_reach)
 END_TEST
 
 /* A filter could kill for it: it is not asked unless that is asked for. */
-static const char *const statuses[] = {
-	"Name:\tx\nSeccomp:\t2\n", /* the filter is said to allow it */
-	"Name:\tx\n",		   /* a kernel without seccomp */
-	"Name:\tx\nSeccomp:\t2\n",
+static const struct {
+	const char *status; /* NULL: no /proc */
+	enum settings_backend backend;
+	unsigned long own;
+	bool pins;
+} filters[] = {
+	{"Name:\tx\nSeccomp:\t2\n", BACKEND_URING, 0, true},
+	{"Name:\tx\n", BACKEND_AUTO, 0, true}, /* a kernel without seccomp */
+	{"Name:\tx\nSeccomp:\t2\nSeccomp_filters:\t1\n", BACKEND_AUTO, 0, false},
+	{NULL, BACKEND_AUTO, 0, false},
+	{"Name:\tx\nSeccomp:\t2\nSeccomp_filters:\t2\n", BACKEND_AUTO, 2, true},
+	{"Name:\tx\nSeccomp:\t2\nSeccomp_filters:\t3\n", BACKEND_AUTO, 2, false},
+	{"Name:\tx\nSeccomp:\t2\n", BACKEND_AUTO, 2, false}, /* before Linux 5.9 */
 };
 
 START_TEST(filtered)
@@ -322,12 +332,13 @@ START_TEST(filtered)
 	begin(true);
 	fake.uring_error = 0;
 	fake_remove("/proc/thread-self/status");
-	if (_i < 3)
-		fake_add_lines("/proc/thread-self/status", statuses[_i]);
-	settings.backend = _i ? BACKEND_AUTO : BACKEND_URING;
+	if (filters[_i].status)
+		fake_add_lines("/proc/thread-self/status", filters[_i].status);
+	settings.backend = filters[_i].backend;
+	rights_own_filters = filters[_i].own;
 	fake_map(BASE, FAKE_4K, NULL, 0, 0);
 	pagemap = program_open("/proc/self/pagemap", O_RDONLY);
-	if (_i < 2) {
+	if (filters[_i].pins) {
 		look_up(BASE, 1, FAKE_4K);
 		assert_stays(BASE, FAKE_4K);
 	} else {
@@ -337,6 +348,7 @@ START_TEST(filtered)
 		fake.log[0] = '\0';
 	}
 	settings.backend = BACKEND_AUTO;
+	rights_own_filters = 0;
 	teardown();
 }
 END_TEST
@@ -386,7 +398,7 @@ Suite *suite_uring(void)
 	tcase_add_loop_test(tc, refused, 0, sizeof(causes) / sizeof(causes[0]));
 	tcase_add_test(tc, no_device_lends);
 	tcase_add_loop_test(tc, no_device_is_in_reach, 0, 3);
-	tcase_add_loop_test(tc, filtered, 0, 4);
+	tcase_add_loop_test(tc, filtered, 0, sizeof(filters) / sizeof(filters[0]));
 	tcase_add_test(tc, forced);
 	suite_add_tcase(suite, tc);
 	return suite;

@@ -11,9 +11,12 @@ cp "$top/build/.libs/libnoiommu-shim.so" "$top/tests/vm/guest/steps" \
     "$top/build/tests/drivers/watched" /tmp/shim
 PATH=/tmp/shim:$PATH
 
-# Before a command: with the library, and without it in a program that has it.
+# Before a command: with the library, by traps, and without the library in a program that
+# has it.
 # shellcheck disable=SC2034 # for the scenario
 shim=(env LD_PRELOAD=/tmp/shim/libnoiommu-shim.so)
+# shellcheck disable=SC2034
+traps=("$top/build/noiommu-shim" run --via=trap --)
 # shellcheck disable=SC2034
 plain=(env -u LD_PRELOAD)
 
