@@ -39,8 +39,28 @@ struct image_boot image_boot;
 
 /* ---- filters, of which there are more as there is more to see ---- */
 
-static _Atomic(unsigned int) first_of_ours = INT_MAX;
-static _Atomic(bool) sees_memory;
+/* What is trapped in a process beyond calls_first. Under the lock. */
+struct sight {
+	pid_t process;
+	unsigned int first_of_ours; /* descriptor */
+	bool memory;
+};
+
+/* Of this process, and of the child of a vfork() that has its memory but not its filters. */
+static struct sight own = {.first_of_ours = INT_MAX}, guest;
+
+static struct sight *sight_here(void)
+{
+	pid_t process;
+
+	lock_assert_held();
+	if (!process_is_guest())
+		return &own;
+	process = sys_getpid();
+	if (guest.process != process)
+		guest = (struct sight){process, INT_MAX, false};
+	return &guest;
+}
 
 /* Needs the lock. */
 static int add_filter(const struct filter_call *calls, size_t count)
@@ -52,47 +72,57 @@ static int add_filter(const struct filter_call *calls, size_t count)
 
 	if (ret)
 		log_error("calls cannot be trapped (%e)", ret);
+	else if (!process_is_guest())
+		rights_own_filters++;
 	return ret;
 }
 
 static int add_filter_from(unsigned int fd)
 {
 	struct filter_call calls[32];
-	int ret;
 
 	memcpy(calls, calls_io, calls_io_count * sizeof(calls[0]));
 	for (size_t i = 0; i < calls_io_count; i++)
 		if (calls[i].test == FILTER_FD_FROM)
 			calls[i].value = fd;
-	ret = add_filter(calls, calls_io_count);
-	if (!ret)
-		first_of_ours = fd;
-	return ret;
+	return add_filter(calls, calls_io_count);
 }
 
 /* A second time it is all that there are: numbers that come later mostly are lower. */
 static int see_from(unsigned int fd)
-	else if (!process_is_guest())
-		rights_own_filters++;
 {
 	struct lock_saved saved = lock_enter();
+	struct sight *sight = sight_here();
+	unsigned int first = sight->first_of_ours == INT_MAX ? fd : 0;
 	int ret = 0;
 
-	if (fd < first_of_ours)
-		ret = add_filter_from(first_of_ours == INT_MAX ? fd : 0);
+	if (fd < sight->first_of_ours)
+		ret = add_filter_from(first);
+	if (!ret && fd < sight->first_of_ours)
+		sight->first_of_ours = first;
 	lock_leave(saved);
 	return ret;
+}
+
+static unsigned int seen_from(void)
+{
+	struct lock_saved saved = lock_enter();
+	unsigned int first = sight_here()->first_of_ours;
+
+	lock_leave(saved);
+	return first;
 }
 
 static int see_all_memory(void)
 {
 	struct lock_saved saved = lock_enter();
+	struct sight *sight = sight_here();
 	int ret = 0;
 
-	if (!sees_memory)
+	if (!sight->memory)
 		ret = add_filter(calls_memory, calls_memory_count);
 	if (!ret)
-		sees_memory = true;
+		sight->memory = true;
 	lock_leave(saved);
 	return ret;
 }
@@ -107,7 +137,7 @@ static void see_all(void)
 {
 	if (sys_call(SYS_prctl, PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0, 0) == 1)
 		return;
-	see_from(first_of_ours == INT_MAX ? STDERR_FILENO + 1 : 0);
+	see_from(seen_from() == INT_MAX ? STDERR_FILENO + 1 : 0);
 	see_all_memory();
 }
 
@@ -133,9 +163,10 @@ static long look_at(int fd)
 /* Those that came otherwise than by their number: inherited or received. */
 static int see_descriptors(void)
 {
+	const unsigned int end = seen_from();
 	long ret = 0;
 
-	for (unsigned int fd = 0; fd < FDTAB_LOW && fd < first_of_ours; fd++) {
+	for (unsigned int fd = 0; fd < FDTAB_LOW && fd < end; fd++) {
 		long seen = 0;
 
 		/* A higher number may share the place. */
@@ -391,6 +422,7 @@ void image_start(void)
 	floor_set_auxv((const unsigned long *)(end + 1));
 	signal_set_handler(trapped, image_boot.origin.ignored);
 	drop_preload(envp);
+	rights_own_filters = (unsigned long)image_boot.origin.filters;
 	start_init(envp);
 	if (!kept)
 		sys_call(SYS_wait4, image_boot.origin.helper, 0, __WALL, 0, 0, 0);
@@ -400,4 +432,3 @@ void image_start(void)
 	}
 	program_resume(slot);
 }
-	rights_own_filters = (unsigned long)image_boot.origin.filters;
