@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/lock.h"
+#include "base/log.h"
 #include "base/process.h"
 #include "base/slab.h"
 #include "base/sys.h"
@@ -163,8 +164,11 @@ static struct object *prove(int fd)
 	int ret;
 
 	/* What the child of a vfork() has there is not what its parent has. */
-	if (process_is_guest())
+	if (process_is_guest()) {
+		log_error("pagemap is refused to a process that has its parent's memory (vfork(), "
+			  "or clone() with CLONE_VM) and reads it first: let the parent do that");
 		return NULL;
+	}
 	doubted = atomic_fetch_or(place, FDTAB_DOUBTED) | FDTAB_DOUBTED;
 	ret = fdtab_prove(fd);
 	if (!ret)

@@ -279,6 +279,24 @@ START_TEST(opened_again_is_ours)
 }
 END_TEST
 
+/* What it is cannot be told in the child of a vfork(), which has descriptors of its own. */
+START_TEST(opened_again_for_a_vfork_child)
+{
+	int fd = program_open("/proc/self/pagemap", O_RDONLY);
+	uint64_t entry;
+
+	fake_map(BASE, FAKE_4K, NULL, 0, 0);
+	fake.pid = 4711;
+	ck_assert_int_eq(program_lookup(fd, BASE, &entry), -ENOMEM);
+	fake.pid = 0;
+	ck_assert_ptr_nonnull(strstr(fake.log, "pagemap is refused to a process that has its "
+					       "parent's memory"));
+	fake.log[0] = '\0';
+	program_frame(fd, BASE);
+	program_close(fd);
+}
+END_TEST
+
 START_TEST(opened_again_and_replaced_unseen)
 {
 	int fd = program_open("/proc/self/pagemap", O_RDONLY);
@@ -1169,6 +1187,7 @@ Suite *suite_pagemap(void)
 	tcase_add_test(tc, known_pages_cost_one_call);
 	tcase_add_test(tc, opened_again_costs_one_call);
 	tcase_add_test(tc, opened_again_is_ours);
+	tcase_add_test(tc, opened_again_for_a_vfork_child);
 	tcase_add_test(tc, opened_again_and_replaced_unseen);
 	tcase_add_test(tc, opened_again_and_replaced);
 	tcase_add_test(tc, opened_again_and_not_told);
