@@ -287,6 +287,14 @@ static int forked(void)
 	return 0;
 }
 
+/* Under a number that was a vfork() child's before, in the same memory. */
+static int vforked(void)
+{
+	if (!vfork())
+		_exit(open("/proc/self/pagemap", O_RDONLY) < 0);
+	return self();
+}
+
 static int other(void)
 {
 	void *va = page();
@@ -316,7 +324,7 @@ static const struct {
 	{"mounted", mounted},	  {"rooted", rooted},	    {"dropped", dropped},
 	{"powerless", powerless}, {"full", full},	    {"overfull", overfull},
 	{"last", with_the_last},  {"sent", sent},	    {"forked", forked},
-	{"other", other},
+	{"vforked", vforked},	  {"other", other},
 };
 
 int main(int argc, char **argv)

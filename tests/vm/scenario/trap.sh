@@ -15,17 +15,24 @@ machine=$(uname -m)-linux-gnu
 flags=(-static -std=gnu11 -O1 -D_GNU_SOURCE -pthread -w)
 kernels=(-idirafter /usr/include -idirafter "/usr/include/$machine")
 
+build_static() { # NAME SOURCE...
+    gcc "${flags[@]}" -o "$scratch/$1-gcc" "${@:2}" &&
+        musl-gcc "${flags[@]}" "${kernels[@]}" -o "$scratch/$1-musl" "${@:2}"
+}
+
 build_all() {
     local drivers=$top/tests/drivers name
+    local common=("$drivers"/{held,legacy,storm}.c)
 
-    for name in edu-dma patterns; do
-        gcc "${flags[@]}" -o "$scratch/$name-gcc" "$drivers/$name.c" \
-            "$drivers"/{held,legacy,storm}.c &&
-            musl-gcc "${flags[@]}" "${kernels[@]}" -o "$scratch/$name-musl" \
-                "$drivers/$name.c" "$drivers"/{held,legacy,storm}.c || return
+    for name in edu-dma nvme-io patterns; do
+        build_static "$name" "$drivers/$name.c" "${common[@]}" || return
     done
-    CGO_ENABLED=0 GO111MODULE=off GOCACHE=$scratch/go-cache \
-        go build -o "$scratch/edu-go" "$drivers/edu.go"
+    for name in names processes; do
+        gcc "${flags[@]}" -o "$scratch/$name" "$drivers/$name.c" "${common[@]}" || return
+    done
+    gcc "${flags[@]}" -o "$scratch/stress" "$top/tests/stress/stress.c" &&
+        CGO_ENABLED=0 GO111MODULE=off GOCACHE=$scratch/go-cache \
+            go build -o "$scratch/edu-go" "$drivers/edu.go"
 }
 
 build_all >"$scratch/log" 2>&1 || fails "the programs are built" "$(tail -n 20 "$scratch/log")"
@@ -33,23 +40,28 @@ build_all >"$scratch/log" 2>&1 || fails "the programs are built" "$(tail -n 20 "
 # ---- in a guest -------------------------------------------------------------
 
 # shellcheck disable=SC2317 # runs in a guest
-in_a_guest() { # DIRECTORY
+in_a_guest() { # DIRECTORY LIBC...
     # shellcheck source=SCRIPTDIR/../guest/shim.sh
     . "$vm_dir/guest/shim.sh"
-    local edu e1000e libc name last pid status=0
-    local run=("$top/build/noiommu-shim" run --)
-    read -r edu e1000e <<<"$VM_DEVICES"
+    local edu e1000e nvme libc name pid status=0
+    read -r edu e1000e nvme <<<"$VM_DEVICES"
 
-    for libc in gcc musl; do
-        for name in $("$1/patterns-$libc" list); do
-            ok "static, $libc: $name" timeout 60 "${run[@]}" "$1/patterns-$libc" "$name" "$e1000e"
-        done
-        last=$("${run[@]}" "$1/edu-dma-$libc" --early --storm "$edu" 2>/tmp/err | tail -n 1) || true
-        is "static, $libc: the device's data are right" \
+    data_are_right() { # NAME COMMAND [ARG...]
+        local last
+
+        last=$("${traps[@]}" "${@:2}" 2>/tmp/err | tail -n 1) || true
+        is "$1: the device's data are right" \
             "$(sed -E 's/^[1-9][0-9]* /some /' <<<"$last")" "some transfers, 0 corrupted"
+    }
+    for libc in "${@:2}"; do
+        for name in $("$1/patterns-$libc" list); do
+            ok "static, $libc: $name" timeout 60 "${traps[@]}" "$1/patterns-$libc" "$name" "$e1000e"
+        done
+        data_are_right "static, $libc, edu" "$1/edu-dma-$libc" --early --storm "$edu"
+        data_are_right "static, $libc, nvme" "$1/nvme-io-$libc" --storm --transfers 200 "$nvme"
     done
     # Another process moves its memory, from outside.
-    "${run[@]}" "$1/edu-go" "$edu" 8 >/tmp/out 2>&1 &
+    "${traps[@]}" "$1/edu-go" "$edu" 8 >/tmp/out 2>&1 &
     pid=$!
     until grep -q '^ready' /tmp/out || ! kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
     ok "Go: its memory is moved" timeout 120 "$top/build/tests/drivers/storm" "$pid" --until-exit
@@ -61,5 +73,28 @@ in_a_guest() { # DIRECTORY
     no_process_is_left
 }
 
-vm_checks --kernel cdev --device edu --device e1000e --numa 2 --hugepages 16 --timeout 600 \
-    --share "$scratch" -- in_a_guest "$scratch"
+# shellcheck disable=SC2317 # runs in a guest
+several_processes() { # DIRECTORY
+    # shellcheck source=SCRIPTDIR/../guest/shim.sh
+    . "$vm_dir/guest/shim.sh"
+    local edu e1000e name
+    read -r edu e1000e <<<"$VM_DEVICES"
+
+    for name in $("$1/processes" list); do
+        # The fork of a daemon() is like any other here: noiommu-shim(7).
+        [[ $name != daemonized ]] || continue
+        ok "static: $name" timeout 60 "${traps[@]}" "$1/processes" --moved "$name" "$e1000e"
+    done
+    for name in $("$1/names" list); do
+        ok "static, own pagemap: $name" timeout 60 unshare -m "${traps[@]}" "$1/names" "$name"
+    done
+    ok "static: killed 20 times" timeout 300 "${traps[@]}" "$1/processes" kill 20 "$edu"
+    ok "static: threads, forks and signals" "${traps[@]}" "$1/stress" 20
+    nothing_is_left
+    no_process_is_left
+}
+
+machine=(--device edu --device e1000e --numa 2 --hugepages 16 --timeout 600 --share "$scratch")
+vm_checks --kernel cdev "${machine[@]}" --device nvme -- in_a_guest "$scratch" gcc musl
+vm_checks --kernel both "${machine[@]}" --device nvme -- in_a_guest "$scratch" gcc
+vm_checks --kernel cdev "${machine[@]}" -- several_processes "$scratch"
