@@ -8,7 +8,6 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -230,8 +229,7 @@ void lock_leave_to_fork(struct lock_saved saved)
 	struct lock *l = get();
 
 	if (!l->broken) {
-		void *shared = sys_mmap(sizeof(*l->broken), PROT_READ | PROT_WRITE,
-					MAP_SHARED | MAP_ANONYMOUS);
+		void *shared = sys_memory_shared(sizeof(*l->broken));
 
 		l->broken = sys_is_error(shared) ? NULL : shared;
 	}

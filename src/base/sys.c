@@ -72,3 +72,8 @@ void sys_memory_free(void *memory, size_t len)
 {
 	sys_munmap((char *)memory - APART, with_gaps(len));
 }
+
+void *sys_memory_shared(size_t len)
+{
+	return sys_mmap(len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE);
+}

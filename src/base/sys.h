@@ -123,6 +123,13 @@ static inline int sys_madvise(void *addr, size_t len, int advice)
 void *sys_memory(size_t len);
 void sys_memory_free(void *memory, size_t len);
 
+/*
+ * Memory that is shared with children, with the same errors. All its pages are present at
+ * once: a sweep takes an absent shared page for the one that is pinned at its address,
+ * which can be the page of an earlier mapping that went unseen.
+ */
+void *sys_memory_shared(size_t len);
+
 /* Signal sets are the kernel's: 64 bits, bit 0 is signal 1. Either may be NULL. */
 static inline void sys_sigprocmask(int how, const uint64_t *set, uint64_t *old)
 {

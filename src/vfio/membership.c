@@ -2,7 +2,6 @@
 #include "vfio/membership.h"
 
 #include <stddef.h>
-#include <sys/mman.h>
 
 #include "base/sys.h"
 #include "iommufd/cdev.h"
@@ -18,8 +17,7 @@ static unsigned int last_container; /* the newest one of this process */
 static bool is_ready(void)
 {
 	if (!shared) {
-		struct shared *memory = sys_mmap(sizeof(*memory), PROT_READ | PROT_WRITE,
-						 MAP_SHARED | MAP_ANONYMOUS);
+		struct shared *memory = sys_memory_shared(sizeof(*memory));
 
 		shared = sys_is_error(memory) ? NULL : memory;
 	}

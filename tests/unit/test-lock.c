@@ -5,6 +5,8 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdio.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -274,6 +276,40 @@ static pid_t interrupted_fork(void)
 	return child;
 }
 
+/* Mappings that are shared, and of them those whose first page is there. */
+static void count_shared(unsigned int *mapped, unsigned int *there)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	unsigned char is_there;
+	char line[512], shared;
+	uintptr_t start;
+
+	*mapped = *there = 0;
+	ck_assert_ptr_nonnull(maps);
+	while (fgets(line, sizeof(line), maps)) {
+		if (sscanf(line, "%lx-%*x %*3c%c", &start, &shared) != 2 || shared != 's')
+			continue;
+		++*mapped;
+		if (!mincore((void *)start, 1, &is_there))
+			*there += is_there & 1;
+	}
+	fclose(maps);
+}
+
+/* Where it comes to lie another shared page can have been, and be pinned: see sweep.c. */
+START_TEST(what_children_share_is_there)
+{
+	unsigned int mapped, mapped_before, there, there_before;
+
+	count_shared(&mapped_before, &there_before);
+	lock_leave_to_fork(lock_enter());
+	lock_forked();
+	count_shared(&mapped, &there);
+	ck_assert_uint_eq(mapped, mapped_before + 1);
+	ck_assert_uint_eq(there, there_before + 1);
+}
+END_TEST
+
 START_TEST(child_knows_whether_its_copy_is_whole)
 {
 	ck_assert_int_eq(news_in_child(announced_fork), 1);
@@ -353,6 +389,7 @@ Suite *suite_lock(void)
 	tcase_add_test(tc, mask_is_put_back);
 	tcase_add_test(tc, child_of_a_fork_can_take_it);
 	tcase_add_test(tc, free_in_a_child_without_handlers);
+	tcase_add_test(tc, what_children_share_is_there);
 	tcase_add_test(tc, child_knows_whether_its_copy_is_whole);
 	tcase_add_loop_test(tc, holder_that_died_loses_it, 0, 2);
 #ifdef ENABLE_DEBUG
