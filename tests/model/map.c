@@ -350,5 +350,10 @@ void do_over_itself(const struct step *step)
 	}
 	say_area(old);
 	say(" by page %zu%s", area->offset, step->quiet ? " quietly" : "");
+	/* A page over which another one moves is a stray until the next mark. */
+	if (area->offset != old->offset)
+		area_doubted(old, old->pages);
 	area_unmapped(old, step->quiet);
+	check_truth(LOOK_AFTER_MOVING);
+	check_objects();
 }

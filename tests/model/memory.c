@@ -16,8 +16,8 @@
 struct area areas[MAX_AREAS];
 struct object objects[MAX_OBJECTS];
 
-/* Pages that may be pinned although they were given back. */
-static size_t stale, asked;
+/* Pages that may be pinned although they were given back, and those that may not. */
+static size_t stale, released, asked;
 
 static const struct {
 	const char *name;
@@ -210,6 +210,11 @@ void memory_ask(size_t pages)
 	asked += pages;
 }
 
+size_t memory_released(void)
+{
+	return released;
+}
+
 void memory_doubt(size_t pages)
 {
 	stale += pages;
@@ -217,7 +222,7 @@ void memory_doubt(size_t pages)
 
 void memory_forget_stale(void)
 {
-	stale = asked = 0;
+	stale = released = asked = 0;
 }
 
 void area_told(struct area *area, size_t page, uint64_t frame)
@@ -281,6 +286,8 @@ void area_unmapped(struct area *area, bool quiet)
 		 */
 		if (quiet || is_of_object(area, i))
 			stale += (!!area->told[i] + !!kept) * small_pages(area);
+		else if (area->told[i])
+			released += small_pages(area);
 		if (owed && is_of_object(area, i))
 			leave_to_others(area, i, owed, quiet);
 	}
@@ -298,8 +305,8 @@ void area_doubted(struct area *area, size_t pages)
 void area_discarded(struct area *area, size_t from, size_t pages, bool quiet)
 {
 	for (size_t i = from; i < from + pages && !area->shared; i++) {
-		if (area->told[i] && quiet)
-			stale += small_pages(area);
+		if (area->told[i])
+			*(quiet ? &stale : &released) += small_pages(area);
 		area->told[i] = 0;
 	}
 }
@@ -313,7 +320,8 @@ void object_discarded(struct object *object, size_t from, size_t pages, bool pri
 		for (size_t i = 0; i < area->pages; i++) {
 			if (area->offset + i < from || area->offset + i - from >= pages)
 				continue;
-			stale += area->told[i] && quiet ? small_pages(area) : 0;
+			if (area->told[i])
+				*(quiet ? &stale : &released) += small_pages(area);
 			area->told[i] = 0;
 		}
 	}

@@ -206,10 +206,12 @@ void objects_looked_at(void);
 /*
  * How much is pinned, in pages of 4 KiB: at least what was told, where it was
  * told; at most what is owed, what was given back quietly, and ahead of the program
- * as much as it has asked for.
+ * as much as it has asked for. What was given back in sight, and nothing else has, is
+ * unpinned by then. The latter are of the sequence so far.
  */
 void memory_count(size_t *told, size_t *owed);
 size_t memory_stale(void);
+size_t memory_released(void);
 size_t memory_asked(void);
 void memory_ask(size_t pages);
 void memory_doubt(size_t pages);

@@ -176,10 +176,12 @@ void do_clone(const struct step *step)
 	check_truth(LOOK);
 	if (guest.error && !(counts_all() && guest.error == EFAULT))
 		fail("its look-up fails: %s", strerror(guest.error));
-	if (guest.error)
+	if (guest.error) {
+		memory_ask(guest.pages);
 		memory_doubt(guest.pages);
-	else
+	} else {
 		check_answer(getpid(), guest.area, 0, guest.entries, guest.pages);
+	}
 }
 
 /* What cannot be pinned anew would be lost: the program is told so, which is no fault. */
