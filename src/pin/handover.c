@@ -112,11 +112,10 @@ static void pin_run(const struct page *page, size_t run)
 static void say_others(size_t others, size_t all, uint64_t first)
 {
 	event_failure("daemon() did not keep a page", first, -EFAULT);
-	log_error(
-		"in the background: of %lu pages that were looked up before, %lu are not the same in the "
-		"new process, the first at 0x%lx: their physical addresses are wrong from now "
-		"on; look them up again",
-		(unsigned long)all, (unsigned long)others, first);
+	log_error("in the background: of %lu pages that were looked up before, %lu are not the "
+		  "same in the new process, the first at 0x%lx: their physical addresses are "
+		  "wrong from now on; look them up again",
+		  (unsigned long)all, (unsigned long)others, first);
 }
 
 /* Returns the number of pages that are not the noted ones; *first is the address of one. */
