@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A driver that looks up page after page is ahead of its own pins: as many pages are
- * pinned for it as it asked for one after the other, up to a number. They count as
- * asked for when they are, and make room for others until then. Needs the lock.
+ * "Ahead": a page is pinned ahead when it is pinned before any lookup asks for it. A
+ * driver that looks up one page after the other is likely to go on. As many pages are
+ * pinned ahead as it has asked for in a row, up to a limit.
+ *
+ * A page pinned ahead becomes an ordinary pin when a lookup asks for it. Until then it is
+ * unpinned when other memory needs the room. Needs the lock.
  */
 #ifndef PIN_AHEAD_H
 #define PIN_AHEAD_H
@@ -11,10 +14,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* n pages from va on, of which not all were pinned, were looked up and are. */
+/* A lookup of n pages from va on, which were not all pinned before, has pinned them. */
 void ahead_follow(uint64_t va, size_t n);
 
-/* Unpins what was only pinned ahead. True when there was anything. */
+/* Unpins all pages that are pinned ahead. True when there were any. */
 bool ahead_release(void);
 
 #endif

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Why a page cannot be pinned, in words. */
+/* Explains in the log why a page cannot be pinned. */
 #ifndef PIN_COMPLAIN_H
 #define PIN_COMPLAIN_H
 
 #include <stdint.h>
 
 /*
- * Writes into the log why the page at va, in the frame pfn (0: not known), cannot be
- * pinned, and what to do; once as long as the error stays the same. Needs the lock.
+ * Logs why the page at va, in the frame pfn (0: unknown), cannot be pinned, and what to
+ * do about it. Logs nothing while the error is the same as the last time. Needs the lock.
  */
 void complain(uint64_t va, uint64_t pfn, int error);
 

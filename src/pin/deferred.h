@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Lookups that were answered while no page table exists: all devices are in use
- * by others, and none of them is ours yet. What was looked up is kept, to be
- * pinned and compared when there is a page table. Needs the lock.
+ * "Deferred": a lookup that was answered while no page table exists, because other
+ * processes use all devices. Its page is not pinned. The library keeps the address and
+ * the frame, to pin and compare the page when there is a page table. Needs the lock.
  */
 #ifndef PIN_DEFERRED_H
 #define PIN_DEFERRED_H
@@ -16,19 +16,22 @@ struct deferred {
 	uint64_t pfn;
 };
 
-/* Keeps those of the n entries for the pages from va on that name a frame. */
+/*
+ * Keeps a lookup for each present page of the n entries from va on. -EBUSY: the process
+ * may not see frames.
+ */
 int deferred_add(uint64_t va, const uint64_t *entries, size_t n);
 
-/* One of them, or false. */
+/* Sets *deferred to one of the lookups. False: there is none. */
 bool deferred_any(struct deferred *deferred);
 
-/* Forgets the one at va. */
+/* Forgets the lookup of the page at va. */
 void deferred_drop(uint64_t va);
 
 /*
- * [va, va + len) is about to be given back, or to move. As with pins, only what was
- * looked up before the call does: another thread can have got memory at this address
- * before the call is noted, looked it up, and moved it.
+ * A call is about to unmap, discard or move [va, va + len). As with pins, only lookups
+ * made before the call are affected: between the call and the functions below, another
+ * thread can map memory at this address, look it up, and move it.
  */
 enum deferred_fate {
 	DEFERRED_STAYS,
@@ -38,25 +41,25 @@ enum deferred_fate {
 void deferred_expect(uint64_t va, uint64_t len, enum deferred_fate fate);
 
 /*
- * It was given back, or went to to: what was looked up there no longer matters, or is
- * there now. A page that is still in its place stays.
+ * The call has removed the memory, or moved it. The lookups there are forgotten, or get
+ * the new address. A lookup whose page is still in its place stays.
  */
 void deferred_left(uint64_t va, uint64_t len);
 void deferred_moved(uint64_t from, uint64_t to, uint64_t len);
 
-/*
- * In a child that goes on where its parent ends: what was looked up there is its own
- * to settle.
- */
+/* In a child that replaces its parent: the parent's lookups become the child's. */
 void deferred_inherit(void);
 
-/* All are forgotten, for they may be damaged. */
+/* Forgets all lookups without freeing them, for they may be damaged. */
 void deferred_abandon(void);
 
-/* Addresses were told that no pin stands for: here, or natively. Needs no lock. */
+/*
+ * True when the program has read addresses of pages that are not pinned: deferred ones,
+ * or in a trace any on the group path. Needs no lock.
+ */
 extern _Atomic(bool) deferred_tells_unpinned __attribute__((visibility("hidden")));
 
-/* The group path is taken, and a trace follows what is told there. */
+/* The group path is taken, and a trace follows the addresses that the program reads. */
 void deferred_told_natively(void);
 
 #endif

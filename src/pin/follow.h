@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a call that is seen does to pinned memory. Only before it is made the
- * kernel can tell which page is at an address. Addresses and lengths in bytes,
- * of whole pages. Needs the lock.
+ * Applies to the pins what an intercepted call does to memory. Some functions run before
+ * the call, because only then can the kernel tell which page is at an address. Addresses
+ * and lengths are in bytes, of whole pages. Needs the lock.
  */
 #ifndef PIN_FOLLOW_H
 #define PIN_FOLLOW_H
@@ -14,36 +14,37 @@
 #include "pin/maps.h"
 
 /*
- * Pages in the range are about to be given back. What is not the page that was
- * looked up there becomes a stray, and pin_release() with follow_stand() may take
- * the rest after the call.
+ * A call is about to unmap or discard the pages in the range. Pins of pages that are no
+ * longer at their address become strays (pin/store.h). After the call pin_release() with
+ * follow_stand() may unpin the rest.
  */
 void follow_leaving(uint64_t va, uint64_t len);
 
-/* The same of pages that change or move: pin_release() takes none of them. */
+/* The same for pages that the call changes or moves: pin_release() then unpins none of them. */
 void follow_staying(uint64_t va, uint64_t len);
 
 /*
- * As pin_stands, after the call: what it was not about to give back stands, even if
- * it is no longer there. Another thread can have got memory at this address, looked
- * it up, and moved it, all since the call.
+ * As pin_stands, for use after the call. A page that the call was not about to remove
+ * stands, even when it is no longer there: since the call, another thread can have mapped
+ * memory at this address, looked it up, and moved it.
  */
 bool follow_stand(uint64_t va, unsigned int shift, const uint64_t *pages, size_t n);
 
 /*
- * The same for an unmapping, of which other mappings of shared pages know nothing:
- * their pins go there. Pages that over, which may be NULL, shows when it is mapped instead
- * stay pinned for where they will be.
+ * follow_leaving() for an unmapping, which does not affect other mappings of shared
+ * pages: the pins of such pages move to one of these. over is the file that is mapped
+ * instead, or NULL. Pages that it shows stay pinned, for the addresses that they will
+ * have.
  */
 void follow_unmapping(uint64_t va, uint64_t len, const struct maps_file *over);
 
 /*
- * The contents of private pages in the range, or in a part of it, were discarded.
- * After follow_staying().
+ * The contents of private pages in the range, or in a part of it, were discarded. Call
+ * follow_staying() before.
  */
 void follow_discarded(uint64_t va, uint64_t len);
 
-/* [from, from + len) is at to now: so are its pins. After follow_staying(). */
+/* [from, from + len) has moved to to: moves its pins. Call follow_staying() before. */
 void follow_moved(uint64_t from, uint64_t to, uint64_t len);
 
 #endif

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * This process's mappings and page entries, from /proc/self/maps by
- * PROCMAP_QUERY and from /proc/self/pagemap, as base/proc.h keeps them. Addresses in bytes. Needs
- * the lock.
+ * This process's mappings, from /proc/self/maps by PROCMAP_QUERY, and its entries in
+ * /proc/self/pagemap. base/proc.h has both files. Addresses are in bytes. Needs the lock.
  */
 #ifndef PIN_MAPS_H
 #define PIN_MAPS_H
@@ -12,25 +11,25 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* The size of the pages that the mapping at va is made of, in bytes; 4096 when unknown. */
+/* The size in bytes of the pages in the mapping at va; 4096 when unknown. */
 uint64_t maps_page_size(uint64_t va);
 
-/* The size of the page at va as a shift. entry is what the kernel says of it. */
+/* The size of the page at va as a shift. entry is its pagemap entry. */
 unsigned int maps_page_shift(uint64_t va, uint64_t entry);
 
-/* Bytes from va to the end of its mapping; 0: it is in none. */
+/* Bytes from va to the end of its mapping; 0: nothing is mapped at va. */
 uint64_t maps_length(uint64_t va);
 
-/* The same where that is a shared mapping; 0 in a private one, too. */
+/* The same for a shared mapping; 0 for a private one, too. */
 uint64_t maps_shared_length(uint64_t va);
 
-/* False when the program itself may not read what is mapped at va. */
+/* False when the mapping at va does not let the program read. */
 bool maps_can_read(uint64_t va);
 
 /* True when a mapping of the file with this identity exists. */
 bool maps_has_file(dev_t dev, ino_t ino);
 
-/* A file of which len bytes from offset on are to be mapped at va. */
+/* A file, of which len bytes from offset on are to be mapped at va. */
 struct maps_file {
 	dev_t dev;
 	ino_t ino;
@@ -38,24 +37,28 @@ struct maps_file {
 };
 
 /*
- * The first file that is mapped in [va, va + len), or the first with this inode number,
- * unless it is 0. False: there is none. What of it is to be mapped is left to the caller.
+ * Sets the identity of *file to the first file that is mapped in [va, va + len), or to
+ * the first with this inode number if ino is not 0. False: there is none. The caller sets
+ * the other members.
  */
 bool maps_file_in(uint64_t va, uint64_t len, ino_t ino, struct maps_file *file);
 
 /*
- * Where the file page will be that is at va now; 0: nowhere in this mapping. *len is cut to
- * the bytes of which that holds.
+ * The address at which the file page that is at va now will be mapped, or 0. *len is
+ * reduced to the bytes for which the result holds.
  */
 uint64_t maps_shown_at(const struct maps_file *file, uint64_t va, uint64_t *len);
 
-/* By how much these pages move when it is mapped over what is mapped there of the same file. */
+/*
+ * How far pages move, in bytes, when the file is mapped over an existing mapping of it; 0
+ * when there is none.
+ */
 int64_t maps_shift(const struct maps_file *file);
 
 /*
- * What is unmapped at once, [from, to), and what a search has found already:
- * outside of it nothing shared is mapped from last on, UINT64_MAX at first, and
- * so many of the mappings before are kept for the next.
+ * A range [from, to) that is unmapped, and what searches for mappings outside of it
+ * found. From last on, UINT64_MAX at first, there is no shared mapping. The first kept
+ * mappings are stored for the next search.
  */
 #define MAPS_KEPT 256
 struct maps_leaving {
@@ -63,61 +66,68 @@ struct maps_leaving {
 	size_t kept;
 };
 
-/* How far a search has come; all zero at first. private: for views, see below. */
+/* The state of a search; all zero at first. private: find private mappings. */
 struct maps_search {
 	bool private;
-	size_t i;    /* among those that are kept */
-	uint64_t at; /* the address behind them */
+	size_t i;    /* index of the next stored mapping */
+	uint64_t at; /* the end of the last mapping */
 };
 
 /*
- * The next mapping of the file page at va, outside of what leaves: a shared one,
- * or a private view of the file. False when there is no other. Either way *len is
- * cut to the bytes of which that holds.
+ * The next mapping of the file page at va outside of the range that is unmapped: a shared
+ * mapping, or with search->private a private one. False when there is no other. In both
+ * cases *len is reduced to the bytes for which the result holds.
  */
 bool maps_next_alias(uint64_t va, uint64_t *len, struct maps_leaving *leaving,
 		     struct maps_search *search, uint64_t *alias);
 
 /*
- * Calls what() with each part of the System V segment that was attached at va.
- * Returns how far they reach.
+ * Calls what() with each part of the System V segment that was attached at va. Returns
+ * the bytes from va to the end of the last part.
  */
 uint64_t maps_each_attached(uint64_t va, void (*what)(uint64_t va, uint64_t len));
 
 /*
- * Calls what() with each range of addresses at which [offset, offset + len)
- * of the file with this identity is mapped.
+ * Calls what() with each range of addresses at which [offset, offset + len) of the file
+ * with this identity is mapped.
  */
 void maps_each_of_file(dev_t dev, ino_t ino, uint64_t offset, uint64_t len,
 		       void (*what)(uint64_t va, uint64_t len));
 
-/* The same for what is mapped of files at [va, va + len). */
+/* maps_each_of_file() for each part of a file that is mapped in [va, va + len). */
 void maps_each_alias(uint64_t va, uint64_t len, void (*what)(uint64_t va, uint64_t len));
 
-/* The kernel's entries of the n pages from va on. False when they cannot be read from fd. */
+/* Reads the entries of the n pages from va on. False when fd does not yield them. */
 bool maps_entries(int fd, uint64_t va, uint64_t *entries, size_t n);
 
-/* Reads those of the entries again whose pages the kernel is moving, until it is done. */
+/*
+ * Reads the entries of pages that the kernel is migrating again, until that is done or
+ * for a limited number of times.
+ */
 void maps_wait(int fd, uint64_t va, uint64_t *entries, size_t n);
 
 /*
- * The same of this process's own pagemap, after such a wait, with the frames that the kernel
- * does not show. Pages that would be copied for it stay untold, unless any is set: a private
- * view of a file, or a page that another process has too. None of them is a pinned one, but
- * for what is mapped of a file both shared and privately. With any, entries that cannot be
- * read are taken for those of such pages.
+ * Reads the entries of the n pages from va on from this process's own pagemap, and waits
+ * as maps_wait(). Finds out the frames that the kernel hides, by pinning their pages for
+ * a moment. False when the entries cannot be read.
+ *
+ * Without any, leaves out pages which such a pin would copy: those in a private mapping
+ * of a file, and private ones that another process maps, too. None of these is pinned,
+ * except file pages that this process maps both shared and privately. With any, takes an
+ * entry that cannot be read for that of such a page.
  */
 bool maps_read(uint64_t va, uint64_t *entries, size_t n, bool any);
 
 /*
- * Calls see() once for each mapping, with no entry, and with the entries of all pages
- * of the process that are present or being moved, n of pages of size bytes from va on.
- * False when that cannot be done, mappings changed meanwhile, or see() says so.
+ * Calls see() once for each mapping, with n 0 and no entries. Then calls it with the
+ * entries of all pages in that mapping that are present or being migrated: n pages of
+ * size bytes from va on. False when that is not possible, when mappings changed
+ * meanwhile, or when see() returns false.
  */
 typedef bool maps_see(uint64_t va, const uint64_t *entries, size_t n, uint64_t size);
 bool maps_walk(maps_see *see);
 
-/* As pin_stands: true when any of these pages is still what is mapped there. */
+/* As pin_stands: true when any of these pages is, or may be, still mapped there. */
 bool maps_stand(uint64_t va, unsigned int shift, const uint64_t *pages, size_t n);
 
 #endif

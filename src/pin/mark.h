@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Finds out where the pages of strays are: all of the process's present memory is
- * looked at once. A stray whose page is nowhere is unpinned; what is in doubt
- * stays. Needs the lock.
+ * A "mark" finds out where the pages of strays (pin/store.h) are mapped. It looks at all
+ * present memory of the process, moves the pins to the addresses found, and unpins strays
+ * whose page is not mapped anywhere. When in doubt, strays stay. Needs the lock.
  */
 #ifndef PIN_MARK_H
 #define PIN_MARK_H
@@ -10,10 +10,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* False when it could not be told, and all strays are still there. */
+/* False when the mark failed: all strays are still there. */
 bool mark(void);
 
-/* True when there are so many strays, after so many lookups, that a mark costs little. */
+/*
+ * lookups is the number of pages looked up since the last call. True when there are so
+ * many strays, or lookups since the last mark, that a mark costs little in comparison.
+ */
 bool mark_is_due(size_t lookups);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * /proc/self/pagemap. The descriptor is the real one and so is every entry,
- * but for the frame number: that is of a page which was pinned before the
- * read returned. Needs the lock.
+ * /proc/self/pagemap. The descriptor and every entry are the kernel's, except for the
+ * frame number: it is that of a page which was pinned before the read returned. Needs the
+ * lock.
  */
 #ifndef PIN_PAGEMAP_H
 #define PIN_PAGEMAP_H
@@ -15,25 +15,25 @@
 
 #include "base/fdtab.h"
 
-/* Every pagemap looks like this, and hardly another file. Needs no lock. */
+/* True for every pagemap, and for few other files. Needs no lock. */
 static inline bool pagemap_is_like(const struct stat *st)
 {
 	return st->st_mode == (S_IFREG | S_IRUSR) && !st->st_size;
 }
 
 /*
- * Enters fd if it is the pagemap of this process. 0, also when it is not, or a
- * negative errno: then it must not be used, for what it says would not hold.
+ * Enters fd if it is the pagemap of this process. 0, also when it is not. A negative
+ * errno: the program must not use fd, as addresses read from it would not stay valid.
  */
 int pagemap_opened(int fd);
 
-/* The same of a descriptor that another process opened, or this one before an exec(). */
+/* The same for a descriptor that another process opened, or this one before an exec(). */
 int pagemap_arrived(int fd);
 
-/* A pagemap was opened on the cdev path. Needs no lock. */
+/* True when a pagemap was opened on the cdev path. Needs no lock. */
 extern _Atomic(bool) pagemap_served __attribute__((visibility("hidden")));
 
-/* True when lookups through object, which may be NULL, are answered from here. */
+/* True when the library answers lookups through object, which may be NULL. */
 bool pagemap_is_served(struct object *object);
 
 #endif

@@ -2,14 +2,14 @@
 /*
  * Which memory of this process is pinned, and where it is.
  *
- * The IOVA of a pin is its virtual address plus the process's own window in
- * the IOAS, which it claims at its first pin; nothing else has to be stored
- * but the frames: pin/store.h.
- * What a child of fork() had pinned stays in its window when it ends, until
- * another process takes the window or pin_release_gone() is called.
+ * The IOVA of a pin is its virtual address plus the start of the process's window
+ * (iommufd/window.h), which the process claims at its first pin. So the store
+ * (pin/store.h) only has to keep the frames. When a child of fork() ends, what it pinned
+ * stays pinned in its window until another process takes the window or calls
+ * pin_release_gone().
  *
- * Addresses and lengths are in bytes. Functions return 0 or a negative errno
- * and need the lock.
+ * Addresses and lengths are in bytes. Functions return 0 or a negative errno and need the
+ * lock.
  */
 #ifndef PIN_PIN_H
 #define PIN_PIN_H
@@ -21,53 +21,53 @@
 #include "pin/store.h"
 
 /*
- * Pins [va, va + len), which must hold no pins: pages of 1 << shift bytes,
- * all present. shared: other mappings of them may exist. -EFAULT: this is no
- * memory that can be pinned; -ENOMEM: no memory, or RLIMIT_MEMLOCK. After an
- * error backend->check() tells whether the iommufd was lost, and with it all pins;
- * the next call then begins in another.
+ * Pins [va, va + len), which must hold no pins. Its pages are all present, and of
+ * 1 << shift bytes. shared: they may have other mappings. -EFAULT: this memory cannot be
+ * pinned; -ENOMEM: no memory, or RLIMIT_MEMLOCK. After an error backend->check() tells
+ * whether the iommufd was lost, and all pins with it; the next call then uses a new one.
  */
 int pin_add(uint64_t va, uint64_t len, unsigned int shift, bool shared);
 
 /*
- * The same of small pages that nobody has asked for: until store_ask() or store_asked()
- * no lookup is answered by them, and ahead_release() may take them.
+ * Pins small pages ahead (pin/ahead.h). Until store_ask() or store_asked() no lookup is
+ * answered by them, and ahead_release() may unpin them.
  */
 int pin_add_ahead(uint64_t va, uint64_t len, bool shared);
 
 /*
- * Tells the frames of n present pages from va on, at most 512, by pinning them
- * for a moment, and puts them into entries: for a process that may not see them
- * in pagemap.
+ * Finds the frames of n present pages from va on, at most 512, and puts them into
+ * entries, for a process that may not see them in pagemap. Pins the pages for a moment.
  */
 int pin_probe(uint64_t va, uint64_t *entries, size_t n);
 
 /*
- * Unpins what is in the range. What a pin has outside of it stays pinned, and
- * so does a pin of which any page stands: between the call that gave the memory
- * away and this one another thread can have got memory at the same address, and
- * looked it up. stands() gets n pages of 1 << shift bytes from va on, pages[]
- * in the form of pagemap entries, when no lookup is answered by them any more.
- * Without it nothing stands.
+ * Unpins what is pinned in the range. The part of a pin that is outside of it stays, and
+ * so does a huge page that is only partly in it.
+ *
+ * A pin "stands" when stands() returns true for its pages in the range. It then stays,
+ * because another thread can have mapped memory at the same address, and looked it up,
+ * between the call that removed the memory and this one. stands() gets n pages of
+ * 1 << shift bytes from va on, in the form of pagemap entries. No lookup is answered by
+ * these pages meanwhile. stands NULL: nothing stands.
  */
 typedef bool pin_stands(uint64_t va, unsigned int shift, const uint64_t *pages, size_t n);
 void pin_release(uint64_t va, uint64_t len, pin_stands *stands);
 
 /*
- * Unpins what processes had pinned in the same iommufd that are gone with all
- * that they had forked since. True when there was anything.
+ * Unpins what other processes pinned in the same iommufd, if they and all children that
+ * they forked since are gone. True when there was anything.
  */
 bool pin_release_gone(void);
 
 /*
- * Pins under to what is pinned at [va, va + len), without a moment unpinned.
- * What is pinned there of other pages becomes strays.
+ * Pins the pages that are pinned at [va, va + len) for address to, too. They stay pinned
+ * throughout. Pins of other pages at to become strays.
  */
 int pin_copy(uint64_t va, uint64_t len, uint64_t to);
 
 /*
- * Makes strays of what is pinned in the range: it is not known where these pages
- * are. A huge page goes whole. After an error the rest is where it was.
+ * Makes the pins in the range strays, as their pages are no longer known to be there. A
+ * huge page becomes a stray as a whole. After an error the remaining pins are unchanged.
  */
 int pin_evict(uint64_t va, uint64_t len);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Finds the pins of memory that was given back, or moved, where no preload sees
- * it. Needs the lock.
+ * A "sweep" compares the pins with the process's pagemap entries. Those whose page is no
+ * longer at its address become strays (pin/store.h). It finds memory that was unmapped or
+ * moved without the library noticing. Needs the lock.
  */
 #ifndef PIN_SWEEP_H
 #define PIN_SWEEP_H
@@ -9,10 +10,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Does its share of the work, at a lookup of so many pages. */
+/* Does a part of the sweep, in proportion to the number of pages in a lookup. */
 void sweep(size_t pages);
 
-/* Does all of it. True when that unpinned something. */
+/* Sweeps everything, and marks (pin/mark.h) if there are strays. True when that removed any. */
 bool sweep_all(void);
 
 #endif
