@@ -21,32 +21,35 @@
 #include "pin/sweep.h"
 
 /*
- * What comes of pages that could not be pinned, the first of them at va. 0:
- * the program gets the kernel's own entries.
+ * The result for pages that could not be pinned, the first of them at va. 0: the program
+ * gets the kernel's own entries.
  */
 static int give_up(uint64_t va, int error)
 {
 	uint64_t entry = PAGEMAP_PRESENT | PAGEMAP_PFN;
 
-	/* To be done again after a survey: answer(). */
+	/* answer() is called again after a survey. */
 	if (error == -EAGAIN)
 		return error;
 	maps_entries(proc_pagemap(), va, &entry, 1);
 	/*
-	 * No memory: gone by now, or not for the program itself to read, as with
-	 * PROT_NONE, which keeps its pages. What a device has there is not
-	 * present in the first place (walk_page_test() in mm/pagewalk.c).
+	 * The memory is gone by now, or the program itself may not read it, as with
+	 * PROT_NONE, which keeps the pages. Pages of device memory are not present in the
+	 * first place (walk_page_test() in mm/pagewalk.c).
 	 */
 	if (error == -EFAULT && (!(entry & PAGEMAP_PRESENT) || !maps_can_read(va)))
 		return 0;
 	complain(va, entry & PAGEMAP_PRESENT ? entry & PAGEMAP_PFN : 0, error);
-	/* Without the right to see frames the kernel's own answer has none in it. */
+	/* Without the right to see frames the kernel's own entries have none. */
 	if ((error == -EPERM || error == -EACCES) && PAGEMAP_HIDDEN(entry))
 		return 0;
 	return settings.unpinned == UNPINNED_FALLBACK ? 0 : error;
 }
 
-/* Pins of memory that is gone count against the limit, too. Costly: not at each failure. */
+/*
+ * Pins of memory that is gone count against the limit, too. To find them is costly, so
+ * this is done when the number of failures is a power of 2.
+ */
 static bool make_room(void)
 {
 	static unsigned int failures;
@@ -57,7 +60,10 @@ static bool make_room(void)
 	return !(failures & (failures - 1)) && sweep_all();
 }
 
-/* What of it is pinned stays: another thread may have been told. */
+/*
+ * Pins the pages in the range that are not pinned. The others stay pinned throughout,
+ * because another thread may have looked them up.
+ */
 static int pin_rest(uint64_t va, uint64_t len, unsigned int shift, bool shared)
 {
 	uint64_t end = va + len, part;
@@ -71,7 +77,10 @@ static int pin_rest(uint64_t va, uint64_t len, unsigned int shift, bool shared)
 	return ret;
 }
 
-/* Once more, if the first attempt shows that the iommufd was closed behind the library's back. */
+/*
+ * Pins the range. Tries again after it has made room, and when the first attempt shows
+ * that the program closed the iommufd by a raw system call.
+ */
 static int pin_now(uint64_t va, uint64_t len, unsigned int shift, bool shared)
 {
 	int ret = pin_add(va, len, shift, shared);
@@ -91,14 +100,14 @@ static int pin_huge(uint64_t va, unsigned int shift, bool shared)
 	int ret;
 
 	va &= ~(size - 1);
-	/* What was pinned of smaller pages there is elsewhere, or gone. */
+	/* Smaller pages that were pinned there have moved or are gone. */
 	ret = pin_evict(va, size);
 	if (!ret)
 		ret = pin_now(va, size, shift, shared);
 	return ret ? give_up(va, ret) : 0;
 }
 
-/* -EFAULT for a range can be one bad page in it. */
+/* If a range fails with -EFAULT, one page can be the reason: pins them one by one. */
 static int pin_small(uint64_t va, size_t n, bool shared)
 {
 	int ret = pin_now(va, n << PIN_PAGE_SHIFT, PIN_PAGE_SHIFT, shared);
@@ -114,7 +123,7 @@ static int pin_small(uint64_t va, size_t n, bool shared)
 	return ret;
 }
 
-/* True when the page that is pinned for va is the one that entry names. */
+/* True when entry names the page that is pinned for va. */
 static bool is_pinned(uint64_t va, uint64_t entry)
 {
 	return entry & PAGEMAP_PRESENT && !PAGEMAP_HIDDEN(entry) &&
@@ -122,9 +131,10 @@ static bool is_pinned(uint64_t va, uint64_t entry)
 }
 
 /*
- * Looks at n pinned pages again of which the entries do not tell that they are
- * where they were, 512 at most: the entries can be stale, too, read before the lock
- * was had. Those that are not become strays. Returns how many were looked at.
+ * Examines again n pinned pages, at most 512, whose entries do not show that they are
+ * still at their address. The entries may be stale, because they were read without the
+ * lock. Pins of pages that have left become strays. Returns the number of pages examined,
+ * or a negative errno.
  */
 static int check_pinned(uint64_t va, size_t n)
 {
@@ -146,7 +156,7 @@ static int check_pinned(uint64_t va, size_t n)
 	return (int)n;
 }
 
-/* Leading pages that are pinned, and whose entries do not say so. */
+/* How many leading pages are pinned although their entries do not say so. */
 static size_t in_doubt(uint64_t va, const uint64_t *entries, size_t n)
 {
 	size_t i = 0;
@@ -157,13 +167,16 @@ static size_t in_doubt(uint64_t va, const uint64_t *entries, size_t n)
 	return i;
 }
 
-/* Where the page at va can be the first of huge ones, behind a small one. */
+/* True where huge pages can begin after small ones. */
 static bool may_get_huge(uint64_t va)
 {
 	return !(va & ((UINT64_C(1) << PIN_PMD_SHIFT) - 1));
 }
 
-/* How many of the n pages from va on one pin can have: present, small, of one kind, new. */
+/*
+ * How many of the n pages from va on one pin can have: present, small, of one kind, and
+ * not pinned yet.
+ */
 static size_t alike(uint64_t va, const uint64_t *entries, size_t n, uint64_t shared)
 {
 	size_t vacant = store_vacant(va, n), i = 1;
@@ -179,10 +192,13 @@ static size_t alike(uint64_t va, const uint64_t *entries, size_t n, uint64_t sha
 	return i;
 }
 
-/* Pins n pages from va on, or as many as one pin can have; *run of them. */
+/* Pins n pages from va on, or as many as one pin can have. *run is their number. */
 static int pin_first(uint64_t va, const uint64_t *entries, size_t n, size_t *run)
 {
-	/* Of a private mapping of a file the pin is on a copy that nobody else has. */
+	/*
+	 * In a private mapping of a file, pinning copies the page, and nobody else has
+	 * the copy.
+	 */
 	uint64_t shared = entries[0] & PAGEMAP_FILE ? maps_shared_length(va) : 0;
 	unsigned int shift = maps_page_shift(va, entries[0]);
 	uint64_t size = UINT64_C(1) << shift;
@@ -196,8 +212,8 @@ static int pin_first(uint64_t va, const uint64_t *entries, size_t n, size_t *run
 }
 
 /*
- * Pins the n present pages from va on that are not. Stops at an error: what
- * is pinned by then stays.
+ * Pins those of the n pages from va on that are present and not pinned yet. After an
+ * error those that it has pinned stay pinned.
  */
 static int pin_pages(uint64_t va, const uint64_t *entries, size_t n)
 {
@@ -227,7 +243,10 @@ static int pin_pages(uint64_t va, const uint64_t *entries, size_t n)
 	return 0;
 }
 
-/* Whatever keeps the page from being pinned, its address was told and has to hold. */
+/*
+ * Pins the page of a deferred lookup. False when it cannot be pinned, for whatever
+ * reason, or is no longer at the physical address that the program has read.
+ */
 static bool holds(const struct deferred *deferred)
 {
 	uint64_t entry;
@@ -239,7 +258,7 @@ static bool holds(const struct deferred *deferred)
 
 int answer_settle(void)
 {
-	static unsigned int moved; /* the process that holds an address that is wrong */
+	static unsigned int moved; /* the process that holds a wrong address */
 	struct deferred deferred;
 
 	while (deferred_any(&deferred)) {
@@ -257,7 +276,7 @@ int answer_settle(void)
 	return moved == process_generation() ? -EFAULT : 0;
 }
 
-/* Pins what is not yet pinned. */
+/* Pins the pages that are not pinned yet. */
 static int pin_missing(uint64_t va, const uint64_t *entries, size_t n)
 {
 	int ret;
@@ -277,7 +296,6 @@ static int pin_missing(uint64_t va, const uint64_t *entries, size_t n)
 	return ret;
 }
 
-/* The same, but for those in front that are already what they have to be. */
 int answer_entries(uint64_t va, const uint64_t *entries, size_t n)
 {
 	size_t start = store_current(va, entries, n);
@@ -286,7 +304,7 @@ int answer_entries(uint64_t va, const uint64_t *entries, size_t n)
 			  : pin_missing(va + (start << PIN_PAGE_SHIFT), entries + start, n - start);
 }
 
-/* True when entry names a page of which nothing is pinned yet, where it can be. */
+/* True when entry names a page that is not pinned yet and can be pinned now. */
 static bool is_first(uint64_t va, uint64_t entry)
 {
 	return entry & PAGEMAP_PRESENT && !PAGEMAP_HIDDEN(entry) && backend->is_ready() &&
@@ -294,11 +312,11 @@ static bool is_first(uint64_t va, uint64_t entry)
 }
 
 /*
- * The first lookup of a page proves its descriptor: an entry that names the frame which
- * the page turns out to have when it is pinned is true wherever it was read. Only if it is
- * to be changed, or be refused, fd is looked at. What was pinned for another file stays so,
- * for another thread may have been told of it meanwhile. known is what fd was when last
- * seen; NULL: nobody has looked yet.
+ * The first lookup of a page proves its descriptor: if the entry names the frame in which
+ * the page is then pinned, the entry is right, whichever file it was read from. fd is
+ * only checked if the entry has to change, or the lookup has to fail. If fd is another
+ * file, the pin stays, because another thread may have looked up the page meanwhile.
+ * known is what fd was when last seen, or NULL if it was not verified yet.
  */
 static int answer_first(int fd, const struct object *known, uint64_t va, const uint64_t *entry,
 			bool *served)
@@ -323,7 +341,7 @@ static int answer_any(int fd, uint64_t va, const uint64_t *entries, size_t n, bo
 	*served = pagemap_is_served(object);
 	if (*served)
 		return answer_entries(va, entries, n);
-	/* It cannot be told whose pages these are. */
+	/* It is unknown whose pages these are. */
 	return !object && fdtab_is_expected(fd) ? -ENOMEM : 0;
 }
 
@@ -344,7 +362,7 @@ int answer(int fd, uint64_t va, const uint64_t *entries, size_t n, uint64_t *fra
 	return ret;
 }
 
-/* Pinning copied the page: its flags are those of the copy. */
+/* Pinning has copied the page. Returns the entry of the copy, with its own flags. */
 static uint64_t copy_of(int fd, uint64_t entry, uint64_t pfn, off_t pos)
 {
 	uint64_t again;

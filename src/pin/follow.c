@@ -6,11 +6,11 @@
 #include "pin/maps.h"
 #include "pin/pin.h"
 
-/* How a slot and the kernel's entry for the same address go together. */
+/* How a slot compares with the kernel's entry for the same address. */
 enum fit {
 	FIT_NONE,    /* nothing is pinned there */
-	FIT_CURRENT, /* it is the page that is pinned */
-	FIT_ABSENT,  /* a shared page out of the page table, or not to be told: it can be */
+	FIT_CURRENT, /* the entry names the pinned page */
+	FIT_ABSENT,  /* the entry shows no frame, and the page is shared or migrating */
 	FIT_OTHER,
 };
 
@@ -23,7 +23,7 @@ static inline enum fit fit(uint64_t page, uint64_t entry)
 	return page & SLOT_SHARED || pagemap_is_moving(entry) ? FIT_ABSENT : FIT_OTHER;
 }
 
-/* How many of the pages from va on go together with their entries as the first. */
+/* How many of the n pages from va on compare like the first one. *first says how. */
 static size_t run_of(uint64_t va, const uint64_t *entries, size_t n, enum fit *first)
 {
 	unsigned int level;
@@ -31,7 +31,7 @@ static size_t run_of(uint64_t va, const uint64_t *entries, size_t n, enum fit *f
 	size_t i = 1;
 
 	*first = fit(slot_load(slot), entries[0]);
-	/* Of a huge page there is one; and no table may be there any more. */
+	/* A huge page has one slot. A leaf can also be gone by now. */
 	if (level)
 		n = 1;
 	while (i < n && fit(slot_load(slot + i), entries[i]) == *first &&
@@ -40,14 +40,17 @@ static size_t run_of(uint64_t va, const uint64_t *entries, size_t n, enum fit *f
 	return i;
 }
 
-/* The kernel's entries of a row, or of the same pages at another place. */
+/*
+ * The kernel's entries of a row, or of the same pages at another address. All are 0 when
+ * they cannot be read.
+ */
 static void entries_of(uint64_t va, uint64_t *entries, size_t n)
 {
 	if (!maps_read(va, entries, n, false))
 		memset(entries, 0, n * sizeof(*entries));
 }
 
-/* Calls what() for each run of pinned pages in the range that are of one kind. */
+/* Calls what() for each run of pinned pages in the range that compare alike. */
 typedef void take_run(uint64_t va, size_t n, unsigned int shift, enum fit fit, uint64_t entry,
 		      void *arg);
 
@@ -62,7 +65,7 @@ static void each_run(uint64_t va, uint64_t len, take_run *what, void *arg)
 		size_t n = row.pages, run;
 
 		if (row.va < va || (end - row.va) >> row.shift == 0)
-			continue; /* a part of a huge page cannot be given back */
+			continue; /* a part of a huge page cannot be unmapped */
 		if (n > (end - row.va) >> row.shift)
 			n = (end - row.va) >> row.shift;
 		entries_of(row.va, entries, n);
@@ -77,7 +80,7 @@ static void each_run(uint64_t va, uint64_t len, take_run *what, void *arg)
 	}
 }
 
-/* *leaving: the pages go, they do not only change or move. */
+/* *leaving: the call removes the pages. Otherwise it changes or moves them. */
 static void keep_only_current(uint64_t va, size_t n, unsigned int shift, enum fit fit,
 			      uint64_t entry, void *arg)
 {
@@ -112,7 +115,10 @@ bool follow_stand(uint64_t va, unsigned int shift, const uint64_t *pages, size_t
 	return maps_stand(va, shift, pages, n);
 }
 
-/* Before the call these were the pages that are pinned; a shared one is not gone. */
+/*
+ * Before the call the pinned pages were at their addresses. A shared page still exists in
+ * its file; a private one is gone.
+ */
 static void release_gone(uint64_t va, size_t n, unsigned int shift, enum fit fit, uint64_t entry,
 			 void *arg)
 {
@@ -131,7 +137,10 @@ void follow_discarded(uint64_t va, uint64_t len)
 	each_run(va, len, release_gone, NULL);
 }
 
-/* True when the pages at alias are those that are pinned at va. *n is cut to where it holds. */
+/*
+ * True when the pages at alias are those that are pinned at va. *n is reduced to the
+ * pages for which the result holds.
+ */
 static bool is_alias(uint64_t va, uint64_t alias, size_t *n, unsigned int shift, bool private)
 {
 	static uint64_t entries[512];
@@ -153,7 +162,7 @@ static bool is_alias(uint64_t va, uint64_t alias, size_t *n, unsigned int shift,
 	return same;
 }
 
-/* Pins the pages at va for another mapping of them. False when there is none for *n pages. */
+/* Pins the pages at va for another mapping of them. False when the first *n pages have none. */
 static bool keep_alias(uint64_t va, size_t *n, unsigned int shift, bool private,
 		       struct maps_leaving *leaving)
 {
@@ -175,7 +184,10 @@ struct unmapping {
 	const struct maps_file *over;
 };
 
-/* Where what is mapped over these pages will show them; 0: nowhere. *n is cut to where it holds. */
+/*
+ * The address at which what is mapped over these pages will show them, or 0. *n is
+ * reduced to the pages for which the result holds.
+ */
 static uint64_t again_at(uint64_t va, size_t *n, unsigned int shift, const struct maps_file *over)
 {
 	uint64_t len = *n << shift;
@@ -199,7 +211,7 @@ static void keep_aliases(uint64_t va, size_t n, unsigned int shift, enum fit fit
 	}
 	store_set_leaving(va, n, true);
 	if (fit == FIT_CURRENT && !(entry & PAGEMAP_FILE))
-		return; /* private: mapped once in a process */
+		return; /* a private page is mapped once in a process */
 	for (; n; n -= run, va += run << shift) {
 		run = n;
 		again = again_at(va, &run, shift, unmapping->over);
@@ -219,8 +231,9 @@ static void keep_aliases(uint64_t va, size_t n, unsigned int shift, enum fit fit
 }
 
 /*
- * Pages that move within the range go to where no page is any more that is still to be
- * looked at: so many at once as they move by, those first that are ahead.
+ * Pages that move within the range must not reach addresses that are still to be handled.
+ * So each step handles as many bytes as the pages move by, and the steps begin at the end
+ * to which they move.
  */
 void follow_unmapping(uint64_t va, uint64_t len, const struct maps_file *over)
 {
@@ -242,7 +255,10 @@ struct move {
 	uint64_t from, to;
 };
 
-/* Another thread can have got memory where this was, and looked it up. */
+/*
+ * Another thread can have mapped memory at the old address meanwhile, and looked it up.
+ * Its pins stay.
+ */
 static void take_along(uint64_t va, size_t n, unsigned int shift, enum fit fit, uint64_t entry,
 		       void *arg)
 {

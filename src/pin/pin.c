@@ -11,12 +11,12 @@
 #include "pin/maps.h"
 #include "pin/store.h"
 
-/* A page whose frame, and those behind it in the largest page, no memory has. */
+/* A page in a frame that does not exist. Nor do the frames after it, up to 1 GiB. */
 #define SLOT_ASIDE                                                                                 \
 	(PAGEMAP_PRESENT |                                                                         \
 	 (PAGEMAP_PFN ^ SLOT_AHEAD ^ ((1 << (PIN_PUD_SHIFT - PIN_PAGE_SHIFT)) - 1)))
 
-/* Pages of which the program was told where they are can be elsewhere from now on. */
+/* Logs that addresses which the program has read may be wrong from now on. */
 static void say_lost(size_t count, uint64_t first)
 {
 	event_failure("what was pinned is no longer", first, -EBADF);
@@ -32,7 +32,7 @@ static unsigned int level_of(const struct pin *pin)
 	return (pin->shift - PIN_PAGE_SHIFT) / 9;
 }
 
-/* Forgets every pin: they went with the iommufd that they were made in. */
+/* Forgets every pin: the iommufd that had them is gone. */
 static void forget_all(struct store *s)
 {
 	struct pin pin;
@@ -49,12 +49,12 @@ static void forget_all(struct store *s)
 	s->strays_end = STORE_STRAYS;
 }
 
-/* The store, ready for a pin. NULL with *error set when it cannot be. */
+/* The store, ready for a pin. NULL on an error, which is in *error. */
 static struct store *ready(int *error)
 {
 	struct store *s = store_get();
 
-	/* What is ready does not look at its descriptor. */
+	/* backend->ready() does not check its descriptor if the backend was ready before. */
 	backend->check();
 	*error = s ? backend->ready() : -ENOMEM;
 	if (*error)
@@ -68,7 +68,7 @@ static struct store *ready(int *error)
 	return *error ? NULL : s;
 }
 
-/* The same without a system call, where all was found ready before: see is_ready(). */
+/* The same without a system call if all was ready before: see is_ready() in backend/backend.h. */
 static struct store *ready_before(int *error)
 {
 	struct store *s = store_own;
@@ -80,9 +80,9 @@ static struct store *ready_before(int *error)
 }
 
 /*
- * The page table tells them only to those who have CAP_SYS_RAWIO at that moment. To a
- * process that has given it up the pagemap tells them, which was opened with its rights:
- * what is pinned stays where that says.
+ * The kernel returns a physical address only to a process that has CAP_SYS_RAWIO at that
+ * moment. After the process has dropped it, the pagemap still shows frames, because it
+ * was opened with the former rights. A pinned page stays in that frame.
  */
 static int physical(const struct store *s, uint64_t va, uint64_t *run, uint64_t *pa)
 {
@@ -97,19 +97,21 @@ static int physical(const struct store *s, uint64_t va, uint64_t *run, uint64_t 
 	return 0;
 }
 
-/* Where the pages are that are mapped at [va, va + len): what the page table says. */
+/* The frames of the pages at [va, va + len), from the page table of the IOAS, as slots. */
 static int frames_of(const struct store *s, uint64_t va, uint64_t len, unsigned int level,
 		     uint64_t flags, uint64_t *pages)
 {
 	uint64_t end = va + len, run = len, pa;
 
-	/* One stands for all of a huge page. */
+	/* One slot is for a whole huge page. */
 	if (level)
 		end = va + PIN_PAGE_SIZE;
 	for (; va < end; va += run) {
 		int ret;
 
-		/* The kernel walks as far as it is asked: where frames are no neighbours, not far.
+		/*
+		 * The kernel walks as far as it is asked to. Asking for twice the last
+		 * run avoids long walks over scattered frames.
 		 */
 		run = 2 * run < end - va ? 2 * run : end - va;
 		ret = physical(s, va, &run, &pa);
@@ -122,8 +124,8 @@ static int frames_of(const struct store *s, uint64_t va, uint64_t len, unsigned 
 }
 
 /*
- * Enters one new map, or undoes it: only when all its frames are known, for no lookup may
- * be answered by a pin that does not stay.
+ * Enters one new map in the store, or removes the map on an error. Enters it only when
+ * all its frames are known: no lookup may be answered by a pin that does not stay.
  */
 static int enter_map(struct store *s, uint64_t va, uint64_t len, unsigned int level, uint64_t flags)
 {
@@ -147,18 +149,21 @@ bool pin_release_gone(void)
 	return store_own && store_own->window && backend->release_gone();
 }
 
-/* Maps and enters [va, va + len), which one map may cover. */
+/* Maps [va, va + len), which one map can cover, and enters it. */
 static int add(struct store *s, uint64_t va, uint64_t len, unsigned int level, uint64_t flags)
 {
 	int ret = backend->map(va, len, s->window + va);
 
-	/* They count against the same limit. */
+	/* Pins of processes that are gone count against the same limit. */
 	if (ret == -ENOMEM && pin_release_gone())
 		ret = backend->map(va, len, s->window + va);
 	return ret ? ret : enter_map(s, va, len, level, flags);
 }
 
-/* How much of [va, end) one map may cover: it does not cross the border of a leaf. */
+/*
+ * The bytes of [va, end) that one map can cover: it does not cross the border of a leaf,
+ * or of a huge page.
+ */
 static uint64_t in_one_map(uint64_t va, uint64_t end, unsigned int level)
 {
 	uint64_t border = size_of(level ? level : 1);
@@ -220,8 +225,8 @@ int pin_probe(uint64_t va, uint64_t *entries, size_t n)
 }
 
 /*
- * Keeps [va, va + len), a part of a map that is about to go: a map can only be
- * undone whole, and the IOVA of the part is taken by it until then.
+ * Keeps [va, va + len) pinned, a part of a map that is about to be removed. The backend
+ * can only remove whole maps, so the part gets another IOVA until then.
  */
 static int save(struct store *s, uint64_t va, uint64_t len, uint64_t *iova)
 {
@@ -229,8 +234,8 @@ static int save(struct store *s, uint64_t va, uint64_t len, uint64_t *iova)
 }
 
 /*
- * Where a part that was copied keeps the rest of its map pinned it gets a map of its own,
- * if the same pages are there still.
+ * If a copied part keeps its former map pinned as a whole, gives it a map of its own,
+ * provided that the same pages are still there.
  */
 static void renew(struct store *s, uint64_t va, uint64_t len)
 {
@@ -246,7 +251,7 @@ static void renew(struct store *s, uint64_t va, uint64_t len)
 			same = (store_page(va + at + i) & PAGEMAP_PFN) ==
 			       (pa + i) >> PIN_PAGE_SHIFT;
 	}
-	/* What the unmap gives back is memory enough for the copy. */
+	/* The unmap frees the memory that the copy needs. */
 	if (same && !backend->unmap(s->window + va, len))
 		backend->copy(iova, len, s->window + va);
 	backend->unmap(iova, len);
@@ -260,7 +265,10 @@ static void restore(struct store *s, uint64_t va, uint64_t len, uint64_t iova)
 	if (!len)
 		return;
 	if (backend->copy(iova, len, s->window + va)) {
-		/* No memory for the copy: better pinned for ever than not pinned. */
+		/*
+		 * No memory for the copy: to stay pinned for ever is better than not to
+		 * be pinned.
+		 */
 		log_error("out of memory: %lu bytes stay pinned until the process ends", len);
 		store_empty(s, va, 0, len >> PIN_PAGE_SHIFT);
 		return;
@@ -273,8 +281,8 @@ static void restore(struct store *s, uint64_t va, uint64_t len, uint64_t iova)
 }
 
 /*
- * Makes the n pages from va on match no entry, so that every lookup of them
- * comes to the lock. pages[] gets what stood there.
+ * Makes the slots of the n pages from va on differ from every entry, so that every lookup
+ * of them takes the lock. pages[] gets their former values.
  */
 static void set_aside(struct store *s, uint64_t va, unsigned int level, uint64_t *pages, size_t n)
 {
@@ -282,7 +290,7 @@ static void set_aside(struct store *s, uint64_t va, unsigned int level, uint64_t
 
 	for (size_t i = 0; i < n; i++)
 		pages[i] = atomic_exchange(&slot[i], SLOT_ASIDE);
-	/* Whoever read a slot before saw it while the page was there. */
+	/* A reader that got a former value read it while the page was still mapped there. */
 	__sync_synchronize();
 }
 
@@ -307,7 +315,7 @@ static void release(struct store *s, const struct pin *pin, uint64_t va, uint64_
 	uint64_t head_iova = 0, tail_iova = 0;
 	size_t n = len >> pin->shift;
 
-	/* A huge page is one: it goes when all of it goes. */
+	/* A huge page is only unpinned as a whole. */
 	if (level && (head || tail))
 		return;
 	set_aside(s, first, level, pages, n);
@@ -341,14 +349,17 @@ void pin_release(uint64_t va, uint64_t len, pin_stands *stands)
 		release(store_own, &pin, va, end, stands);
 		va = pin.va + pin.len;
 	}
-	/* They are back in their pool when the program's call returns. */
+	/*
+	 * Unpins huge pages before the program's call returns, so that they are in their
+	 * pool then.
+	 */
 	if (any_huge && backend->flush)
 		backend->flush();
 }
 
 /*
- * What of [va, end) is pinned with pin: *va and *part. False for a part of a
- * huge page, which was split since.
+ * Moves *va to the start of what pin has in [*va, end), and sets *part to the length.
+ * False when that is only a part of a huge page.
  */
 static bool cut_to(const struct pin *pin, uint64_t *va, uint64_t end, uint64_t *part)
 {
@@ -359,8 +370,9 @@ static bool cut_to(const struct pin *pin, uint64_t *va, uint64_t end, uint64_t *
 }
 
 /*
- * Pins under to what is pinned at va, of one pin and up to the border of a leaf,
- * where nothing is. It needs no right: the frames are known.
+ * Pins the pages that are pinned at va for address to, too, where nothing is pinned. They
+ * belong to one pin and do not cross the border of a leaf at to. Needs no rights, because
+ * the frames are known.
  */
 static int copy_part(struct store *s, uint64_t va, uint64_t len, unsigned int level, uint64_t to)
 {
@@ -385,7 +397,7 @@ static int copy_part(struct store *s, uint64_t va, uint64_t len, unsigned int le
 	return 0;
 }
 
-/* Where a stray of so many bytes goes; 0: nowhere. */
+/* The address for a stray of len bytes; 0: there is no room. */
 static uint64_t stray_place(struct store *s, uint64_t len, unsigned int level)
 {
 	uint64_t border = size_of(level ? level : 1), at = s->strays_end;
@@ -441,7 +453,10 @@ void pin_drop_strays(uint64_t end)
 		s->strays_end = STORE_STRAYS;
 }
 
-/* Leading pages of [va, va + len) that are pinned at to already, or first of which none is. */
+/*
+ * How many bytes from va on have the same pages pinned at to already (*same), or have
+ * none of them pinned there.
+ */
 static uint64_t alike(uint64_t va, uint64_t len, unsigned int level, uint64_t to, bool *same)
 {
 	uint64_t at = 0;

@@ -8,7 +8,7 @@
 #include "base/state.h"
 
 #define ARENA_SIZE (64 * PIN_PAGE_SIZE)
-#define TABLE_USED (PIN_PAGE_SIZE - 1) /* of the address of a table: its slots in use */
+#define TABLE_USED (PIN_PAGE_SIZE - 1) /* in the address of a table: its number of slots in use */
 
 struct store *_Atomic store_own;
 
@@ -27,7 +27,10 @@ static inline slot_t *root_slot(struct store *s, uint64_t va)
 	return &s->root[va >> shift_of(TOP)];
 }
 
-/* False where no table is below the slot; else *slot becomes the one in it, of that level. */
+/*
+ * False when there is no table below the slot. Otherwise *slot becomes the slot for va in
+ * that table, whose level is level.
+ */
 static inline bool descend(slot_t **slot, unsigned int level, uint64_t va)
 {
 	uint64_t value = slot_load(*slot);
@@ -38,7 +41,7 @@ static inline bool descend(slot_t **slot, unsigned int level, uint64_t va)
 	return true;
 }
 
-/* A step for each level, not a loop: each lookup comes here. */
+/* One step for each level instead of a loop, because every lookup comes here. */
 static inline slot_t *walk(struct store *s, uint64_t va, unsigned int *level)
 {
 	slot_t *slot = root_slot(s, va);
@@ -74,7 +77,10 @@ static inline uint64_t here(uint64_t va)
 	return s && va < PIN_VA_LIMIT ? page_at(s, va) : 0;
 }
 
-/* What store_find() found must stay: pages of a table are taken from here and come back here. */
+/*
+ * Readers may still use a table without the lock, so it is never unmapped. Pages for
+ * tables come from here and are reused here.
+ */
 static void *page_alloc(struct store *s, void **list)
 {
 	void *page = *list;
@@ -180,7 +186,7 @@ struct store *store_get(void)
 	return s;
 }
 
-/* True when an entry says no more than that there is no page, or that there is this one. */
+/* True when an entry needs no action: there is no page, or it is this pinned page. */
 static inline bool agrees(uint64_t entry, uint64_t page)
 {
 	if (entry & PAGEMAP_PRESENT)
@@ -188,7 +194,7 @@ static inline bool agrees(uint64_t entry, uint64_t page)
 	return !pagemap_is_moving(entry);
 }
 
-/* Leading entries that agree with the slots beside them. */
+/* How many leading entries agree with the slots at the same index. */
 static size_t match(slot_t *slots, const uint64_t *entries, size_t n)
 {
 	size_t i = 0;
@@ -196,7 +202,7 @@ static size_t match(slot_t *slots, const uint64_t *entries, size_t n)
 	for (; i < n; i++) {
 		uint64_t page = atomic_load_explicit(&slots[i], memory_order_relaxed);
 
-		/* Mostly it is there and the same. */
+		/* Most pages are present and pinned in the same frame. */
 		if (__builtin_expect((entries[i] ^ page) & (PAGEMAP_PFN | PAGEMAP_PRESENT), 0) ||
 		    __builtin_expect(!is_page(page), 0))
 			if (!agrees(entries[i], page))
@@ -205,7 +211,7 @@ static size_t match(slot_t *slots, const uint64_t *entries, size_t n)
 	return i;
 }
 
-/* The same where one slot stands for all the pages; page is 0 where nothing is pinned. */
+/* The same where one slot is for all pages. page is 0 if nothing is pinned there. */
 static size_t match_huge(uint64_t page, const uint64_t *entries, size_t n)
 {
 	size_t i = 0;
@@ -215,7 +221,7 @@ static size_t match_huge(uint64_t page, const uint64_t *entries, size_t n)
 	return i;
 }
 
-/* The same, of any number. */
+/* store_current() for any number of pages. */
 static __attribute__((noinline)) size_t count_current(uint64_t va, const uint64_t *entries,
 						      size_t n)
 {
@@ -253,11 +259,11 @@ static __attribute__((noinline)) size_t count_current(uint64_t va, const uint64_
 
 size_t store_current(uint64_t va, const uint64_t *entries, size_t n)
 {
-	/* Mostly a driver asks for one. */
+	/* Most lookups are of one page. */
 	return n == 1 ? agrees(*entries, here(va)) : count_current(va, entries, n);
 }
 
-/* One of several lookups at once takes the flag. */
+/* If several lookups ask at the same time, one of them clears the flag. */
 static bool take_ahead(uint64_t va, uint64_t entry)
 {
 	struct store *s = store_own;
@@ -282,7 +288,7 @@ static __attribute__((noinline)) size_t ask(uint64_t va, const uint64_t *entries
 
 size_t store_ask(uint64_t va, const uint64_t *entries, size_t n)
 {
-	/* Mostly it is one that is pinned. */
+	/* Most lookups are of one page that is pinned. */
 	return n == 1 && !((*entries ^ here(va)) & (PAGEMAP_PFN | PAGEMAP_PRESENT)) &&
 			       *entries & PAGEMAP_PRESENT
 		       ? 1
@@ -299,7 +305,10 @@ size_t store_size(void)
 	return store_own ? store_own->size : 0;
 }
 
-/* The first page slot that covers *va or begins behind it, before end. */
+/*
+ * The first slot with a page that ends after *va and begins before end. *va becomes the
+ * start of that page.
+ */
 static slot_t *next_page(struct store *s, uint64_t *va, uint64_t end, unsigned int *level)
 {
 	uint64_t low = slot_load(&s->low), high = slot_load(&s->high);
@@ -323,7 +332,10 @@ static slot_t *next_page(struct store *s, uint64_t *va, uint64_t end, unsigned i
 		}
 		if (last > (at | (SLOTS - 1)))
 			last = at | (SLOTS - 1);
-		/* Where the next one in the table is empty too, there is no other way to it. */
+		/*
+		 * Nothing is pinned below an empty slot, so empty ones in the same table
+		 * are skipped.
+		 */
 		do
 			at++;
 		while (at <= last && !slot_load(++slot));
@@ -332,7 +344,7 @@ static slot_t *next_page(struct store *s, uint64_t *va, uint64_t end, unsigned i
 	return NULL;
 }
 
-/* Of a page of the window; NULL: nothing of it is there any more. */
+/* The slot of a page in the range of store_set_ahead(); NULL: its table is gone. */
 static slot_t *window_slot(struct store *s, uint64_t va)
 {
 	unsigned int level;
@@ -407,7 +419,7 @@ bool store_next(uint64_t from, struct pin *pin)
 	slot = s ? next_page(s, &from, UINT64_MAX, &level) : NULL;
 	if (!slot)
 		return false;
-	/* Maps do not cross the border of a leaf, so the head is in the same one. */
+	/* Maps do not cross the border of a leaf, so the head is in the same leaf. */
 	while (!(slot_load(slot) & SLOT_HEAD)) {
 		slot--;
 		from -= PIN_PAGE_SIZE;
@@ -428,7 +440,7 @@ bool store_next(uint64_t from, struct pin *pin)
 	return true;
 }
 
-/* To read so many entries costs as much as another read. */
+/* Reading so many entries costs as much as another read(). */
 #define ROW_GAP 16
 
 bool store_next_row(uint64_t from, size_t most, struct store_row *row)
