@@ -10,17 +10,17 @@
 #include "uapi/io_uring.h"
 
 static struct {
-	struct hidden file; /* its object is all zero as long as it was never used */
+	struct hidden file; /* its object is all zero until it is used */
 	bool is_open, is_inherited;
 	uint16_t used;	    /* slots that ever had a buffer */
-	uint16_t is_behind; /* buffers were taken out that may be pinned yet */
+	uint16_t is_behind; /* buffers were removed that may still be pinned */
 } rings[RINGS];
 
-static unsigned int top; /* no ring from there on is open */
-static int current = -1; /* the one that has slots left */
+static unsigned int top; /* all rings from there on are closed */
+static int current = -1; /* the ring for new buffers */
 static bool is_old;	 /* a table cannot be changed */
 
-/* Places that have no buffer any more: a stack. */
+/* A stack of places that have no buffer any more. */
 static uint32_t *unused; /* NULL: there is no memory for it yet */
 static size_t nr_unused;
 #define UNUSED_MOST ((size_t)1 << 16)
@@ -35,7 +35,7 @@ static unsigned int slots(void)
 	return is_old ? 1 : RING_SLOTS;
 }
 
-/* A table without buffers: all of its entries name none. */
+/* Registers a table without buffers: none of its entries has one. */
 static int make_table(int fd)
 {
 	struct uapi_io_uring_register2 table = {.nr = RING_SLOTS};
@@ -134,7 +134,7 @@ static int take_place(uint32_t *place)
 	return ret;
 }
 
-/* A place that does not fit stays empty until its ring is closed. */
+/* If the stack is full, the place is not used until its ring is closed. */
 static void give_place(uint32_t place)
 {
 	void *memory;
@@ -147,7 +147,7 @@ static void give_place(uint32_t place)
 		unused[nr_unused++] = place;
 }
 
-/* Takes the place of what is there, if anything is. len 0: of that only. */
+/* Registers a buffer at place, instead of what is there. len 0: only removes that. */
 static int set(uint32_t place, uint64_t va, uint64_t len)
 {
 	int fd = rings[place / RING_SLOTS].file.fd;
@@ -175,22 +175,22 @@ int ring_add(uint64_t va, uint64_t len, uint32_t *place)
 	ret = set(*place, va, len);
 	if (ret)
 		give_place(*place);
-	/* io_uring's word for memory of files. */
+	/* io_uring's error for memory of files */
 	return ret == -EOPNOTSUPP ? -EFAULT : ret;
 }
 
 void ring_remove(uint32_t place)
 {
-	/* One that cannot be taken out stays until its place is used again. */
+	/* A buffer that cannot be removed stays until its place is used again. */
 	set(place, 0, 0);
 	rings[place / RING_SLOTS].is_behind = 1;
 	give_place(place);
 }
 
 /*
- * From Linux 5.13 until 6.4 what is taken out of a table is put within a second, by
- * a worker, and all that is before it is put when a table goes: io_rsrc_ref_quiesce()
- * in io_uring/rsrc.c. So a table of files comes and goes.
+ * From Linux 5.13 until 6.4 a worker unpins removed buffers within a second. When a table
+ * goes, the kernel first unpins all that was removed before: io_rsrc_ref_quiesce() in
+ * io_uring/rsrc.c. So this registers a table of files, and removes it.
  */
 void ring_flush(void)
 {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Buffers registered with io_uring: their pages are pinned as those of an IOAS are
- * (io_sqe_buffer_register() in io_uring/rsrc.c). Nothing is ever read or written
- * through the rings.
+ * Buffers that are registered with io_uring. The kernel pins their pages as those of an
+ * IOAS (io_sqe_buffer_register() in io_uring/rsrc.c). The rings transfer no data.
  *
- * A ring's table has RING_SLOTS buffers, and each can be changed by itself; before
- * Linux 5.13 a table is registered as a whole, and has one. Needs the lock.
+ * The table of a ring has RING_SLOTS buffers, which can be changed one by one. Before
+ * Linux 5.13 a table is registered as a whole; here it then has one buffer. Needs the
+ * lock.
  */
 #ifndef URING_RING_H
 #define URING_RING_H
@@ -23,26 +23,29 @@
  */
 int ring_open(void);
 
-/* False, and all buffers are gone, when a ring was closed behind the library's back. */
+/* False when the program closed a ring by a raw system call. All buffers are then gone. */
 bool ring_check(void);
 
-/* Registers [va, va + len), at most 1 GiB, and tells where that is. 0 or a negative errno. */
+/*
+ * Registers [va, va + len), at most 1 GiB. *place is the place of the buffer. 0 or a
+ * negative errno.
+ */
 int ring_add(uint64_t va, uint64_t len, uint32_t *place);
 
-/* Takes it out of the table. Before Linux 6.4 its pages may stay pinned for a second. */
+/* Removes a buffer. From Linux 5.13 until 6.4 its pages may stay pinned for a second. */
 void ring_remove(uint32_t place);
 
-/* What was taken out is unpinned when this returns. */
+/* Returns when the pages of all removed buffers are unpinned. */
 void ring_flush(void);
 
 /*
- * This process is the child of the one that has the rings: they pin its parent's
- * memory. ring_close_inherited() lets go of that.
+ * This process is the child of the one that opened the rings, which pin the parent's
+ * memory. ring_close_inherited() closes them.
  */
 void ring_in_child(void);
 void ring_close_inherited(void);
 
-/* All are forgotten, for they may be damaged. */
+/* Forgets all rings without closing them, for they may be damaged. */
 void ring_abandon(void);
 
 #endif

@@ -10,7 +10,7 @@
 #include "uring/ring.h"
 
 #define PAGE	   UINT64_C(4096)
-#define TOGETHER   512 /* pages of the largest map, but for those of 1 GiB */
+#define TOGETHER   512 /* pages of the largest map, except for a page of 1 GiB */
 #define PRESENT	   (UINT64_C(1) << 63)
 #define PROTECTED  (UINT64_C(1) << 57) /* by userfaultfd */
 #define PFN	   ((UINT64_C(1) << 55) - 1)
@@ -31,17 +31,17 @@ struct extent {
 static struct slab buffers = {.size = sizeof(struct buffer)};
 static struct slab extents = {.size = sizeof(struct extent)};
 
-/* By 2 MiB of IOVAs, which no map crosses that is not larger. */
+/* A hash table, by 2 MiB of IOVAs. Only a larger map crosses such a border. */
 #define SHIFT	21
 #define BUCKETS 16384
 static struct extent *buckets[BUCKETS];
 
 static bool is_ready;
 
-/* Another backend's generations are smaller. */
+/* The other backend's generations are smaller. */
 static unsigned int generation = 1 << 16;
 
-/* Entries that were read for the IOVAs from told.iova on. */
+/* The entries that were read for the IOVAs from told.iova on. */
 static struct {
 	uint64_t iova;
 	size_t n;
@@ -55,7 +55,7 @@ static struct extent **bucket_of(uint64_t iova)
 
 /* ---- what is ready ---- */
 
-/* What was pinned is pinned no longer, or not by this process. */
+/* The pins are gone, or belong to the parent. */
 static void forget_all(void)
 {
 	for (size_t i = 0; i < BUCKETS; i++)
@@ -82,10 +82,10 @@ static int read_entries(uint64_t va, uint64_t *entries, size_t n)
 	return len == (ssize_t)(n * sizeof(*entries)) ? 0 : -EFAULT;
 }
 
-/* 0 where the process sees them in its pagemap, else a negative errno. */
+/* 0 if the process sees frames in its pagemap, else a negative errno. */
 static int sees_frames(void)
 {
-	static volatile char page = 1; /* written to: it is there */
+	static volatile char page = 1; /* written to, so that it is present */
 	uint64_t entry;
 	int ret;
 
@@ -124,7 +124,7 @@ unsigned int uring_generation(void)
 	return generation;
 }
 
-/* No other process has this one's rings. */
+/* Processes do not share rings, so all can use the same window. */
 int uring_claim(uint64_t page, uint64_t *window)
 {
 	(void)page;
@@ -168,7 +168,7 @@ static void drop(struct buffer *buffer)
 	slab_free(&buffers, buffer);
 }
 
-/* Those of one bucket that lie within [iova, iova + len). */
+/* Removes the extents of one bucket that are within [iova, iova + len). */
 static void unmap_in(struct extent **at, uint64_t iova, uint64_t len)
 {
 	while (*at) {
@@ -226,7 +226,7 @@ static bool are_alike(const uint64_t *before, const uint64_t *after, size_t n)
 	return true;
 }
 
-/* A write to it would wait for the program. */
+/* A write to a protected page would wait for the program. */
 static bool is_protected(const uint64_t *entries, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
@@ -235,12 +235,12 @@ static bool is_protected(const uint64_t *entries, size_t n)
 	return false;
 }
 
-/* Pages can move until they are pinned, and a pin can be of a copy that is made for it. */
+/* A page can move until it is pinned, and pinning can copy it. */
 #define TRIES 8
 
 /*
- * Registers memory, and reads its entries into told. They are true of what was
- * pinned where they were the same before.
+ * Registers memory, and reads its entries into told. They are those of the pinned pages
+ * if they were the same before.
  */
 static int pin(uint64_t va, uint64_t len, size_t n, uint32_t *place)
 {
@@ -262,7 +262,7 @@ static int pin(uint64_t va, uint64_t len, size_t n, uint32_t *place)
 	return ret ? ret : -EFAULT;
 }
 
-/* A page of 1 GiB is held by its first 4 KiB. */
+/* The first 4 KiB of a page of 1 GiB keep all of it pinned. */
 int uring_map(uint64_t va, uint64_t len, uint64_t iova)
 {
 	size_t n = len / PAGE > TOGETHER ? 1 : len / PAGE;
@@ -289,7 +289,7 @@ int uring_map(uint64_t va, uint64_t len, uint64_t iova)
 	return ret;
 }
 
-/* Right after the map only: later the memory can be elsewhere. */
+/* Valid right after the map only: later, other pages can be mapped there. */
 int uring_physical(uint64_t iova, uint64_t *len, uint64_t *pa)
 {
 	size_t at = (iova - told.iova) / PAGE, n = 1;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory pinned by io_uring, for kernels without the series and for processes that
- * no device lends a page table. The operations are those of backend/backend.h.
+ * Pins memory by io_uring, for kernels without no-IOMMU cdevs and for processes that no
+ * device lends a page table. The operations are those of backend/backend.h.
  *
- * A map is a buffer, and each copy of it, or of a part, is one more user of that
- * buffer: all of it stays pinned while any is left. io_uring pins for writing: it
- * takes no memory that is read-only, and before Linux 6.5 none of a file on a disk, nor
- * of System V's.
+ * A map is a buffer. Each copy of the map, or of a part of it, is another user of the
+ * buffer. All of the buffer stays pinned while it has any user. io_uring pins for
+ * writing: it refuses read-only memory, and before Linux 6.5 memory of files on a disk
+ * and of System V segments.
  *
  * Needs the lock.
  */
@@ -17,8 +17,8 @@
 #include <stdint.h>
 
 /*
- * 0, or a negative errno: see ring_open(). -EACCES: the process may not see frames in
- * its pagemap, which has to tell what was pinned.
+ * 0 or a negative errno: see ring_open(). -EACCES: the process may not see frames in its
+ * pagemap, which is needed to find out what was pinned.
  */
 int uring_ready(void);
 bool uring_is_ready(void);
