@@ -8,20 +8,23 @@
 
 #define AHEAD_MOST SLOTS
 
-/* After so many lookups of others nobody is taken to ask for the rest. */
+/* After so many lookups at other addresses, the driver is not expected to go on. */
 #define AHEAD_OTHERS 64
 
-/* Where nothing could be pinned ahead it is tried again after so many pages at most. */
+/*
+ * When nothing could be pinned ahead, the next attempt is made after as many pages as
+ * were asked for so far, but at most after so many.
+ */
 #define AHEAD_PAUSE 32
 
 static struct {
-	uint64_t next; /* behind the last page that was asked for */
+	uint64_t next; /* the end of the last page that was asked for */
 	size_t asked;
-	size_t again;	     /* nothing is pinned ahead before so many were asked for */
-	unsigned int others; /* lookups since then that did not go on */
+	size_t again;	     /* no attempt before so many pages were asked for */
+	unsigned int others; /* lookups since then at other addresses */
 } sequence;
 
-/* A lookup that takes no lock can ask for a page at this moment: then its pin stands. */
+/* As pin_stands. A lookup without the lock can ask for a page at this moment: it then stands. */
 static bool was_asked(uint64_t va, unsigned int shift, const uint64_t *pages, size_t n)
 {
 	(void)va, (void)shift;
@@ -43,7 +46,10 @@ bool ahead_release(void)
 	return any;
 }
 
-/* Leading pages that can be pinned and are none the worse for it: none would be copied. */
+/*
+ * How many leading pages can be pinned ahead without harm: they are present and not
+ * pinned, and pinning would not copy them.
+ */
 static size_t suitable(uint64_t va, const uint64_t *entries, size_t n, uint64_t shared)
 {
 	size_t i = 0;
@@ -54,18 +60,21 @@ static size_t suitable(uint64_t va, const uint64_t *entries, size_t n, uint64_t 
 	return i;
 }
 
-/* At most n pages from va on. False: none. */
+/* Pins at most n pages ahead from va on. False: none. */
 static bool pin_ahead(uint64_t va, size_t n)
 {
 	static uint64_t entries[AHEAD_MOST];
 	int fd = proc_pagemap();
 	uint64_t left, shared;
 
-	/* Of another sequence: this one has asked for all of its own. */
+	/* Pages of another sequence: this one has asked for all of its own. */
 	ahead_release();
 	if (store_next_ahead(0, &left))
 		return false;
-	/* Many drivers touch each page just before they ask for it: then that is all. */
+	/*
+	 * Many drivers touch each page just before they look it up. Then no page ahead is
+	 * present.
+	 */
 	if (!maps_entries(fd, va, entries, 1) || !(entries[0] & PAGEMAP_PRESENT))
 		return false;
 	left = maps_length(va) >> PIN_PAGE_SHIFT;
@@ -86,12 +95,15 @@ static bool pin_ahead(uint64_t va, size_t n)
 		ahead_release();
 		return false;
 	}
-	/* Lookups of these need no lock, and do not sweep. */
+	/* Lookups of these pages take no lock, and therefore do not sweep. */
 	sweep(n);
 	return true;
 }
 
-/* Lookups of what was pinned ahead are not seen here: the store knows of them. */
+/*
+ * Lookups of pages that were pinned ahead do not call ahead_follow(). The store knows how
+ * many there were.
+ */
 static void catch_up(void)
 {
 	size_t n = store_asked_ahead(sequence.next);

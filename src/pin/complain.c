@@ -15,7 +15,7 @@
 #include "base/rights.h"
 #include "base/sys.h"
 
-/* The number behind a word of a line of /proc, or 0. */
+/* The number after a word in a line of /proc, or 0. */
 static uint64_t number_behind(const char *line, const char *word)
 {
 	const char *at = strstr(line, word);
@@ -28,7 +28,10 @@ struct zone {
 	bool is_movable;
 };
 
-/* zoneinfo_show_print() in mm/vmstat.c: a zone's name, its size and in the end its start. */
+/*
+ * The lines of a zone, from zoneinfo_show_print() in mm/vmstat.c: the name, then the
+ * size, and at the end the start.
+ */
 static bool has_frame(const char *line, void *arg)
 {
 	struct zone *zone = arg;
@@ -60,7 +63,7 @@ static bool take_pinned(const char *line, void *arg)
 	return true;
 }
 
-/* RLIMIT_MEMLOCK in KiB; UINT64_MAX: it does not count. */
+/* RLIMIT_MEMLOCK in KiB; UINT64_MAX: no limit applies. */
 static uint64_t limit_of(void)
 {
 	struct rlimit limit = {.rlim_cur = RLIM_INFINITY};
@@ -70,12 +73,12 @@ static uint64_t limit_of(void)
 								    : limit.rlim_cur / 1024;
 }
 
-/* The limit is of the user, of whom only what this process has is seen. */
+/* The limit applies to the user, but only the part of this process is visible. */
 static bool is_used_up(uint64_t limit)
 {
 	uint64_t pinned;
 
-	/* Room for a huge page is left. */
+	/* Leaves room for a huge page. */
 	return !lines_each(limit_open("/proc/self/status", O_RDONLY | O_CLOEXEC), take_pinned,
 			   &pinned) ||
 	       pinned + 2048 > limit;

@@ -18,10 +18,10 @@ struct lookup {
 
 static struct slab lookups = {.size = sizeof(struct lookup)};
 
-/* By their pages, so that each is found at once. */
+/* A hash table, by the number of the page. */
 #define BUCKETS 16384
 static struct lookup *buckets[BUCKETS];
-static size_t count, cursor;	/* no bucket before the cursor has any */
+static size_t count, cursor;	/* all buckets before the cursor are empty */
 static unsigned int generation; /* of the process that looked them up */
 static bool told_natively;
 
@@ -32,7 +32,7 @@ void deferred_told_natively(void)
 	deferred_tells_unpinned = told_natively = true;
 }
 
-/* The frame at va as the kernel has it, 0: none. */
+/* The frame that the kernel shows at va; 0: none. */
 static uint64_t frame_at(uint64_t va)
 {
 	uint64_t entry;
@@ -47,7 +47,7 @@ static size_t bucket_of(uint64_t va)
 	return va >> PIN_PAGE_SHIFT & (BUCKETS - 1);
 }
 
-/* Calls what() for the lookups in [va, end); those for which it returns true are forgotten. */
+/* Calls what() for the lookups in [va, end). Forgets those for which it returns true. */
 static void each(uint64_t va, uint64_t end, bool (*what)(struct lookup *, enum deferred_fate),
 		 enum deferred_fate fate)
 {
@@ -116,7 +116,7 @@ void deferred_drop(uint64_t va)
 	each(va, va + 1, always, DEFERRED_STAYS);
 }
 
-/* Those that moved are in other buckets then. */
+/* Moved lookups change their bucket, so they are entered again after the loop. */
 void deferred_moved(uint64_t from, uint64_t to, uint64_t len)
 {
 	struct lookup *moved = NULL;
@@ -162,7 +162,7 @@ void deferred_inherit(void)
 	generation = process_generation();
 }
 
-/* A child's memory is not what its parent looked up. */
+/* Forgets what the parent looked up, because the child's memory is not the same. */
 static void own(void)
 {
 	if (generation != process_generation())
@@ -196,7 +196,7 @@ static int add(uint64_t va, uint64_t entry)
 	if (PAGEMAP_HIDDEN(entry))
 		return -EBUSY;
 	own();
-	/* It can be about to leave, and does. */
+	/* A lookup that is known keeps its fate: its page may be about to be unmapped. */
 	if (is_known(va, entry & PAGEMAP_PFN))
 		return 0;
 	deferred_drop(va);

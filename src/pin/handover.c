@@ -17,14 +17,14 @@
 #include "pin/pin.h"
 #include "pin/sweep.h"
 
-/* Of a huge page, its first. */
+/* A pinned page. va and pfn of a huge page are those of its first 4 KiB. */
 struct page {
 	uint64_t va;
 	uint64_t pfn;
 };
 
-/* In memory that the child of a fork gets. */
-static struct page *pages; /* NULL: there was no memory for it */
+/* In memory that the child of a fork() inherits. */
+static struct page *pages; /* NULL: there was no memory for them */
 static size_t count;
 
 #define TOGETHER 512 /* pages */
@@ -75,7 +75,7 @@ void handover_prepare(void)
 	release_private();
 }
 
-/* Small pages that are neighbours, from the one on. */
+/* The number of adjacent small pages from this one on, at most TOGETHER. */
 static size_t run_from(const struct page *page, size_t left)
 {
 	size_t run = 1;
@@ -86,8 +86,8 @@ static size_t run_from(const struct page *page, size_t left)
 }
 
 /*
- * fork() copies no page tables of shared memory (vma_needs_copy() in mm/memory.c), and
- * what is not in them is not pinned.
+ * Faults in pages that have no entry, because only pages with an entry get pinned. fork()
+ * copies no page tables of shared memory (vma_needs_copy() in mm/memory.c).
  */
 static void map_missing(const struct page *page, const uint64_t *entries, size_t run)
 {
@@ -118,7 +118,7 @@ static void say_others(size_t others, size_t all, uint64_t first)
 		  (unsigned long)all, (unsigned long)others, first);
 }
 
-/* Returns the number of pages that are not the noted ones; *first is the address of one. */
+/* The number of pages that are not the noted ones. *first is the address of one. */
 static size_t settle(uint64_t *first)
 {
 	size_t others = pages ? 0 : count;
@@ -163,11 +163,11 @@ bool handover_part(uint64_t *first)
 }
 
 /*
- * The pin of a page that fork() shared copies it if anything else refers to it:
- * wp_can_reuse_anon_folio() in mm/memory.c. One such reference is the batch in which another
- * processor keeps new pages before they enter an LRU list. move_pages() drains the batches of
- * all processors before it moves pages (do_pages_move() in mm/migrate.c), and has none to
- * move here. If the call is refused, the comparison finds the copies.
+ * Pinning a page that fork() shared copies it if anything else refers to it:
+ * wp_can_reuse_anon_folio() in mm/memory.c. One such reference is the batch in which
+ * another processor keeps new pages before they enter an LRU list. move_pages() drains
+ * the batches of all processors before it moves pages (do_pages_move() in mm/migrate.c);
+ * here it has none to move. If the call is refused, the comparison finds the copies.
  */
 static void drain_batches(void)
 {
@@ -176,10 +176,10 @@ static void drain_batches(void)
 	sys_call(SYS_move_pages, 0, 0, 0, (long)&no_node, 0, MPOL_MF_MOVE);
 }
 
-/* The parent's files are closed one after the other. */
+/* The kernel closes the parent's files one after the other. */
 #define GONE_TRIES 100
 
-/* What could not be pinned again stays where it is for as long as the parent's pins stay. */
+/* If a page cannot be pinned again, the parent's pins stay, and keep it where it is. */
 void handover_succeed(void)
 {
 	if (!count)

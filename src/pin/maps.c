@@ -10,7 +10,7 @@
 #include "uapi/pagemap.h"
 #include "uapi/procmap.h"
 
-/* -ENOENT: there is no such mapping; other errors: it cannot be told. */
+/* -ENOENT: there is no such mapping. Other errors: it is unknown whether there is one. */
 static int ask(uint64_t va, uint64_t flags, struct procmap_query *vma)
 {
 	int fd = proc_maps();
@@ -49,7 +49,7 @@ unsigned int maps_page_shift(uint64_t va, uint64_t entry)
 	uint64_t in_huge = (UINT64_C(1) << (PIN_PMD_SHIFT - PIN_PAGE_SHIFT)) - 1;
 	uint64_t size;
 
-	/* A huge page is aligned in both address spaces: mostly nothing needs to be asked. */
+	/* A huge page is aligned in virtual and physical memory, so mostly no query is needed. */
 	if (!PAGEMAP_HIDDEN(entry) && ((va >> PIN_PAGE_SHIFT) ^ entry) & in_huge)
 		return PIN_PAGE_SHIFT;
 	size = maps_page_size(va);
@@ -102,7 +102,7 @@ static bool is_of(const struct procmap_query *vma, const struct maps_file *file)
 	       vma->dev_minor == minor(file->dev);
 }
 
-/* Where the file's page would be that is at va now. */
+/* The address at which the page of the file would be that is at va now. */
 static uint64_t moved(const struct maps_file *file, const struct procmap_query *vma, uint64_t va)
 {
 	return file->va + (vma->vma_offset + (va - vma->vma_start) - file->offset);
@@ -120,7 +120,7 @@ uint64_t maps_shown_at(const struct maps_file *file, uint64_t va, uint64_t *len)
 		return 0;
 	at = moved(file, &vma, va) - file->va;
 	if (at >= file->len) {
-		/* It begins that much later in the file, or ended before. */
+		/* The file part begins that many bytes after this page, or ends before it. */
 		cut(len, -at);
 		return 0;
 	}
@@ -165,8 +165,8 @@ static bool next_private_view(uint64_t va, struct procmap_query *vma)
 }
 
 /*
- * The next mapping of a file outside of what leaves. What was asked for one page
- * is kept for the next, up to a number; of views nothing is.
+ * The next file mapping outside of the range that is unmapped. Stores the first MAPS_KEPT
+ * shared mappings for later searches, but no private ones.
  */
 static const struct procmap_query *next_staying(struct maps_search *search,
 						struct maps_leaving *leaving)
@@ -229,7 +229,7 @@ bool maps_next_alias(uint64_t va, uint64_t *len, struct maps_leaving *leaving,
 	return false;
 }
 
-/* The rule of do_shmdt() in ipc/shm.c: what still lies where it was attached. */
+/* The rule of do_shmdt() in ipc/shm.c: parts that are still where they were attached. */
 uint64_t maps_each_attached(uint64_t va, void (*what)(uint64_t va, uint64_t len))
 {
 	struct procmap_query vma, first = {.inode = 0};
@@ -292,7 +292,7 @@ bool maps_entries(int fd, uint64_t va, uint64_t *entries, size_t n)
 			 (off_t)(va >> PIN_PAGE_SHIFT) * (off_t)sizeof(*entries)) == size;
 }
 
-/* A page that cannot be moved, because it is pinned, is back in a moment; others are soon. */
+/* The migration of a pinned page fails within a moment. Others end soon, too. */
 #define MOVING_TRIES 1000
 
 void maps_wait(int fd, uint64_t va, uint64_t *entries, size_t n)
@@ -306,7 +306,7 @@ void maps_wait(int fd, uint64_t va, uint64_t *entries, size_t n)
 		}
 }
 
-/* What of a page's entry is not told, and can be. */
+/* True when the entry hides its frame, and a pin may find it out. */
 static bool is_untold(uint64_t va, uint64_t entry, bool any)
 {
 	if (!(entry & PAGEMAP_PRESENT) || !PAGEMAP_HIDDEN(entry))
@@ -316,13 +316,16 @@ static bool is_untold(uint64_t va, uint64_t entry, bool any)
 	return entry & PAGEMAP_FILE ? maps_shared_length(va) : entry & PAGEMAP_EXCLUSIVE;
 }
 
-/* What no device can be given (-EFAULT) is not pinned either. */
+/*
+ * Finds out the frames of these pages by pinning them. True also when they cannot be
+ * pinned (-EFAULT), because such pages are not pinned ones.
+ */
 static bool tell(uint64_t va, uint64_t *entries, size_t n)
 {
 	int ret = pin_probe(va, entries, n);
 	bool told = !ret || ret == -EFAULT;
 
-	/* It can be one of them, or too many at once. */
+	/* One of the pages can be the reason, or their number. */
 	if (n == 1 || (ret != -EFAULT && ret != -ENOMEM))
 		return told;
 	told = true;
@@ -332,8 +335,8 @@ static bool tell(uint64_t va, uint64_t *entries, size_t n)
 }
 
 /*
- * The frames that the kernel does not show in the n entries from va on; see maps_read().
- * False when others stay untold, too.
+ * Finds out the hidden frames of the n entries from va on, except those that maps_read()
+ * leaves out. False when any of them stays unknown.
  */
 static bool tell_all(uint64_t va, uint64_t *entries, size_t n, bool any)
 {
@@ -351,7 +354,7 @@ static bool tell_all(uint64_t va, uint64_t *entries, size_t n, bool any)
 	return told;
 }
 
-/* Leading entries for which there is nothing to wait, and nothing to tell: mostly all. */
+/* How many leading entries are neither migrating nor hidden: mostly all. */
 static size_t count_plain(const uint64_t *entries, size_t n)
 {
 	size_t i = 0;
@@ -381,7 +384,7 @@ bool maps_read(uint64_t va, uint64_t *entries, size_t n, bool any)
 	return true;
 }
 
-/* Of one mapping, the pages in [va, end). */
+/* Walks the pages of one mapping in [va, end). */
 static bool walk_present(uint64_t va, uint64_t end, uint64_t size, maps_see *see)
 {
 	static uint64_t entries[512];
@@ -412,7 +415,7 @@ static bool walk_mapping(const struct procmap_query *vma, maps_see *see)
 		.walk_end = vma->vma_start,
 		.vec = (uintptr_t)regions,
 		.vec_len = 64,
-		/* One that is being moved is not present. */
+		/* a page that is being migrated is not present */
 		.category_anyof_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
 		.return_mask = PAGE_IS_PRESENT,
 	};
@@ -432,9 +435,9 @@ static bool walk_mapping(const struct procmap_query *vma, maps_see *see)
 }
 
 /*
- * The mappings, as a number that differs when one came, went or changed its size:
- * a thread can have moved pages from where they were not yet looked for to where
- * they were no longer.
+ * Adds a mapping to a hash of all mappings, which differs when one came, went or changed
+ * its size. Then a thread may have moved pages from an address that the walk had not
+ * reached to one that it had passed.
  */
 static uint64_t sum_of(uint64_t sum, const struct procmap_query *vma)
 {
@@ -474,7 +477,7 @@ bool maps_stand(uint64_t va, unsigned int shift, const uint64_t *pages, size_t n
 	int ret = ask(va, PROCMAP_QUERY_COVERING_OR_NEXT_VMA, &vma);
 	int fd = proc_pagemap();
 
-	/* Mostly nothing at all is there now. */
+	/* Mostly nothing is mapped there now. */
 	if (ret == -ENOENT || (!ret && vma.vma_start >= va + (n << shift)))
 		return false;
 	if (!maps_entries(fd, va, entries, n))
@@ -488,7 +491,7 @@ bool maps_stand(uint64_t va, unsigned int shift, const uint64_t *pages, size_t n
 		if (!(entries[i] & PAGEMAP_PRESENT))
 			continue;
 		ret = pfn ? 0 : pin_probe(va + (i << shift), &pfn, 1);
-		/* -EFAULT: what is there now cannot be pinned, so it is not what was. */
+		/* -EFAULT: the page that is there now cannot be pinned, so it is another one. */
 		if (ret ? ret != -EFAULT : pfn == (pages[i] & PAGEMAP_PFN))
 			return true;
 	}

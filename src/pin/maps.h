@@ -50,7 +50,7 @@ bool maps_file_in(uint64_t va, uint64_t len, ino_t ino, struct maps_file *file);
 uint64_t maps_shown_at(const struct maps_file *file, uint64_t va, uint64_t *len);
 
 /*
- * How far pages move, in bytes, when the file is mapped over an existing mapping of it; 0
+ * How far, in bytes, pages move when the file is mapped over an existing mapping of it; 0
  * when there is none.
  */
 int64_t maps_shift(const struct maps_file *file);

@@ -6,9 +6,9 @@
 #include "pin/maps.h"
 #include "pin/pin.h"
 
-/* The frames of strays and where these are: a hash table with open addresses, half full. */
+/* The frames and addresses of strays: a hash table with open addressing, half full at most. */
 struct stray {
-	uint64_t frame; /* with its size, see key_of(); 0: none */
+	uint64_t frame; /* with the size of the page, see key_of(); 0: none */
 	uint64_t va;
 };
 
@@ -17,10 +17,10 @@ static struct {
 	size_t size; /* a power of 2 */
 	bool huge[2];
 	bool failed;
-	uint64_t from, to, len; /* pages that were found and are neighbours */
-	size_t looked_at;	/* by the last mark, done or not: pages and mappings */
-	size_t lookups;		/* since then */
-	size_t left;		/* strays that it could not place */
+	uint64_t from, to, len; /* adjacent pages that were found */
+	size_t looked_at;	/* strays, pages and mappings, by the last mark or attempt */
+	size_t lookups;		/* pages looked up since then */
+	size_t left;		/* strays that the last mark left */
 } marking;
 
 static uint64_t key_of(uint64_t pfn, unsigned int level)
@@ -43,7 +43,7 @@ static void enter(uint64_t va, unsigned int level)
 	marking.table[at] = (struct stray){key, va};
 }
 
-/* The stray with this frame, or 0. */
+/* The address of the stray with this frame, or 0. */
 static uint64_t stray_of(uint64_t pfn, unsigned int level)
 {
 	uint64_t key = key_of(pfn, level);
@@ -80,7 +80,7 @@ static bool set_up(void)
 	return true;
 }
 
-/* Pins for their addresses the pages that were found together. */
+/* Pins the adjacent pages that were found for their addresses. */
 static void place(void)
 {
 	if (marking.len && pin_copy(marking.from, marking.len, marking.to))
@@ -116,9 +116,10 @@ static void look_for(uint64_t va, uint64_t entry, uint64_t size)
 }
 
 /*
- * A page that is being moved, or that no program can reach any more, is named by its
- * entry all the same. Above the frame that has two flags, see include/linux/swapops.h,
- * and how wide a frame is depends on the machine: all that it can be is looked for.
+ * The entry of a page that is being migrated, or that no program can reach any more,
+ * still names the frame. Above the frame number it has two flags
+ * (include/linux/swapops.h). The width of the number depends on the machine, so this
+ * tries all possible widths.
  */
 static void look_for_moving(uint64_t va, uint64_t entry, uint64_t size)
 {
@@ -168,7 +169,7 @@ bool mark(void)
 	return done;
 }
 
-/* A mark may look at so many pages for each stray, and for each lookup. */
+/* The number of pages that a mark may examine for each stray, and for each page looked up. */
 #define PER_STRAY  64
 #define PER_LOOKUP 8
 
@@ -179,7 +180,10 @@ bool mark_is_due(size_t lookups)
 	marking.lookups += lookups;
 	if (!strays)
 		return false;
-	/* Fewer than were left: they were lost with the iommufd, or are another process's. */
+	/*
+	 * If there are fewer than the last mark left, those were lost with the iommufd or
+	 * by fork().
+	 */
 	strays -= strays < marking.left ? 0 : marking.left;
 	return (strays >= PER_STRAY && strays >= marking.looked_at / PER_STRAY) ||
 	       marking.lookups >= PER_STRAY + marking.looked_at / PER_LOOKUP;

@@ -23,7 +23,7 @@
 struct pagemap {
 	struct object object;
 	unsigned int generation; /* of the process whose pages it shows */
-	bool native;		 /* the group path is taken: lookups are only told */
+	bool native;		 /* the group path is taken: the kernel answers lookups */
 };
 
 static struct slab pagemaps = {.size = sizeof(struct pagemap)};
@@ -53,10 +53,10 @@ static const struct object_operations operations = {
 #define PROC_SUPER_MAGIC 0x9fa0
 
 /*
- * By whatever name it was opened, a pagemap is a file of its kind in /proc, of
- * this process or another. Of other files nothing is read: that may wait, or
- * take away what was there for somebody else. Only a pagemap looks at the
- * argument of PAGEMAP_SCAN; before there was that, the name has to tell.
+ * 1 if fd is the pagemap of any process, by whatever name it was opened; 0 if not; a
+ * negative errno when that is unknown. Reads nothing from the file: if it is another one,
+ * a read could wait, or take data that another reader needs. Only a pagemap reads the
+ * argument of PAGEMAP_SCAN. On kernels without that ioctl the name decides.
  */
 static int is_any_pagemap(int fd, const struct stat *st)
 {
@@ -82,7 +82,7 @@ static int is_any_pagemap(int fd, const struct stat *st)
 
 #define CHALLENGE 64 /* pages */
 
-/* Memory of which exactly those pages are there whose bit is set. */
+/* Memory in which exactly those pages are present whose bit is set. */
 static uint8_t *make_challenge(uint64_t bits)
 {
 	const size_t len = CHALLENGE * PIN_PAGE_SIZE;
@@ -90,7 +90,7 @@ static uint8_t *make_challenge(uint64_t bits)
 
 	if (sys_is_error((void *)memory))
 		return (uint8_t *)memory;
-	/* mlockall() has filled it, and a large page would. */
+	/* mlockall() has populated it, and a huge page would. */
 	sys_call(SYS_munlock, (long)memory, (long)len, 0, 0, 0, 0);
 	sys_madvise((void *)memory, len, MADV_NOHUGEPAGE);
 	sys_madvise((void *)memory, len, MADV_DONTNEED);
@@ -101,9 +101,9 @@ static uint8_t *make_challenge(uint64_t bits)
 }
 
 /*
- * Names and numbers of processes mean something else in each mount of /proc. So
- * the file itself is asked: memory is mapped in which pages are there and not
- * there at random, and only a file that shows this process's memory shows these.
+ * In each mount of /proc names and numbers of processes mean something else, so this asks
+ * the file itself. It maps memory in which random pages are present. Only a file that
+ * shows the memory of this process shows the same pages.
  */
 static int shows_challenge(int fd)
 {
@@ -121,7 +121,7 @@ static int shows_challenge(int fd)
 	sys_memory_free(memory, CHALLENGE * PIN_PAGE_SIZE);
 	if (len < 0)
 		return (int)len;
-	/* Of a process without memory, or with less. */
+	/* It shows a process without memory, or with less. */
 	if (len != sizeof(entries))
 		return 0;
 	for (size_t i = 0; i < CHALLENGE; i++)
@@ -131,10 +131,9 @@ static int shows_challenge(int fd)
 }
 
 /*
- * 1: it shows the memory of this process; 0: it does not, or is none of these
- * files. A negative errno when that cannot be told. A file that arrived may have
- * been opened before this process began another program: by its inode alone it
- * is not known.
+ * 1: fd shows the memory of this process. 0: it does not, or is no pagemap. A negative
+ * errno when that is unknown. A file that arrived may have been opened before this
+ * process executed another program, so its inode does not identify it.
  */
 static int is_own(int fd, bool arrived, struct stat *st)
 {
@@ -152,7 +151,7 @@ static int is_own(int fd, bool arrived, struct stat *st)
 	return ret;
 }
 
-/* What is needed beside it: what kinds of memory are mapped. */
+/* 0 if the library has the files that it needs to answer lookups, or a negative errno. */
 static int can_serve(void)
 {
 	int maps = proc_maps(), own = proc_pagemap();
@@ -206,7 +205,7 @@ static int prove(int fd)
 
 _Atomic(bool) pagemap_served;
 
-/* Where the kernel's groups are taken nothing is refused. */
+/* On the group path no descriptor is refused. */
 static int take(int fd, bool arrived)
 {
 	struct stat st;
@@ -243,10 +242,10 @@ int pagemap_arrived(int fd)
 	return take(fd, true);
 }
 
-/* Of a descriptor that came by fork() the pages are the parent's. */
+/* A descriptor that was inherited by fork() shows the parent's pages. */
 static bool shows_us(struct pagemap *pagemap)
 {
-	/* There was no memory to tell when it was opened. */
+	/* There was no memory to find out the generation when it was opened. */
 	if (!pagemap->generation)
 		pagemap->generation = process_generation();
 	return pagemap->generation == process_generation();

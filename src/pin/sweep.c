@@ -6,17 +6,17 @@
 #include "pin/pin.h"
 
 /*
- * Two pages are looked at for each that is pinned, so that pages which are gone
- * from their addresses are never more than those that are there, and SWEEP_LEAST.
- * They become strays. Neighbours cost one read together.
+ * Two pages are examined for each page that is pinned. So the pages that are no longer at
+ * their address never outnumber the others by more than SWEEP_LEAST. One read is enough
+ * for neighbours.
  */
 #define SWEEP_LEAST 128
 #define SWEEP_MOST  2048 /* for one lookup */
 
-/* What the dead left is looked for at one lookup of so many. */
+/* One of so many lookups unpins what processes that are gone left pinned. */
 #define SWEEP_DEAD 64
 
-/* A shared page that is out of the page table only can be there. */
+/* A shared page without an entry may still be mapped. */
 static bool is_gone(uint64_t va, uint64_t entry)
 {
 	struct pin pin;
@@ -51,7 +51,7 @@ static bool sweep_row(const struct store_row *row)
 	return true;
 }
 
-/* From *cursor on, once around at most. */
+/* Examines due pinned pages from *cursor on, each of them at most once. */
 static void sweep_from(uint64_t *cursor, size_t due)
 {
 	uint64_t start = *cursor;

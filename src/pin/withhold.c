@@ -14,10 +14,10 @@
 #include "pin/store.h"
 
 struct range {
-	uint64_t start, end; /* start 0: it is shared, or none of the process's */
+	uint64_t start, end; /* start 0: not a private mapping */
 };
 
-/* Private huge pages of this size that are pinned, wherever they are. */
+/* The number of pinned private huge pages of this size, including strays. */
 static size_t count_private(unsigned int shift)
 {
 	size_t n = 0;
@@ -32,8 +32,9 @@ static size_t count_private(unsigned int shift)
 }
 
 /*
- * A number of the pool's, or -1. One below 0 is none: it can be what is reserved, while a
- * page that was unmapped is still pinned (free_huge_folio() in mm/hugetlb.c).
+ * A counter of the pool, or -1 when unknown. A negative counter becomes 0: the number of
+ * reserved pages can be negative while a page that was unmapped is still pinned
+ * (free_huge_folio() in mm/hugetlb.c).
  */
 static long of_pool(unsigned int shift, const char *what)
 {
@@ -57,8 +58,9 @@ static long of_pool(unsigned int shift, const char *what)
 }
 
 /*
- * What is reserved is for others, and what the pool may grow by may not be there:
- * alloc_hugetlb_folio() in mm/hugetlb.c. Where it cannot be told there is no room.
+ * Free pages that are reserved are for others, and a pool that may grow may find no
+ * memory: alloc_hugetlb_folio() in mm/hugetlb.c. If the counters are unknown there is no
+ * room.
  */
 static bool has_room(unsigned int shift, size_t pages)
 {
@@ -82,8 +84,9 @@ static bool is_to_be_withheld(const struct range *range, const char *flags)
 }
 
 /*
- * show_map_vma() and show_smap_vma_flags() in fs/proc/task_mmu.c: a mapping's line, and
- * in the end its flags; "dc" has what no child gets anyway.
+ * Takes a line of smaps. The first line of a mapping is from show_map_vma() in
+ * fs/proc/task_mmu.c. The last one has its flags, from show_smap_vma_flags(). No child
+ * gets a mapping with "dc" anyway.
  */
 static bool withhold(const char *line, void *arg)
 {
