@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a processor calls its things. One such file for each. */
+/* The registers and instructions of x86-64. Each architecture has such a file. */
 #ifndef TRAP_ARCH_X86_64_H
 #define TRAP_ARCH_X86_64_H
 
@@ -15,7 +15,7 @@
 
 #define ARCH_AUDIT AUDIT_ARCH_X86_64
 
-/* ---- a signal's frame, at a system call that was not made ---- */
+/* ---- the signal frame of a trapped system call ---- */
 
 static inline void arch_save(struct registers *to, const ucontext_t *from)
 {
@@ -62,7 +62,7 @@ static inline void arch_set_result(ucontext_t *frame, long ret)
 	frame->uc_mcontext.gregs[REG_RAX] = ret;
 }
 
-/* The frame returns to function(argument) on another stack. */
+/* Makes the frame return to function(argument) on another stack. */
 static inline void arch_redirect(ucontext_t *frame, void (*function)(void), void *argument,
 				 void *stack)
 {
@@ -73,15 +73,15 @@ static inline void arch_redirect(ucontext_t *frame, void (*function)(void), void
 	g[REG_RSP] = (greg_t)stack;
 }
 
-/* On the program's stack while its call is made again by program_pass(). */
+/* What program_pass() needs on the program's stack while it makes the call again. */
 struct passing {
 	unsigned long pc, rdi, r10, r8, r9;
-	unsigned long kept[3]; /* for what an argument points to */
+	unsigned long kept[3]; /* what a changed argument points to */
 };
 _Static_assert(sizeof(struct passing) == PASSING_SIZE, "PASSING_SIZE");
 _Static_assert(offsetof(struct passing, r9) == PASSING_R9, "PASSING_R9");
 
-/* The frame returns to function(), which makes the call. */
+/* Makes the frame return to function(), which makes the call. */
 static inline struct passing *arch_pass(ucontext_t *frame, void (*function)(void))
 {
 	greg_t *g = frame->uc_mcontext.gregs;
@@ -97,7 +97,10 @@ static inline struct passing *arch_pass(ucontext_t *frame, void (*function)(void
 	return passing;
 }
 
-/* Arguments 0, 3, 4 and 5 may be changed then, for the call only. */
+/*
+ * Changes an argument for the call only, after arch_pass(). program_pass() restores arguments
+ * 0, 3, 4 and 5, so only these can be changed.
+ */
 static inline void arch_change_argument(ucontext_t *frame, unsigned int arg, const void *to)
 {
 	static const unsigned char registers[] = {REG_RDI, REG_RSI, REG_RDX,
@@ -118,14 +121,14 @@ static inline void arch_fill(void *to, int byte, size_t len)
 	__asm__ volatile("rep stosb" : "+D"(to), "+c"(len) : "a"(byte) : "memory");
 }
 
-/* ---- a process that is traced, at its start or at a breakpoint ---- */
+/* ---- a traced process, stopped at its start or at a breakpoint ---- */
 
 typedef struct user_regs_struct arch_traced;
 
 /* syscall; int3 */
 #define ARCH_SYSCALL_AND_STOP 0xcc050fUL
 #define ARCH_SYSCALL_MASK     0xffffffUL
-#define ARCH_BREAKPOINT	      2 /* bytes from there */
+#define ARCH_BREAKPOINT	      2 /* offset of the int3, in bytes */
 
 static inline int arch_get(pid_t pid, arch_traced *regs)
 {
@@ -137,7 +140,7 @@ static inline int arch_set(pid_t pid, const arch_traced *regs)
 	return (int)sys_call(SYS_ptrace, PTRACE_SETREGS, pid, 0, (long)regs, 0, 0);
 }
 
-/* False for a program of 32 bits. */
+/* False for a 32-bit program. */
 static inline bool arch_is_ours(const arch_traced *regs)
 {
 	return regs->cs == 0x33;
@@ -148,13 +151,13 @@ static inline unsigned long arch_pc(const arch_traced *regs)
 	return regs->rip;
 }
 
-/* The call that it is in returns there. */
+/* Makes the system call that the process is in return to pc. */
 static inline void arch_skip_to(arch_traced *regs, unsigned long pc)
 {
 	regs->rip = pc;
 }
 
-/* It is in no system call any more. */
+/* Continues at pc, outside of a system call: the kernel then restarts none. */
 static inline void arch_go_to(arch_traced *regs, unsigned long pc)
 {
 	regs->rip = pc;

@@ -8,7 +8,7 @@
 
 #define COUNT(calls) (sizeof(calls) / sizeof((calls)[0]))
 
-/* Names and descriptors, and what the image itself depends on. */
+/* Calls that use names or return descriptors, and calls that the image itself depends on. */
 const struct filter_call calls_first[] = {
 #ifdef SYS_open
 	{SYS_open, FILTER_ALWAYS, 0, 0},
@@ -44,12 +44,12 @@ const struct filter_call calls_first[] = {
 	{SYS_recvmmsg, FILTER_ALWAYS, 0, 0},
 	{SYS_pidfd_getfd, FILTER_ALWAYS, 0, 0},
 	{SYS_close_range, FILTER_ALWAYS, 0, 0},
-	/* A thread, and the child of a vfork(), is the program's own. */
+	/* With CLONE_VM, for a thread or a vfork() child, the call is not trapped. */
 	{SYS_clone, FILTER_WITHOUT, 0, CLONE_VM},
 	{SYS_clone3, FILTER_ALWAYS, 0, 0},
 	{SYS_execve, FILTER_ALWAYS, 0, 0},
 	{SYS_execveat, FILTER_ALWAYS, 0, 0},
-	/* The kernel ends a process that blocks or ignores the signal of a trap. */
+	/* The kernel kills a process that blocks or ignores SIGSYS when a call is trapped. */
 	{SYS_rt_sigaction, FILTER_ALWAYS, 0, 0},
 	{SYS_rt_sigprocmask, FILTER_GIVEN, 1, 0},
 	{SYS_rt_sigsuspend, FILTER_ALWAYS, 0, 0},
@@ -59,7 +59,7 @@ const struct filter_call calls_first[] = {
 	{SYS_epoll_pwait2, FILTER_GIVEN, 4, 0},
 	{SYS_io_pgetevents, FILTER_GIVEN, 5, 0},
 	{SYS_io_uring_setup, FILTER_ALWAYS, 0, 0},
-	/* Without rights no more filters can be added. */
+	/* Without CAP_SYS_ADMIN the process may be unable to add the other filters. */
 	{SYS_setuid, FILTER_GIVEN, 0, 0},
 	{SYS_setreuid, FILTER_ALWAYS, 0, 0},
 	{SYS_setresuid, FILTER_ALWAYS, 0, 0},
@@ -67,7 +67,7 @@ const struct filter_call calls_first[] = {
 };
 const size_t calls_first_count = COUNT(calls_first);
 
-/* The value is set by whoever installs it. */
+/* add_filter_from() sets the value of FILTER_FD_FROM. */
 const struct filter_call calls_io[] = {
 	{SYS_read, FILTER_FD_FROM, 0, 0},    {SYS_pread64, FILTER_FD_FROM, 0, 0},
 	{SYS_write, FILTER_FD_FROM, 0, 0},   {SYS_pwrite64, FILTER_FD_FROM, 0, 0},
@@ -87,7 +87,7 @@ const size_t calls_io_count = COUNT(calls_io);
 #define IMAGE_HIGH (uint32_t)(IMAGE_BASE >> 32)
 
 const struct filter_call calls_memory[] = {
-	/* The next image is mapped when the filter is there already. */
+	/* A filter survives exec(), so it must allow the mmap() that maps the next image. */
 	{SYS_mmap, FILTER_ELSEWHERE, 0, IMAGE_HIGH},
 	{SYS_munmap, FILTER_ALWAYS, 0, 0},
 	{SYS_mremap, FILTER_ALWAYS, 0, 0},

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A call was trapped: it is handed to the same doors as the preload's. */
+/* Answers a trapped call by the functions that src/preload calls for a symbol. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -37,16 +37,19 @@ extern const char image_text_end[] __attribute__((visibility("hidden")));
 extern struct image_boot image_boot __attribute__((visibility("hidden")));
 struct image_boot image_boot;
 
-/* ---- filters, of which there are more as there is more to see ---- */
+/* ---- filters, added as more calls have to be trapped ---- */
 
-/* What is trapped in a process beyond calls_first. Under the lock. */
+/* What is trapped in a process beyond calls_first. Protected by the lock. */
 struct sight {
 	pid_t process;
-	unsigned int first_of_ours; /* descriptor */
+	unsigned int first_of_ours; /* calls_io is trapped from this descriptor on */
 	bool memory;
 };
 
-/* Of this process, and of the child of a vfork() that has its memory but not its filters. */
+/*
+ * own is of this process, guest of a vfork() child. The child shares this memory, but a filter
+ * that one of the two adds is not in force in the other.
+ */
 static struct sight own = {.first_of_ours = INT_MAX}, guest;
 
 static struct sight *sight_here(void)
@@ -88,7 +91,10 @@ static int add_filter_from(unsigned int fd)
 	return add_filter(calls, calls_io_count);
 }
 
-/* A second time it is all that there are: numbers that come later mostly are lower. */
+/*
+ * Traps calls on the descriptors from fd on; if that was done before, for a higher fd, on all
+ * descriptors. A lower number is likely to be followed by one that is lower still.
+ */
 static int see_from(unsigned int fd)
 {
 	struct lock_saved saved = lock_enter();
@@ -132,7 +138,10 @@ static int see_memory(void)
 	return store_count() || deferred_tells_unpinned ? see_all_memory() : 0;
 }
 
-/* Whoever has no rights can add no filter: before they are given up all is seen. */
+/*
+ * The program is about to give up capabilities. Without CAP_SYS_ADMIN or no_new_privs it can add
+ * no filter later, so all are added now.
+ */
 static void see_all(void)
 {
 	if (sys_call(SYS_prctl, PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0, 0) == 1)
@@ -141,7 +150,10 @@ static void see_all(void)
 	see_all_memory();
 }
 
-/* The program has a new descriptor. A negative errno: it cannot be served, and is closed. */
+/*
+ * The program has the new descriptor fd. Returns fd, or a negative errno: the library cannot
+ * serve it and has closed it.
+ */
 static long look_at(int fd)
 {
 	enum fd_kind kind = fdtab_kind(fd);
@@ -160,7 +172,7 @@ static long look_at(int fd)
 	return ret;
 }
 
-/* Those that came otherwise than by their number: inherited or received. */
+/* look_at() for descriptors that no call returned: inherited or received ones. */
 static int see_descriptors(void)
 {
 	const unsigned int end = seen_from();
@@ -169,7 +181,7 @@ static int see_descriptors(void)
 	for (unsigned int fd = 0; fd < FDTAB_LOW && fd < end; fd++) {
 		long seen = 0;
 
-		/* A higher number may share the place. */
+		/* A higher number that shares the place may be ours. */
 		if (fdtab_kind((int)fd) != FD_NOT_OURS)
 			seen = look_at((int)fd);
 		else if (fdtab_place((int)fd))
@@ -202,7 +214,7 @@ static bool may_return_descriptor(long nr, unsigned int cmd)
 	}
 }
 
-/* What the call may have brought about. */
+/* Adds the filters that a successful call makes necessary. Returns the program's result. */
 static long look_after(long nr, const long a[6], long ret)
 {
 	int error = 0;
@@ -229,7 +241,7 @@ static long look_after(long nr, const long a[6], long ret)
 
 /* ---- calls ---- */
 
-/* The break as libc's brk() has it. */
+/* Sets the program break. Returns what libc's brk() returns. */
 static int set_break(void *end)
 {
 	return sys_call(SYS_brk, (long)end, 0, 0, 0, 0, 0) == (long)end ? 0 : -1;
@@ -283,7 +295,7 @@ void engine_run(struct slot *slot)
 
 /* ---- the handler ---- */
 
-/* All signals are blocked; the stack is the program's, and may be small. */
+/* Runs with all signals blocked, on the program's stack, which may be small. */
 static long answer_signal(long nr, const long a[6], ucontext_t *frame)
 {
 	uint64_t mask;
@@ -318,7 +330,7 @@ static bool answer_at_once(long nr, const long a[6], ucontext_t *frame)
 		arch_set_result(frame, answer_signal(nr, a, frame));
 		return true;
 	case SYS_clone3:
-		/* What it is asked for is in memory. All who call it know older kernels. */
+		/* A filter cannot read its flags in memory. Callers fall back to clone(). */
 		arch_set_result(frame, -ENOSYS);
 		return true;
 	default:
@@ -372,7 +384,7 @@ static bool is_library(const char *name, size_t len)
 	return false;
 }
 
-/* A program that is served by traps would be served twice with the library preloaded. */
+/* Removes the library from a list of preloads: with traps it would serve the program twice. */
 static void drop_library(char *list)
 {
 	char *to = list, *at = list;

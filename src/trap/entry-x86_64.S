@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where the helper, the kernel and the program enter the image, and where it leaves for
- * the program. Of the processor only this file, registers.h and arch-x86_64.h know.
+ * The points where the helper, the kernel and the program enter the image, and where it
+ * returns to the program. Only this file, registers.h and arch-x86_64.h depend on the
+ * processor.
  */
 #include <asm/unistd.h>
 
@@ -20,7 +21,7 @@
 
 	.text
 
-/* From the helper, on the program's stack, where nothing may be written. */
+/* The helper starts the image here, on the program's stack, which must not be written. */
 function image_entry
 	cld
 	mov $0, %ebp
@@ -28,14 +29,14 @@ function image_entry
 	call image_start
 	ud2
 
-/* From SIGSYS's handler, by its return, on the stack of the slot in rdi. */
+/* The handler of SIGSYS returns to here, on the stack of the slot in rdi. */
 function engine_entry
 	cld
 	mov $0, %ebp
 	call engine_run
 	ud2
 
-/* The handlers of signals return here. */
+/* sa_restorer of SIGSYS: its handler returns here. */
 function signal_return
 	mov $__NR_rt_sigreturn, %eax
 	syscall
@@ -44,10 +45,9 @@ function signal_return
 /*
  * void program_resume(struct slot *slot)
  *
- * Goes on in the program. The stack is the program's before its signals are unblocked: a
- * handler needs as much as the program has. When the slot is given back its memory may be
- * another call's at once, so that what is needed of it is in registers then. Nothing from
- * popfq on changes flags.
+ * Returns to the program. Switches to the program's stack before it unblocks the signals, as
+ * a signal handler may need all of that stack. Another call can take the slot as soon as it
+ * is free, so everything is loaded from it before. No instruction after popfq changes flags.
  */
 function program_resume
 	mov %rdi, %rbx
@@ -79,10 +79,10 @@ function program_resume
 	jmp *%rcx
 
 /*
- * The call is the program's own after all: it is made again where the filter lets it pass,
- * on the program's stack with its signals and registers. What is needed behind it is in
- * struct passing at the stack's end, below the 128 bytes that belong to the program. A
- * handler that never returns leaves nothing behind. No flag is changed.
+ * The call does not concern the library. Makes it again here, where the filter allows it,
+ * with the program's stack, signals and registers. What is needed afterwards is in struct
+ * passing at the stack pointer, below the red zone. A signal handler that never returns
+ * leaves nothing to free. No instruction changes flags.
  */
 function program_pass
 	syscall
@@ -97,8 +97,8 @@ function program_pass
 /*
  * long program_call(struct slot *slot)
  *
- * Makes slot->call with the program's signals and on its stack: it can sleep, and handlers
- * run meanwhile, which may never return.
+ * Makes slot->call on the program's stack, with the program's signal mask. The call can
+ * sleep. Signal handlers run meanwhile, and may never return.
  */
 function program_call
 	push %rbx
@@ -137,7 +137,7 @@ function program_call
  * long helper_clone(struct slot *slot, void (*function)(const void *), const void *arg,
  *		     long flags)
  *
- * The last that the helper does needs no stack: that is another call's at once.
+ * The child uses no stack once the slot is free: another call can take it at once.
  */
 function helper_clone
 	push %rbx

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What is written in the processor's own language, and what that calls. */
+/* Functions in assembly, and the functions that they call. */
 #ifndef TRAP_ENTRY_H
 #define TRAP_ENTRY_H
 
@@ -17,8 +17,8 @@ void program_pass(void);
 long program_call(struct slot *slot);
 
 /*
- * clone() with flags and no signal at the end: function(arg) on the slot's stack, then the
- * slot is given back and the thread ends. Returns as clone() does.
+ * clone() with flags and without an exit signal. The child runs function(arg) on the slot's
+ * stack, frees the slot and exits. Returns as clone() does.
  */
 long helper_clone(struct slot *slot, void (*function)(const void *), const void *arg, long flags);
 

@@ -12,7 +12,10 @@ struct building {
 	unsigned int len;
 };
 
-/* A jump whose target comes later. BPF_JA takes 32 bits, conditional jumps 8. */
+/*
+ * The index of a jump whose target is set later. The offset has 32 bits in BPF_JA, and 8 in a
+ * conditional jump.
+ */
 typedef unsigned int place;
 
 static place put(struct building *b, uint16_t code, uint32_t k, uint8_t yes, uint8_t no)
@@ -35,7 +38,7 @@ static void put_return(struct building *b, uint32_t value)
 	put(b, BPF_RET | BPF_K, value, 0, 0);
 }
 
-/* Every call's test ends in a return that allows, behind a jump over it to the next one. */
+/* A test ends with a return that allows the call. A call to be trapped jumps over it. */
 static void put_test(struct building *b, const struct filter_call *call)
 {
 	switch (call->test) {
@@ -73,7 +76,7 @@ static void put_test(struct building *b, const struct filter_call *call)
 	}
 }
 
-/* The kernel shows the address behind the instruction. */
+/* Allows calls from the range. The kernel reports the address behind the instruction. */
 static void put_range(struct building *b, struct filter_range range)
 {
 	const size_t low = offsetof(struct seccomp_data, instruction_pointer), high = low + 4;
@@ -123,6 +126,6 @@ int filter_install(const struct sock_filter *program, unsigned int len)
 	long ret = sys_call(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC,
 			    (long)&prog, 0, 0, 0);
 
-	/* A thread that has filters of its own is named. */
+	/* A positive result is the id of a thread that has filters of its own. */
 	return ret > 0 ? -ESRCH : (int)ret;
 }

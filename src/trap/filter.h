@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The seccomp filter: which system calls go to SIGSYS's handler. It is a program for the
- * kernel's classic BPF, made from a table.
+ * The seccomp filters, which decide the system calls that raise SIGSYS. A filter is a classic
+ * BPF program, built from a table.
  *
- * A call whose number is not in the table is decided by its number alone, and the kernel
- * remembers that (seccomp_cache_prepare() in kernel/seccomp.c): it costs nothing more.
+ * A call that is not in the table is allowed by its number alone. The kernel caches that
+ * (seccomp_cache_prepare() in kernel/seccomp.c), and does not run the filter for it.
  */
 #ifndef TRAP_FILTER_H
 #define TRAP_FILTER_H
@@ -14,13 +14,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* When a call of that number is trapped. */
+/* The condition on which a call is trapped. */
 enum filter_test {
 	FILTER_ALWAYS,
-	FILTER_FD_FROM,	  /* argument `arg` is a descriptor from value on */
-	FILTER_IOCTL,	  /* the request is of VFIO's type */
+	FILTER_FD_FROM,	  /* argument `arg` is a descriptor not below value */
+	FILTER_IOCTL,	  /* the request has VFIO's type, ';' */
 	FILTER_GIVEN,	  /* argument `arg` is not 0 */
-	FILTER_WITHOUT,	  /* of the bits in value argument `arg` has none */
+	FILTER_WITHOUT,	  /* argument `arg` has none of the bits in value */
 	FILTER_ELSEWHERE, /* the high half of argument 0 is not value */
 };
 
@@ -31,25 +31,25 @@ struct filter_call {
 	uint32_t value;
 };
 
-/* The instructions from..to-1 are the image's: their calls pass. */
+/* The addresses from..to-1 are the image's instructions. Their calls are allowed. */
 struct filter_range {
 	uint64_t from, to;
 };
 
 /*
- * What si_errno is in a signal of these traps: the program may have filters of its own. Of two
- * that trap a call the kernel asks the one that came later.
+ * si_errno of a SIGSYS from these filters. The program may have filters of its own; if two
+ * filters trap a call, the signal has the data of the one that was installed last.
  */
 #define FILTER_DATA 0x7368
 
-/* As many as the largest table comes to. */
+/* In instructions. Enough for the largest table. */
 #define FILTER_SIZE 640
 
-/* The number of instructions in program[FILTER_SIZE]; 0: they do not fit. */
+/* Builds a filter in program[FILTER_SIZE]. Returns its length, or 0: it does not fit. */
 unsigned int filter_build(struct sock_filter *program, const struct filter_call *calls,
 			  size_t count, struct filter_range range);
 
-/* For all threads of this process, and for good. 0 or a negative errno. */
+/* Installs a filter for all threads of this process, for good. 0 or a negative errno. */
 int filter_install(const struct sock_filter *program, unsigned int len);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The floor under the library's sources where there is no libc: what
- * tests/unit/test-static-code.sh allows them to call.
+ * The libc functions that tests/unit/test-static-code.sh allows the library to call, for the
+ * image, which has no libc.
  */
 #include <errno.h>
 #include <limits.h>
@@ -192,14 +192,14 @@ int atoi(const char *s)
 	return (int)strtol(s, NULL, 10);
 }
 
-/* ---- of the process and its threads ---- */
+/* ---- the process and its threads ---- */
 
 int *__errno_location(void)
 {
 	return &slot_here()->error;
 }
 
-/* Not for longer than a call, and the same in the child that it makes. */
+/* Identifies the thread during one call only. A fork() child has the same value. */
 pthread_t pthread_self(void)
 {
 	return (pthread_t)slot_here();
@@ -228,7 +228,7 @@ int pthread_atfork(void (*before)(void), void (*in_parent)(void), void (*in_chil
 	return 0;
 }
 
-/* ---- what glibc's headers do in line where they may ---- */
+/* ---- functions that glibc's headers call unless they inline them ---- */
 
 #ifdef __GLIBC__
 unsigned int gnu_dev_major(dev_t dev)
@@ -261,7 +261,7 @@ struct cmsghdr *__cmsg_nxthdr(struct msghdr *msg, struct cmsghdr *at)
 }
 #endif
 
-/* ---- of src/preload ---- */
+/* ---- for src/preload ---- */
 
 static long result(long ret)
 {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The little of a libc that the image has. */
+/* The part of libc that the image has. */
 #ifndef TRAP_FLOOR_H
 #define TRAP_FLOOR_H
 
-/* The kernel's, behind the environment on the program's first stack. */
+/* Sets the auxiliary vector. The kernel puts it behind the environment on the first stack. */
 void floor_set_auxv(const unsigned long *from);
 
-/* What pthread_atfork() was given; there is one who calls it. */
+/* The arguments of pthread_atfork(), which is called only once. */
 struct floor_fork {
 	void (*before)(void);
 	void (*in_parent)(void);

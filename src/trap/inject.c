@@ -43,8 +43,9 @@ static int poke(pid_t pid, unsigned long addr, const void *from, size_t len)
 }
 
 /*
- * Waits for the next stop. Its status, or a negative errno: it is gone. Of a thread that
- * executes a program the process has the id from then on: it is the only one anyway.
+ * Waits for the next stop. Returns its status, or a negative errno: the process is gone. A
+ * thread that executes a program gets the id of its process, so this waits for any id; the
+ * helper traces nothing else.
  */
 static int wait_for_stop(void)
 {
@@ -73,7 +74,7 @@ static int wait_for_exec(pid_t thread)
 	}
 }
 
-/* Goes on to the next breakpoint. */
+/* Runs the process to the next breakpoint. 0 or a negative errno. */
 static int run_on(pid_t pid, const arch_traced *regs)
 {
 	int ret = arch_set(pid, regs), stop;
@@ -85,8 +86,8 @@ static int run_on(pid_t pid, const arch_traced *regs)
 }
 
 /*
- * At the stop it is inside execve() still, whose return sets a register: goes on to the
- * breakpoint behind the call that is at its program counter.
+ * At the stop the process is still inside execve(), whose return sets a register. Runs it to
+ * the breakpoint behind the syscall instruction at its program counter.
  */
 static int leave_exec(pid_t pid, const arch_traced *at)
 {
@@ -96,7 +97,7 @@ static int leave_exec(pid_t pid, const arch_traced *at)
 	return run_on(pid, &regs);
 }
 
-/* Has it make a system call. What it returned, a negative errno also where that failed. */
+/* Makes a system call in the process. Returns its result, or the errno of a failed ptrace(). */
 static long remote_call(pid_t pid, const arch_traced *at, long nr, const long a[6])
 {
 	arch_traced regs = *at;
@@ -154,7 +155,7 @@ static int write_image(pid_t pid, const arch_traced *at, const struct inject *in
 	return ret ? ret : poke(pid, head->boot, &boot, sizeof(boot));
 }
 
-/* Signals wait meanwhile: the image starts with those blocked that the program has. */
+/* All signals are blocked meanwhile. The image starts with the program's signal mask. */
 static int put_in(pid_t pid, const struct inject *inject)
 {
 	const struct image_head *head = inject->text;
@@ -163,7 +164,7 @@ static int put_in(pid_t pid, const struct inject *inject)
 	uint64_t mask;
 	int ret = arch_get(pid, &regs);
 
-	/* No filter of ours is for such a program. */
+	/* The filters allow all calls of a 32-bit program. */
 	if (!ret && !arch_is_ours(&regs))
 		return (int)trace(PTRACE_DETACH, pid, 0, 0);
 	if (!ret)

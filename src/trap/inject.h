@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Puts the image into a process at the stop behind exec(). The command does it for the
- * first program, the image itself for what its program becomes.
+ * Puts the image into a process at the stop after exec(). The command does so for the first
+ * program, and the image for each program that its own program executes.
  *
- * The helper is a child of the process that it serves: raised without a signal for its
- * end, and waited for by the image, it leaves nothing behind.
+ * A helper process does the work. It is a child of the process that gets the image. It has no
+ * exit signal, and the image waits for it, so that the program does not see it.
  */
 #ifndef TRAP_INJECT_H
 #define TRAP_INJECT_H
@@ -16,21 +16,21 @@
 
 struct inject {
 	const void *text; /* the image, from its head on */
-	const void *data; /* as it was before it ran */
+	const void *data; /* the image's, as they were before it ran */
 	struct image_origin origin;
-	int ready; /* write end of a pipe: an int, 0 or a negative errno, when attached */
+	int ready; /* write end of a pipe, for the result of attaching: an int, 0 or -errno */
 };
 
-/* Who is going to execute a program, as the helper knows it: its parent. */
+/* The process and thread that will execute a program. The helper is their child. */
 struct inject_target {
 	pid_t process;
 	pid_t thread;
 };
 
 /*
- * The helper's whole life: attaches, says so, waits for the exec(), puts the image in and
- * lets the program go. 0, or a negative errno: then the process was killed if it had made
- * the exec() already. Closes ready.
+ * All that the helper does: attaches, writes the result to ready and closes it, waits for the
+ * exec(), puts the image in and detaches. 0 or a negative errno. If it fails after the exec(),
+ * it kills the process.
  */
 int inject(const struct inject *inject, const struct inject_target *target);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What follows on a call in the image: the kernel. */
+/* The next functions (preload/next.h) in the image: they are system calls. */
 #include "preload/next.h"
 
 #include <stdarg.h>
@@ -10,8 +10,8 @@
 #include "uapi/syscall.h"
 
 /*
- * Calls that can wait for others than the kernel are made where signals reach the program.
- * What is read at a position never waits.
+ * True for a call that can wait for something outside of the kernel. It is made with the
+ * program's signal mask. A call that reads at a position, as pread(), never waits.
  */
 static bool may_sleep(long nr)
 {
@@ -64,5 +64,5 @@ static int stat_descriptor(int fd, struct stat *st)
 	return (int)result(sys_fstat(fd, st));
 }
 
-/* By their numbers calls need no other. */
+/* Calls by number use no other members. */
 struct next next = {.syscall = call_kernel, .fstat = stat_descriptor};

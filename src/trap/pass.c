@@ -14,7 +14,7 @@
 #define ADDR ((void *)a[0])
 #define LEN  ((size_t)a[1])
 
-/* As map() in preload/memory.c has it, and slow_mmap() behind it. */
+/* The conditions of map() in preload/memory.c and of slow_mmap(). */
 static bool maps_its_own(const long a[6])
 {
 	int flags = (int)a[3];
@@ -30,7 +30,7 @@ static bool remaps_its_own(const long a[6])
 	       (!(a[3] & MREMAP_FIXED) || !memory_told((void *)a[4], (size_t)a[2]));
 }
 
-/* What is made of a descriptor has to be told from what had its number before. */
+/* A duplicate must replace a stale entry of its number. */
 static bool duplicates(int cmd)
 {
 	return cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC;

@@ -39,7 +39,7 @@ long process_fork(struct slot *slot, long nr, const long a[6])
 			floor_fork.in_parent();
 		return ret;
 	}
-	/* Here the child goes on, on its copy of this stack. */
+	/* The child continues here, on its copy of this stack. */
 	slot_only(slot);
 	if (floor_fork.in_child)
 		floor_fork.in_child();
@@ -63,11 +63,11 @@ int process_keep_data(void)
 	return 0;
 }
 
-/* Of the helper, on the stack of its slot. */
+/* What the helper needs. It takes a copy to the stack of its slot. */
 struct helping {
 	struct inject inject;
 	struct inject_target target;
-	int start; /* read end: the parent has said who may attach */
+	int start; /* read end of a pipe; the parent writes once the helper may attach */
 };
 
 static void help(const struct helping *helping)
@@ -77,9 +77,9 @@ static void help(const struct helping *helping)
 
 	if (sys_read(helping->start, &byte, 1) != 1)
 		return;
-	/* From the exec() on that stack can be gone: of vfork()'s child it is its parent's. */
+	/* After exec() that stack can be gone, or in use by the parent of a vfork() child. */
 	mine = *helping;
-	/* Nothing that the program has open stays open because of its helper. */
+	/* The helper must keep none of the program's files open. */
 	if (mine.inject.ready > 3)
 		sys_dup3(mine.inject.ready, 3, 0);
 	mine.inject.ready = 3;
@@ -89,7 +89,7 @@ static void help(const struct helping *helping)
 	inject(&mine.inject, &mine.target);
 }
 
-/* It shares the memory, which ends with it, and nothing else. A negative errno, or its id. */
+/* The helper shares the memory only, which exists until it ends. Its pid or a negative errno. */
 static pid_t start_helper(struct slot *slot, struct helping *helping)
 {
 	return (pid_t)helper_clone(slot, (void (*)(const void *))help, helping, CLONE_VM);
@@ -127,7 +127,7 @@ static void close_pipe(const struct ends *ends)
 	sys_close(ends->write);
 }
 
-/* Returns the helper when that has attached, or a negative errno. */
+/* Starts a helper and waits until it has attached. Returns its pid or a negative errno. */
 static pid_t get_helper(struct slot *slot, struct helping *helping, struct ends ready,
 			struct ends start)
 {
@@ -140,7 +140,7 @@ static pid_t get_helper(struct slot *slot, struct helping *helping, struct ends 
 	sys_close(ready.write);
 	if (helper > 0) {
 		helping->inject.origin.helper = helper;
-		/* Yama lets a child attach only where it is named. */
+		/* Yama lets a child attach only if PR_SET_PTRACER names it. */
 		sys_call(SYS_prctl, PR_SET_PTRACER, helper, 0, 0, 0, 0);
 		sys_write(start.write, "", 1);
 		ret = attached(ready.read);
@@ -153,7 +153,7 @@ static pid_t get_helper(struct slot *slot, struct helping *helping, struct ends 
 	return helper;
 }
 
-/* It lives in *helping until the exec(), and has its numbers in pipes of its own. */
+/* get_helper() with the pipes that it needs. The helper copies *helping before it attaches. */
 static pid_t call_helper(struct slot *slot, struct helping *helping)
 {
 	struct ends ready, start;
@@ -197,7 +197,7 @@ static long exec_with(struct slot *slot, long nr, const long a[6], uint64_t mask
 	return result;
 }
 
-/* ---- programs that cannot be followed ---- */
+/* ---- programs that cannot be served ---- */
 
 static bool may_trace_all(void)
 {
@@ -225,8 +225,8 @@ static bool gains_rights(int dirfd, const char *path, int flags)
 }
 
 /*
- * The kernel gives a program that is traced no rights, and keeps the helper out of one
- * that may not be read, unless the helper may trace all. 0 or a negative errno.
+ * A traced program does not gain rights by its file, and the kernel does not let the helper
+ * into one whose file may not be read. CAP_SYS_PTRACE lifts both. 0 or a negative errno.
  */
 static int refuse(long nr, const long a[6])
 {
@@ -252,8 +252,8 @@ static int refuse(long nr, const long a[6])
 }
 
 /*
- * The slot is the helper's, and its stack. Where the program does not end here, as behind
- * vfork(), the slot goes back when the helper ends.
+ * The helper runs on the slot's stack. If exec() succeeds and the memory lives on, as in the
+ * parent of a vfork() child, the helper frees the slot at its end.
  */
 long process_exec(long nr, const long a[6], uint64_t mask)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Processes that the program makes, and what it becomes. */
+/* fork() and exec() of the program. */
 #ifndef TRAP_PROCESS_H
 #define TRAP_PROCESS_H
 
@@ -8,17 +8,17 @@
 
 #include "trap/slot.h"
 
-/* fork(), and clone() without CLONE_VM: a child with memory of its own. */
+/* fork(), or clone() without CLONE_VM: the child has its own memory. Returns as they do. */
 long process_fork(struct slot *slot, long nr, const long a[6]);
 
 /*
- * execve() and execveat(), on the program's own stack, which is all that is left of this
- * thread if another one's exec() is faster. mask is what the program has blocked. Returns
- * if it fails.
+ * execve() or execveat(). Returns a negative errno if it fails. Runs on the program's own
+ * stack: if another thread's exec() comes first, this thread leaves nothing else behind. mask
+ * is the program's signal mask.
  */
 long process_exec(long nr, const long a[6], uint64_t mask);
 
-/* What the data of the image were before it ran. Before anything else. 0 or a negative errno. */
+/* Copies the image's data for later images. Called before they change. 0 or a negative errno. */
 int process_keep_data(void);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* What the entry of the processor and the rest of the image agree on. */
+/* Constants that the assembly code and the rest of the image share. */
 #ifndef TRAP_REGISTERS_H
 #define TRAP_REGISTERS_H
 
-/* A slot's stack, and struct slot at its end. */
+/* Size of a slot's stack, and of the place for struct slot at its end. */
 #define TRAP_SLOT_SIZE 0x8000
 #define TRAP_SLOT_HEAD 0x200
 
@@ -29,7 +29,7 @@
 #define TRAP_SLOT_CALL	    144
 #define TRAP_SLOT_BUSY	    200
 
-/* Below the stack pointer, and the program's (System V ABI). */
+/* Bytes below the stack pointer that belong to the program (System V ABI). */
 #define RED_ZONE 128
 
 /* Offsets in struct passing. */
@@ -41,7 +41,7 @@
 #define PASSING_SIZE 64
 
 #ifndef __ASSEMBLER__
-/* A system call clobbers rcx and r11: they are not here. */
+/* rcx and r11 are missing: a system call clobbers them. */
 struct registers {
 	unsigned long rbx, rbp, rdi, rsi, rdx, r8, r9, r10, r12, r13, r14, r15;
 	unsigned long rax, sp, pc, rflags;

@@ -10,7 +10,10 @@
 
 static _Atomic(bool) has_ring, has_pagemap;
 
-/* Each says first what it is about to have: of two threads at least one sees the other. */
+/*
+ * Each function sets its flag before it reads the other one. Of two threads in both functions
+ * at the same time, at least one therefore sees the other's flag.
+ */
 
 long rings_setup(const long a[6])
 {

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * io_uring. What a ring reads nobody sees: an address that it takes from pagemap would be
- * told and not pinned. So a process has rings or pagemap, and whichever it asks for later
- * is refused: with EPERM, as kernel.io_uring_disabled and containers refuse rings. The
- * library's own rings are made inside of the image, which no filter stops.
+ * The program's use of io_uring. No filter sees what a ring reads: an address that it reads
+ * from pagemap would not be pinned. A process can therefore have rings or pagemap. The one that
+ * it asks for later is refused with EPERM, as kernel.io_uring_disabled and containers refuse
+ * rings. The image creates the library's own rings, and no filter stops it.
  */
 #ifndef TRAP_RINGS_H
 #define TRAP_RINGS_H
 
-/* io_uring_setup(): a descriptor or a negative errno. */
+/* io_uring_setup(). Returns a descriptor or a negative errno. */
 long rings_setup(const long a[6]);
 
-/* The program has got fd, a pagemap. 0 or a negative errno: then it is to be closed. */
+/* The program got a pagemap. 0, or a negative errno: the caller has to close it. */
 int rings_admit_pagemap(void);
 
 #endif

@@ -12,7 +12,7 @@
 
 #define SA_RESTORES 0x04000000
 
-/* What the program set for SIGSYS. */
+/* The action that the program set for SIGSYS. */
 static struct signal_action wanted;
 
 static long act(int sig, const struct signal_action *new, struct signal_action *old)
@@ -87,11 +87,11 @@ long signal_mask(const long a[6], uint64_t *mask)
 	return a[2] && user_write((void *)a[2], &old, sizeof(old)) ? -EFAULT : 0;
 }
 
-/* ---- masks that a call has while it waits ---- */
+/* ---- signal masks of calls that wait ---- */
 
 #define NO_MASK 6
 
-/* Which argument is one. pselect6() has it in a struct, as io_pgetevents() has. */
+/* The argument that is a mask. pselect6() and io_pgetevents() have it in a struct. */
 static unsigned int mask_argument(long nr)
 {
 	switch (nr) {
@@ -115,7 +115,7 @@ bool signal_has_mask(long nr)
 	return mask_argument(nr) != NO_MASK;
 }
 
-/* The argument as the kernel has it: a mask's address and its size. */
+/* Reads the argument into of[2]: the address of a mask and its size. */
 static int read_argument(unsigned int arg, const long a[6], unsigned long of[2])
 {
 	of[0] = arg < NO_MASK ? (unsigned long)a[arg] : 0;
@@ -123,7 +123,7 @@ static int read_argument(unsigned int arg, const long a[6], unsigned long of[2])
 	return arg == 5 ? user_read(of, (const void *)a[arg], 2 * sizeof(of[0])) : 0;
 }
 
-/* 1: SIGSYS is blocked in *mask; 0: or it is none; or a negative errno. */
+/* 1: *mask blocks SIGSYS. 0: it does not, or there is no mask. Else a negative errno. */
 static int read_mask(unsigned int arg, const long a[6], uint64_t *mask)
 {
 	unsigned long of[2];
@@ -143,7 +143,7 @@ void signal_pass_mask(long nr, const long a[6], ucontext_t *frame)
 	uint64_t mask;
 	int ret = read_mask(arg, a, &mask);
 
-	/* A bad pointer is the kernel's to refuse. */
+	/* The kernel refuses a bad pointer. */
 	if (ret < 0 && ret != -EFAULT)
 		return arch_set_result(frame, ret);
 	passing = arch_pass(frame, program_pass);
@@ -170,7 +170,7 @@ void signal_pass_on(int sig, siginfo_t *info, ucontext_t *frame)
 	const struct signal_action by = wanted;
 	uint64_t mask;
 
-	/* The trap of a filter cannot be ignored: force_sig_seccomp() in kernel/signal.c. */
+	/* SIGSYS from a filter cannot be ignored: force_sig_seccomp() in kernel/signal.c. */
 	if (by.handler == (uintptr_t)SIG_IGN && info->si_code != SYS_SECCOMP)
 		return;
 	if (by.handler == (uintptr_t)SIG_DFL || by.handler == (uintptr_t)SIG_IGN)

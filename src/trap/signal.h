@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The program's signals. SIGSYS is the traps': it is never blocked or ignored underneath,
- * whatever the program wants of it, and the program sees what it set.
+ * The program's signals. The traps need SIGSYS: it is never really blocked or ignored,
+ * whatever the program sets. The program sees the action that it set, but never sees SIGSYS
+ * in a signal mask.
  */
 #ifndef TRAP_SIGNAL_H
 #define TRAP_SIGNAL_H
@@ -17,7 +18,7 @@
 
 #define SIGNAL_BIT(sig) (UINT64_C(1) << ((sig)-1))
 
-/* As the kernel has it, which glibc's is not. */
+/* The kernel's struct sigaction, which differs from glibc's. */
 struct signal_action {
 	uintptr_t handler;
 	unsigned long flags;
@@ -25,22 +26,22 @@ struct signal_action {
 	uint64_t mask;
 };
 
-/* ignored: by the program before its exec(). */
+/* ignored: the program ignored SIGSYS before its exec(). */
 void signal_set_handler(void (*handler)(int sig, siginfo_t *info, void *frame), bool ignored);
 bool signal_is_ignored(void);
 
-/* rt_sigaction() and rt_sigprocmask(); *mask is what the thread has, and gets. */
+/* rt_sigaction() and rt_sigprocmask(), which changes *mask, the thread's signal mask. */
 long signal_action(const long a[6]);
 long signal_mask(const long a[6], uint64_t *mask);
 
 /*
- * ppoll() and its kin, which wait with a mask of their own. The frame goes on to make the
- * call, with a copy of the mask that does not block SIGSYS.
+ * ppoll() and similar calls, which wait with a mask of their own. signal_pass_mask() makes the
+ * frame return to the call, with a copy of the mask that does not block SIGSYS.
  */
 bool signal_has_mask(long nr);
 void signal_pass_mask(long nr, const long a[6], ucontext_t *frame);
 
-/* A SIGSYS that is no trap of ours. */
+/* Does what the program set for a SIGSYS that these filters did not raise. */
 void signal_pass_on(int sig, siginfo_t *info, ucontext_t *frame);
 
 #endif

@@ -24,7 +24,7 @@ OFFSET(call, TRAP_SLOT_CALL);
 OFFSET(busy, TRAP_SLOT_BUSY);
 _Static_assert(sizeof(struct slot) <= TRAP_SLOT_HEAD, "TRAP_SLOT_HEAD");
 
-/* The image starts on the first one. */
+/* The image starts on the first slot's stack. */
 union stack {
 	char bytes[TRAP_SLOT_SIZE];
 	struct {
@@ -35,7 +35,7 @@ union stack {
 
 #define CHUNK 32 /* slots */
 
-/* Chunks are never given back: a thread may be in any of them. */
+/* Chunks are never freed: a thread may be using any of them. */
 #define CHUNKS 1024
 
 extern union stack slot_first[CHUNK] __attribute__((visibility("hidden")));
@@ -65,7 +65,7 @@ static union stack *chunk(size_t i)
 	mine = make_chunk();
 	if (!mine || atomic_compare_exchange_strong(&chunks[i], &other, mine))
 		return mine;
-	/* Another thread was faster; what is apart from a chunk goes with it. */
+	/* Another thread was faster. The unaligned rest of this mapping stays, untouched. */
 	sys_munmap(mine, CHUNK * sizeof(union stack));
 	return other;
 }
@@ -82,13 +82,14 @@ static struct slot *take_from(union stack *stacks)
 	return NULL;
 }
 
-/* ---- slots that were left ---- */
+/* ---- slots that their threads have left ---- */
 
 #define STACK_MOST (64UL << 20)
 
 /*
- * The stack grew down to the call; whoever calls from above it on the same stack has
- * jumped out of it. Another stack lies farther away, or else the slot is kept.
+ * True when the sleeper has left its program_call() for good: it has ended, or it makes a call
+ * from a higher address of the same stack, so it has jumped out of a signal handler. A stack
+ * that is STACK_MOST bytes away is taken for another one, for which the slot is kept.
  */
 static bool is_left(const struct slot *slot, int sleeper, int thread, unsigned long stack)
 {
