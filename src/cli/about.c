@@ -39,7 +39,7 @@ static void set(json_t *about, const char *name, char *value)
 	free(value);
 }
 
-/* The rest of the first line of a file that begins with key; "": there is none. */
+/* The value in the first line of a file that begins with key. "" if there is none. */
 static char *read_value(const char *file, const char *key)
 {
 	char line[4096], *value = NULL;

@@ -13,7 +13,7 @@
 #define PAGE_SIZE  (UINT64_C(1) << PAGE_SHIFT)
 #define LAST_PAGE  (UINT64_MAX >> PAGE_SHIFT)
 
-/* Where the page of a process is in the list, or belongs. */
+/* The index at which the page of a process is in the list, or would be inserted. */
 static size_t find(const struct addresses *addresses, int32_t pid, uint64_t page)
 {
 	size_t first = 0, end = addresses->count;
@@ -30,7 +30,7 @@ static size_t find(const struct addresses *addresses, int32_t pid, uint64_t page
 	return first;
 }
 
-/* Moves what is in the list from one place on to another place. */
+/* Moves the entries of the list that begin at index from to index to. */
 static void shift(struct addresses *addresses, size_t from, size_t to)
 {
 	size_t count = addresses->count - from;
@@ -47,7 +47,7 @@ static size_t drop(struct addresses *addresses, int32_t pid, uint64_t page, uint
 {
 	size_t from = find(addresses, pid, page), to = find(addresses, pid, end);
 
-	/* What a program says of a stretch may go around the end of all addresses. */
+	/* The range that a program reports may wrap around. */
 	if (end <= page)
 		return 0;
 	for (size_t i = from; i < to; i++)
@@ -76,7 +76,7 @@ static uint16_t begin_track(struct addresses *addresses, const struct address *a
 	return track_begin(&addresses->tracks, &track, most);
 }
 
-/* Pages in a row, no more than TRACE_SCAN_PAGES, are in frames in a row now. */
+/* Consecutive pages, at most TRACE_SCAN_PAGES, are in consecutive frames now. */
 static size_t give(struct addresses *addresses, const struct trace_event *event, uint64_t page,
 		   uint64_t frame, uint64_t pages)
 {
@@ -136,7 +136,7 @@ static size_t take_lookup(struct addresses *addresses, const struct trace_event 
 
 size_t addresses_take(struct addresses *addresses, const struct trace_event *event)
 {
-	/* What stays of a page keeps the page. */
+	/* A page that is released in part stays in use. */
 	uint64_t first = event->args[0] + PAGE_SIZE - 1;
 
 	switch (event->kind) {
@@ -162,7 +162,7 @@ static int open_pagemap(int32_t pid)
 	return open(path, O_RDONLY | O_CLOEXEC);
 }
 
-/* Another page was there at two looks in a row, or the one that was told is there again. */
+/* Notes that two looks in a row found another page there, or that the right one is back. */
 static void follow(struct addresses *addresses, struct address *address, bool lost, uint64_t now)
 {
 	if (lost == address->lost)
@@ -177,8 +177,8 @@ static void follow(struct addresses *addresses, struct address *address, bool lo
 }
 
 /*
- * The event that says that a page was given back can be a moment late; that
- * another page is there at two looks in a row tells that this one moved.
+ * An address has moved if two looks in a row find another page there. One look does
+ * not suffice, as the event of a release can come late.
  */
 static void judge(struct addresses *addresses, struct address *address, uint64_t frame,
 		  uint64_t now)

@@ -20,7 +20,7 @@
 #include "cli/elf.h"
 #include "cli/library.h"
 
-/* The first that lets the name of a device begin with a digit. */
+/* The first version in which the name of a device may begin with a digit. */
 #define VERSION "0.5.0"
 
 struct cdi {
@@ -100,7 +100,7 @@ static json_t *device(const char *name, json_t *nodes)
 	return json_pack("{s:s, s:{s:o}}", "name", name, "containerEdits", "deviceNodes", nodes);
 }
 
-/* NULL: there is none. */
+/* NULL if there is no device. */
 static json_t *all_devices(const struct devices *devices)
 {
 	json_t *array = json_array(), *nodes = json_array();
@@ -124,8 +124,8 @@ static json_t *all_devices(const struct devices *devices)
 }
 
 /*
- * A dynamic linker that finds the library to be of another libc than its own
- * says its path, and no more: so that has the name of its libc.
+ * The path of the library has the name of its libc in it. A dynamic linker of
+ * another libc that refuses the library reports nothing but this path.
  */
 static json_t *common_edits(const struct cdi *cdi)
 {
@@ -162,7 +162,7 @@ static bool print(const json_t *json, FILE *to)
 	       !fflush(to);
 }
 
-/* A rename puts a file in the place of whatever was there, a device node as well. */
+/* rename() would replace anything at this path, even a device node. */
 static void only_a_file(const char *path)
 {
 	struct stat st;
@@ -172,9 +172,9 @@ static void only_a_file(const char *path)
 }
 
 /*
- * Commands that write the same file take turns from before they look at the
- * devices, so that what an earlier one saw is not what stays. The lock goes
- * with the process.
+ * Commands that write the same file take turns. Each takes the lock before it looks
+ * at the devices, so that the file ends up with the latest state. The lock ends with
+ * the process.
  */
 static void wait_for_turn(const char *path)
 {
@@ -187,10 +187,10 @@ static void wait_for_turn(const char *path)
 	free(directory);
 }
 
-/* Engines read the directory at any time: they find the whole file, old or new. */
+/* Replaces the file as a whole, as engines may read it at any time. */
 static void write_file(const char *path, const json_t *json)
 {
-	/* Not .json: an engine would take this for one more specification. */
+	/* Not .json: an engine would read this as one more specification. */
 	char *unfinished = text("%s.XXXXXX", path);
 	int fd = mkostemp(unfinished, O_CLOEXEC), error;
 	FILE *to = fd < 0 ? NULL : fdopen(fd, "w");
@@ -206,7 +206,7 @@ static void write_file(const char *path, const json_t *json)
 	give_up("cannot write %s: %s", path, strerror(error));
 }
 
-/* The format has no specification without a device. */
+/* The format allows no specification without a device, so the file is removed. */
 static int say_none(const struct cdi *cdi)
 {
 	if (cdi->file && unlink(cdi->file) && errno != ENOENT)

@@ -7,7 +7,7 @@
 #include "cli/cli.h"
 #include "cli/html.h"
 
-/* In the units of the picture, of which a letter is about 7 wide. */
+/* In units of the picture. A letter is about 7 units wide. */
 #define WIDTH	  720
 #define LEFT	  112
 #define RIGHT	  28
@@ -16,7 +16,7 @@
 #define AXIS	  24
 #define HISTOGRAM 120
 
-/* Above the bars, for what stands beside the ranks. */
+/* The space above the bars for the labels of the ranks. */
 #define RANKS 36
 
 const char *chart_class(int run)
@@ -66,7 +66,7 @@ static double at(const struct time_scale *scale, uint64_t time)
 	return LEFT + (part < 1 ? part : 1) * (WIDTH - LEFT - RIGHT);
 }
 
-/* A fifth of the time or so, as a number of 1, 2 or 5. */
+/* About a fifth of the time: 1, 2 or 5 times a power of ten. */
 static uint64_t tick_distance(uint64_t whole)
 {
 	uint64_t distance = 1;
@@ -118,7 +118,7 @@ static void put_track(FILE *to, const struct time_scale *scale, const struct tra
 	fputs("</g>\n", to);
 }
 
-/* Those that moved come before others, and the first before later ones. Returns how many. */
+/* Chooses first the tracks that moved, then others, each in order. Returns how many. */
 static size_t choose(const struct tracks *tracks, bool chosen[TRACKS_MOST])
 {
 	size_t count = 0;
@@ -160,11 +160,11 @@ void chart_addresses(FILE *to, const struct comparison *comparison, int run)
 
 /* ---- how long lookups take ---- */
 
-/* Five to a power of ten. */
+/* Five bins for each power of ten. */
 #define BINS 60
 static const double bin_starts[] = {1, 1.585, 2.512, 3.981, 6.31, 10};
 
-/* From 1 ns on; where in its bin a time is, is in the fraction. */
+/* The bin of a time, from 1 ns on. The fraction says where in the bin it is. */
 static double place(uint64_t ns)
 {
 	double value = (double)(ns ? ns : 1);
@@ -190,7 +190,7 @@ static double across(const struct bins *bins, double place)
 			      (WIDTH - LEFT - RIGHT);
 }
 
-/* Both runs have the same scale; no less than two powers of ten, with room at both ends. */
+/* One scale for both runs: at least two powers of ten, with room at both ends. */
 static void choose_bins(const struct comparison *comparison, struct bins *bins)
 {
 	bins->first = BINS;
@@ -228,7 +228,7 @@ static void put_bars(FILE *to, const struct bins *bins, int bottom)
 		double height = (double)bins->counts[bin] / (double)bins->greatest * HISTOGRAM;
 		double left = across(bins, (double)bin), right = across(bins, (double)bin + 1);
 
-		/* One of many is to be seen, too. */
+		/* A bar for one of many lookups must be visible, too. */
 		if (bins->counts[bin])
 			fprintf(to,
 				"<rect class=\"mark\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" "

@@ -39,7 +39,7 @@ struct check {
 	json_t *program;
 };
 
-/* Every function has its check at hand; these only make the lines shorter. */
+/* Short forms for the functions below; c is the check. */
 #define OK(c, name, ...)      finding(&(c)->findings, name, FINDING_OK, __VA_ARGS__)
 #define NOTE(c, name, ...)    finding(&(c)->findings, name, FINDING_NOTE, __VA_ARGS__)
 #define UNTOLD(c, name, ...)  finding(&(c)->findings, name, FINDING_UNTOLD, __VA_ARGS__)
@@ -47,7 +47,7 @@ struct check {
 #define DETAIL(c, ...)	      finding_detail(&(c)->findings, __VA_ARGS__)
 #define MEND(c, ...)	      finding_mend(&(c)->findings, __VA_ARGS__)
 
-/* A number from a file of one line; 0 when it is not there. */
+/* The number in directory/entry/file, or 0 if there is none. */
 static uint64_t read_number(const char *directory, const char *entry, const char *file)
 {
 	char *path = text("%s/%s/%s", directory, entry, file);
@@ -95,7 +95,7 @@ static void check_library(struct check *c)
 
 /* ---- the kernel ---- */
 
-/* Not by its number alone: what came with 7.3 may be in an older kernel too. */
+/* Not only by its number: an older kernel may have a backport of what came with 7.3. */
 static void check_version(struct check *c)
 {
 	int major = 0, minor = 0;
@@ -181,7 +181,7 @@ static void check_get_pa(struct check *c)
 	}
 	switch (c->answer.error) {
 	case 0:
-	case EPERM: /* the right is another need */
+	case EPERM: /* the missing right is another finding */
 		OK(c, name, "the kernel has IOMMU_IOAS_NOIOMMU_GET_PA");
 		break;
 	case EOPNOTSUPP:
@@ -320,7 +320,7 @@ static void mend_no_device(struct check *c)
 	MEND(c, "echo $BDF > /sys/bus/pci/drivers_probe");
 }
 
-/* There are devices, none of which can be had: why not the first? */
+/* No device can be used. Says what makes the first one usable. */
 static void mend_no_free_device(struct check *c, const struct device *device)
 {
 	if (device->holder_count) {
@@ -479,7 +479,7 @@ static void check_locked_memory(struct check *c)
 
 /* ---- the program ---- */
 
-/* A preload does not reach it, for the reason that is given. */
+/* A preload does not reach the program, for this reason. Checks whether traps do. */
 static void check_trapped(struct check *c, const struct program *program,
 			  const struct obstacle *reason)
 {

@@ -20,9 +20,9 @@ struct compare {
 	size_t way_count;
 	const char *against[2]; /* files with records */
 	size_t against_count;
-	const char *record; /* the file for one */
+	const char *record; /* the file to write a record to */
 	FILE *record_to;
-	const char *report; /* the file for a page */
+	const char *report; /* the file to write a page to */
 	FILE *report_to;
 	char **program;
 	struct comparison comparison;
@@ -78,7 +78,7 @@ static void parse_ways(struct compare *compare, char *arg)
 	}
 }
 
-/* What is to be run, and in which ways, once all of it is known. */
+/* Decides how many runs there are, and in which ways, from all options together. */
 static void settle(struct compare *compare)
 {
 	size_t runs = compare->record ? 1 : 2 - compare->against_count;
@@ -170,7 +170,7 @@ static void check_machine(const struct compare *compare)
 		if (compare->ways[i]->needs_cdev && !has_cdev())
 			give_up("there is no cdev path here: no device has a no-IOMMU cdev; see "
 				"noiommu-shim check");
-	/* Addresses of a driver that uses UIO can be recorded, too. */
+	/* A record needs no group: a driver that uses UIO looks addresses up, too. */
 	for (size_t i = 0; !compare->record && i < compare->way_count; i++)
 		if (compare->ways[i]->needs_group && !has_group())
 			give_up("there is no group path here to compare with: this kernel has no "
@@ -220,9 +220,9 @@ static int run_all(struct compare *compare)
 	return 0;
 }
 
-/* ---- what comes of them ---- */
+/* ---- the results ---- */
 
-/* Before anything runs, so that no device is reset for nothing. */
+/* Called before anything runs, so that no device is reset if it fails. */
 static FILE *open_output(const char *file)
 {
 	FILE *to = fopen(file, "we");

@@ -95,7 +95,7 @@ static char *moved_on(const struct addresses *addresses)
 	return text("%zu of %zu", addresses->moved, addresses->given);
 }
 
-/* What became of the addresses. */
+/* Says how many addresses moved. */
 static char *judge_addresses(const struct comparison *comparison)
 {
 	const struct side *first = &comparison->sides[0], *second = &comparison->sides[1];
@@ -108,7 +108,7 @@ static char *judge_addresses(const struct comparison *comparison)
 		    second->way->name, moved_on(&second->addresses));
 }
 
-/* The one line that says it all. */
+/* The verdict in one line. */
 static char *judge(const struct comparison *comparison)
 {
 	uint64_t lost = comparison_lost(comparison);
@@ -171,7 +171,7 @@ static void put(const struct table *table, const char *label, struct cell one, s
 	table->row(&row, table->arg);
 }
 
-/* Of a row with bars the greater cell has the full one. */
+/* Puts a row with bars. The greater cell has a full bar. */
 static void put_bars(const struct table *table, const char *label, struct cell one,
 		     struct cell other)
 {

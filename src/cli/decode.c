@@ -48,7 +48,7 @@ static void put_string(FILE *to, const uint8_t *string, size_t len)
 	fputc('"', to);
 }
 
-/* Names of the bits, and what is left in hexadecimal: "READ|WRITE|0x80". */
+/* Writes the names of the bits, and the rest in hexadecimal: "READ|WRITE|0x80". */
 static void put_flags(FILE *to, const struct name *names, uint64_t value)
 {
 	const char *between = "";
@@ -80,7 +80,7 @@ static void put_value(FILE *to, enum form form, const struct name *names, uint64
 		fprintf(to, "0x%" PRIx64, value);
 }
 
-/* False when the structure that was copied ends before the member does. */
+/* False if the part of the structure that was copied ends before the member does. */
 static bool get_member(const struct trace_event *event, const struct member *member,
 		       uint64_t *value)
 {
@@ -141,7 +141,7 @@ static void put_argument(FILE *to, const struct trace_event *event, const struct
 		return;
 	case STRUCTURE:
 		fputs(", ", to);
-		/* A bad pointer. */
+		/* Nothing was copied, as the pointer is bad. */
 		if (!event->length)
 			fprintf(to, "0x%" PRIx64, event->args[1]);
 		else
@@ -297,7 +297,7 @@ const char *decode_errno(int error)
 
 #define PAGE 4096
 
-/* The runs that were given out. */
+/* Copies the runs of entries that the program got. Returns how many. */
 static size_t runs_of(const struct trace_event *event, struct trace_run *runs)
 {
 	memcpy(runs, event->data, event->length);

@@ -18,7 +18,7 @@
 
 #define CLASS "/sys/class/vfio-dev"
 
-/* The first line of directory/name; "" when there is none. */
+/* Reads the first line of directory/name, or "". */
 static void read_line(const char *directory, const char *name, char *line, size_t size)
 {
 	char path[PATH_MAX];
@@ -33,7 +33,7 @@ static void read_line(const char *directory, const char *name, char *line, size_
 		fclose(file);
 }
 
-/* The last component of what the link directory/name points to, or "". */
+/* Reads the last component of the target of the link directory/name, or "". */
 static void read_link(const char *directory, const char *name, char *base, size_t size)
 {
 	char path[PATH_MAX], link[PATH_MAX];
@@ -77,7 +77,7 @@ static int try_open(const struct device *device)
 	return 0;
 }
 
-/* A group of a real IOMMU has another name. */
+/* Only no-IOMMU groups have this name. */
 static void read_group(struct device *device, const char *directory)
 {
 	char path[PATH_MAX], number[16], name[32];
@@ -130,8 +130,8 @@ static void add_holder(struct device *device, pid_t pid)
 }
 
 /*
- * What a descriptor is, without asking the server of a file system, and 0 for
- * what is no character device. Profiles of old container engines refuse statx().
+ * The number of the character device behind a descriptor; 0 if it is none. Does not
+ * ask the server of a file system. Profiles of old container engines refuse statx().
  */
 static dev_t device_behind(int directory, const char *fd)
 {
@@ -146,7 +146,7 @@ static dev_t device_behind(int directory, const char *fd)
 	return 0;
 }
 
-/* The result has a byte for each device: whether the process holds it. */
+/* The result is a byte for each device: 1 if the process holds it. */
 static int look_at_process(pid_t pid, void *result, const void *arg)
 {
 	const struct devices *devices = arg;
@@ -170,7 +170,7 @@ static int look_at_process(pid_t pid, void *result, const void *arg)
 	return 0;
 }
 
-/* A process that went away meanwhile holds nothing. */
+/* A process that ended meanwhile holds nothing. */
 static void told_of_process(pid_t pid, int ret, const void *result, void *arg)
 {
 	const unsigned char *held = result;

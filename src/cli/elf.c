@@ -21,10 +21,10 @@
 #define OUR_ORDER ELFDATA2MSB
 #endif
 
-/* What the kernel takes, fs/binfmt_elf.c: 64 KiB of program headers. */
+/* The kernel accepts 64 KiB of program headers: fs/binfmt_elf.c. */
 #define MOST_SEGMENTS (65536 / sizeof(Elf64_Phdr))
 
-/* No sound file has more, and a damaged one must not take minutes. */
+/* No sound file has more. A damaged file must not take minutes. */
 #define MOST_ENTRIES 65536
 #define MOST_CODE    (UINT64_C(1) << 28)
 
@@ -33,7 +33,7 @@ struct file {
 	uint64_t size;
 };
 
-/* Every part of the file is reached through here: what it says of itself may be wrong. */
+/* Every access to the file goes through here, as offsets in the file may be wrong. */
 static const void *part(const struct file *file, uint64_t at, uint64_t len)
 {
 	if (at > file->size || len > file->size - at)
@@ -41,13 +41,13 @@ static const void *part(const struct file *file, uint64_t at, uint64_t len)
 	return file->data + at;
 }
 
-/* The same for structs, which a sound file has on their boundaries. */
+/* The same for structs, which are aligned in a sound file. */
 static const void *table(const struct file *file, uint64_t at, uint64_t len, uint64_t align)
 {
 	return at % align ? NULL : part(file, at, len);
 }
 
-/* A string that ends within the file, and is no longer than a path; "" else. */
+/* A string that ends within the file and is no longer than a path. Otherwise "". */
 static const char *string(const struct file *file, uint64_t at)
 {
 	const char *s = part(file, at, 1);
@@ -64,7 +64,7 @@ static const Elf64_Phdr *segment(const struct file *file, const Elf64_Ehdr *head
 		     alignof(Elf64_Phdr));
 }
 
-/* Where in the file the byte is that will be at address. */
+/* The offset of the byte that is loaded at address, or the size of the file. */
 static uint64_t offset_of(const struct file *file, const Elf64_Ehdr *head, uint64_t address)
 {
 	const Elf64_Phdr *ph;
@@ -122,7 +122,7 @@ static void read_dynamic(const struct file *file, const Elf64_Ehdr *head, const 
 	}
 }
 
-/* The first note of a Go program is its build id, of the owner "Go". */
+/* The first note of a Go program is its build ID, with the owner "Go". */
 static bool is_go_note(const struct file *file, const Elf64_Phdr *ph)
 {
 	const Elf64_Nhdr *note = table(file, ph->p_offset, sizeof(*note) + 4, alignof(Elf64_Nhdr));
@@ -149,9 +149,9 @@ static bool has_go_section(const struct file *file, const Elf64_Ehdr *head)
 }
 
 /*
- * A system call that names its number just before: ioctl, openat or pread64.
- * Compilers put the number into a register as a constant, and what else a
- * call needs comes between.
+ * True if code loads the number of ioctl, openat or pread64 and then makes a system
+ * call. Compilers load the number as a constant. Instructions for the arguments may
+ * come between the two.
  */
 #if defined(__x86_64__)
 #define INSTRUCTION   1	 /* bytes, at least */
@@ -195,7 +195,7 @@ static bool is_call(const unsigned char *code, uint64_t size)
 }
 #endif
 
-/* Of the code that is still to be looked through, in bytes. */
+/* *left is how many more bytes of code may be searched. */
 static bool has_call(const struct file *file, const Elf64_Phdr *ph, uint64_t *left)
 {
 	const unsigned char *code = part(file, ph->p_offset, ph->p_filesz);
@@ -235,7 +235,7 @@ static int read_file(const struct file *file, struct elf *elf)
 
 	if (!head || memcmp(head->e_ident, ELFMAG, SELFMAG))
 		return -ENOEXEC;
-	/* As far as here the two sizes are alike. */
+	/* Up to here the headers of both word sizes are the same. */
 	elf->bits = head->e_ident[EI_CLASS] == ELFCLASS32 ? 32 : 64;
 	elf->machine = head->e_machine;
 	elf->foreign = elf->bits != 64 || head->e_ident[EI_DATA] != OUR_ORDER;
@@ -251,7 +251,7 @@ static int read_file(const struct file *file, struct elf *elf)
 	return 0;
 }
 
-/* What is no longer there of a mapped file, or cannot be read from its disk, raises SIGBUS. */
+/* Access to a part of a mapped file that is gone, or cannot be read, raises SIGBUS. */
 static sigjmp_buf file_is_gone;
 
 static void on_sigbus(int sig)

@@ -96,7 +96,7 @@ static struct screen look_at_screen(void)
 	};
 }
 
-/* Prints from column indent on, broken at spaces; the cursor is there already. */
+/* Prints words from column indent, where the cursor is. Breaks lines at spaces. */
 static void wrap(const char *words, int indent, int width)
 {
 	int column = indent;
@@ -130,7 +130,7 @@ static void print_finding(const struct finding *f, const struct screen *screen)
 	words = plain(f->what, strlen(f->what));
 	wrap(words, STATE_WIDTH + NAME_WIDTH, screen->width);
 	free(words);
-	/* A command must be one line, to be taken from the screen as it is. */
+	/* A command must be one line, so that it can be copied from the screen. */
 	for (size_t i = 0; i < f->count; i++) {
 		words = plain(f->lines[i].text, strlen(f->lines[i].text));
 		printf("%*s%s%s\n", STATE_WIDTH, "", f->lines[i].mends ? "-> " : "", words);

@@ -14,7 +14,7 @@ struct past {
 	pid_t pid;
 	char comm[32];
 	bool added;
-	size_t count; /* of all values; there are the last MOST of them */
+	size_t count; /* of all values; the last MOST are kept */
 	uint64_t values[MOST];
 };
 
@@ -37,7 +37,7 @@ void history_add(struct history *history, pid_t pid, const char *comm, uint64_t 
 		past = &history->list[history->count++];
 		*past = (struct past){.pid = pid};
 	}
-	/* A number of a process that ended is another's now, or this one runs another program. */
+	/* The pid was reused, or the process executed another program. */
 	if (strcmp(past->comm, comm)) {
 		snprintf(past->comm, sizeof(past->comm), "%s", comm);
 		past->count = 0;
@@ -67,7 +67,7 @@ static const char *bar(uint64_t value, uint64_t greatest, bool blocks)
 	};
 	double part = greatest ? (double)value / (double)greatest : 0;
 
-	/* What is not 0 does not look like it. */
+	/* The lowest bar is for 0 only. */
 	return bars[blocks][value ? 1 + (int)(part * 6) : 0];
 }
 

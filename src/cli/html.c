@@ -41,7 +41,7 @@ const char *html(const char *string)
 	return escaped;
 }
 
-/* Light, dark and on paper; no rule needs "<" or "&", which XML would not take here. */
+/* For light and dark screens and paper. Without "<" and "&", which XML forbids here. */
 static const char style[] =
 	":root{color-scheme:light dark;--page:#fff;--text:#1a1d21;--soft:#545b64;--line:#d5d9de;"
 	"--card:#f5f6f8;--one:#a84300;--other:#0b57c4;--good:#116a2e;--bad:#b3141f}\n"
@@ -125,7 +125,7 @@ void html_begin(FILE *to, const char *title)
 		"<!DOCTYPE html>\n"
 		"<html xmlns=\"http://www.w3.org/1999/xhtml\" lang=\"en\" xml:lang=\"en\">\n"
 		"<head>\n<meta charset=\"utf-8\"/>\n"
-		/* Even if a text got through as more than text, nothing would be run or loaded. */
+		/* If markup in a text got through, nothing would be executed or loaded. */
 		"<meta http-equiv=\"Content-Security-Policy\" "
 		"content=\"default-src 'none'; style-src 'unsafe-inline'\"/>\n"
 		"<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n"

@@ -18,13 +18,13 @@
 #include "uapi/syscall.h"
 
 /*
- * How long one process may take, in ns. Each that takes longer halves it for
- * those behind it: whoever has many of them does not hold the command up long.
+ * How long one process may take, in ns. Each process that takes longer halves this
+ * for the following ones, so that many of them do not delay the command for long.
  */
 #define PATIENCE       UINT64_C(1000000000)
 #define LEAST_PATIENCE UINT64_C(20000000)
 
-/* What comes through the pipe for each process, before the result. */
+/* Precedes the result of each process in the pipe. */
 struct answer {
 	int ret;
 };
@@ -32,8 +32,8 @@ struct answer {
 /* ---- the child ---- */
 
 /*
- * It may stay for a while when it cannot be killed at once: whoever reads the
- * command's output must not wait for it.
+ * Closes all other descriptors. The child may outlive the command if it cannot be
+ * killed at once, and a reader of the command's output must not wait for it.
  */
 static void keep_only(int *fd)
 {
@@ -93,7 +93,7 @@ static struct child start(const struct inspection *inspection, const pid_t *pids
 	return child;
 }
 
-/* One that the kernel does not let go yet is not waited for. */
+/* Does not wait for a child that the kernel cannot end at once. */
 static void stop(struct child child)
 {
 	close(child.fd);
@@ -101,7 +101,7 @@ static void stop(struct child child)
 	waitpid(child.pid, NULL, WNOHANG);
 }
 
-/* False when not all bytes have come by end, CLOCK_MONOTONIC's time in ns. */
+/* False if not all bytes arrive by end, which is CLOCK_MONOTONIC in ns. */
 static bool get(int fd, void *bytes, size_t size, uint64_t end)
 {
 	struct pollfd poll_fd = {.fd = fd, .events = POLLIN};

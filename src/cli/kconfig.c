@@ -9,7 +9,7 @@
 
 #include "cli/cli.h"
 
-static char *config; /* all of it, with a newline in front; NULL: not told */
+static char *config; /* the whole file after a newline; NULL: unknown */
 
 static char *read_all(const char *path)
 {
@@ -41,7 +41,7 @@ static char *read_all(const char *path)
 bool kconfig_read(void)
 {
 	static const struct {
-		const char *before, *after; /* of the kernel's release */
+		const char *before, *after; /* the kernel's release */
 	} places[] = {
 		{"/boot/config-", ""},
 		{"/lib/modules/", "/config"},

@@ -22,7 +22,7 @@ const char *launch_one_of(const char *option, const char *value, const char *con
 	give_up("'%s' is not a value of %s; see noiommu-shim %s --help", value, option, verb);
 }
 
-/* The values are the library's, see src/base/settings.c. */
+/* The library defines the values: see src/base/settings.c. */
 const char *launch_mode(const char *value, const char *verb)
 {
 	static const char *const modes[] = {"auto", "cdev", "group", NULL};
@@ -69,7 +69,7 @@ __attribute__((noreturn)) static void refuse(const struct launch *launch,
 		obstacle->what, obstacle->instead);
 }
 
-/* Both ways lead to the same; a preload costs less. */
+/* A preload and traps do the same for the program; a preload costs less. */
 static void choose(struct launch *launch, const struct elf *library)
 {
 	struct obstacle obstacle, why;

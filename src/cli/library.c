@@ -14,7 +14,7 @@
 
 #include "cli/cli.h"
 
-/* The directory that this command's file is in, without the slash. */
+/* The directory of this command's file, without a slash at the end. */
 static bool own_directory(char *dir, size_t size)
 {
 	ssize_t len = readlink("/proc/self/exe", dir, size - 1);
@@ -26,7 +26,7 @@ static bool own_directory(char *dir, size_t size)
 	return true;
 }
 
-/* What LIBDIR is below its prefix: an installation may have been moved as a whole. */
+/* LIBDIR below its prefix, as an installation may have been moved as a whole. */
 static const char *libdir_below_prefix(void)
 {
 	const char *lib = strstr(LIBDIR, "/lib");
@@ -89,7 +89,7 @@ bool library_is_mapped(const char *path)
 
 __attribute__((noreturn)) static void run_proof(const char *path, int err)
 {
-	/* The proof is not the program: it must not begin the program's log. */
+	/* The proof must not begin the program's log. */
 	unsetenv("NOIOMMU_SHIM_LOG_FILE");
 	setenv("LD_PRELOAD", path, 1);
 	dup2(err, STDERR_FILENO);
@@ -98,7 +98,7 @@ __attribute__((noreturn)) static void run_proof(const char *path, int err)
 	_exit(STATUS_NOT_FOUND);
 }
 
-/* Everything that comes until the end; what fits is kept, of it the first line. */
+/* Reads to the end of file. Keeps the part of the first line that fits. */
 static void read_line(int fd, char *line, size_t size)
 {
 	size_t len = 0;

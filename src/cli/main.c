@@ -55,7 +55,7 @@ void give_up(const char *format, ...)
 {
 	va_list args;
 
-	/* What is said on the alternate screen goes with it. */
+	/* A message on the alternate screen would disappear with it. */
 	screen_end();
 	va_start(args, format);
 	say(format, args);
@@ -101,8 +101,8 @@ const char *duration(uint64_t ns)
 }
 
 /*
- * getopt prints a line about an option that it does not know. argp adds where
- * to find help, and ends the program, only if it has a stream for that.
+ * getopt prints a line about an option that it does not know. Only if argp has a
+ * stream for that, it adds where to find help and ends the program.
  */
 void parse_options(const struct argp *argp, int argc, char **argv, void *input)
 {
@@ -162,7 +162,7 @@ int main(int argc, char **argv)
 	};
 	struct chosen chosen = {0};
 
-	/* The first argument is not one that a person types: library_loads() has the reason. */
+	/* Only library_loads() runs this command with this argument. */
 	if (argc == 3 && !strcmp(argv[1], LIBRARY_PROOF))
 		return library_is_mapped(argv[2]) ? 0 : STATUS_NOT_READY;
 	launch_see_children();

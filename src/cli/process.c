@@ -25,7 +25,7 @@ static int peek(pid_t pid, uint64_t address, void *to, size_t size)
 	return (size_t)got == size ? 0 : -EFAULT;
 }
 
-/* Where the library begins in its memory: 1, 0 if it is not there, or a negative errno. */
+/* Finds the address of the library. 1, 0 if it is not mapped, or a negative errno. */
 static int find_library(pid_t pid, uint64_t *base)
 {
 	char path[64], *line = NULL;
@@ -40,14 +40,14 @@ static int find_library(pid_t pid, uint64_t *base)
 	while (!found && getline(&line, &size, maps) > 0) {
 		unsigned long start, offset;
 
-		/* A file that was replaced since has " (deleted)" behind its name. */
+		/* " (deleted)" follows the name of a file that was replaced meanwhile. */
 		if (strstr(line, "/" LIBRARY_NAME) &&
 		    sscanf(line, "%lx-%*x %*s %lx", &start, &offset) == 2 && !offset) {
 			*base = start;
 			found = 1;
 		}
 	}
-	/* The kernel asks for the right to look when the file is read, too. */
+	/* The kernel checks the right to read maps at read(), too. */
 	if (!found && ferror(maps))
 		found = -errno;
 	free(line);
@@ -60,7 +60,7 @@ static size_t padded(uint32_t size)
 	return ((size_t)size + 3) & ~(size_t)3;
 }
 
-/* The address that our note among the size bytes of notes at address leads to, or 0. */
+/* The address that the library's note refers to, or 0. notes is a copy from address. */
 static uint64_t follow_note(const char *notes, size_t size, uint64_t address)
 {
 	size_t at = 0;
@@ -84,7 +84,7 @@ static uint64_t follow_note(const char *notes, size_t size, uint64_t address)
 	return 0;
 }
 
-/* Where its struct shim_state is: 0 or a negative errno. */
+/* Finds the address of struct shim_state. 0 or a negative errno. */
 static int find_state(pid_t pid, uint64_t base, uint64_t *state)
 {
 	_Alignas(Elf64_Nhdr) char notes[1024];
@@ -129,7 +129,7 @@ int process_read(pid_t pid, struct process *process)
 		ret = peek(pid, address, state, sizeof(*state));
 	if (ret)
 		return ret;
-	/* The dynamic linker has mapped the library and not started it yet. */
+	/* The library is mapped, but its constructor has not run yet. */
 	if (!state->magic[0])
 		return 0;
 	if (memcmp(state->magic, STATE_MAGIC, sizeof(state->magic)) ||

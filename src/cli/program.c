@@ -17,7 +17,7 @@
 
 /* ---- where it is ---- */
 
-/* What the kernel follows, fs/exec.c and fs/binfmt_script.c. */
+/* The limits of the kernel: fs/exec.c and fs/binfmt_script.c. */
 #define MAX_INTERPRETERS 5
 #define SCRIPT_HEAD	 256
 
@@ -39,7 +39,7 @@ static int search(const char *name, char *path, size_t size)
 	int result = STATUS_NOT_FOUND;
 
 	if (strchr(name, '/')) {
-		/* Cut off it would be the name of another file. */
+		/* A truncated path would name another file. */
 		if ((size_t)snprintf(path, size, "%s", name) >= size)
 			return STATUS_CANNOT_EXEC;
 		return try_path(path);
@@ -80,7 +80,7 @@ static char *next_word(char **line)
 	return word;
 }
 
-/* "#!/usr/bin/env [-S] NAME" is a way to say NAME. */
+/* "#!/usr/bin/env [-S] NAME" stands for "#!NAME", with NAME found in PATH. */
 static void take_interpreter(char *line, char *loaded, size_t size)
 {
 	char *interpreter = next_word(&line);
@@ -95,7 +95,7 @@ static void take_interpreter(char *line, char *loaded, size_t size)
 	snprintf(loaded, size, "%s", interpreter);
 }
 
-/* Goes from loaded to what runs it. False: it is its own. */
+/* Replaces loaded with its interpreter. False: it has none. */
 static bool follow(char *loaded, size_t size)
 {
 	char head[SCRIPT_HEAD + 1];
@@ -114,7 +114,7 @@ static bool follow(char *loaded, size_t size)
 	}
 	if (!strncmp(head, "\177ELF", 4))
 		return false;
-	/* What the kernel cannot execute, execvp() gives to the shell. */
+	/* execvp() passes a file that the kernel cannot execute to the shell. */
 	snprintf(loaded, size, "/bin/sh");
 	return true;
 }
@@ -155,7 +155,7 @@ __attribute__((format(printf, 2, 3))) static bool instead(struct obstacle *obsta
 	return true;
 }
 
-/* The dynamic linker ignores LD_PRELOAD where a program has more rights than its caller. */
+/* The dynamic linker ignores LD_PRELOAD if a program has more rights than its caller. */
 static bool gains_rights(const char *path, struct obstacle *obstacle)
 {
 	struct statvfs fs;
@@ -167,7 +167,7 @@ static bool gains_rights(const char *path, struct obstacle *obstacle)
 	}
 	if (stat(path, &st) || statvfs(path, &fs) || fs.f_flag & ST_NOSUID)
 		return false;
-	/* cap_bprm_creds_from_file() in security/commoncap.c: not for the real root. */
+	/* cap_bprm_creds_from_file() in security/commoncap.c exempts the real root. */
 	if (getuid() && getxattr(path, "security.capability", NULL, 0) > 0) {
 		what(obstacle, "has file capabilities: LD_PRELOAD is ignored");
 		return instead(obstacle, "setcap -r it, and run it as root or in a systemd unit "
@@ -250,7 +250,7 @@ static bool has_obstacle(const char *path, const struct elf *library, struct obs
 	return is_another_kind(&elf, library, obstacle) || gains_rights(path, obstacle);
 }
 
-/* It is the interpreter of a script that has it. */
+/* If the interpreter of a script has the obstacle, says so. */
 static bool name_interpreter(const struct program *program, struct obstacle *obstacle)
 {
 	struct obstacle found = *obstacle;

@@ -25,7 +25,7 @@ struct ps {
 	size_t count;
 	bool all_seen;
 	bool watched;
-	FILE *notes; /* what a screen shows below the table */
+	FILE *notes; /* for the lines below the table on a screen */
 	struct history pins;
 };
 
@@ -51,11 +51,11 @@ static const char *const paths[] = {
 	[STATE_PATH_REFUSED] = "refused",
 };
 
-/* The process may be of a library that knows more values. */
+/* The process may have a newer library with more values. */
 #define NAME_OF(names, value)                                                                      \
 	((value) < sizeof(names) / sizeof((names)[0]) ? (names)[value] : "unknown")
 
-/* ---- what there is ---- */
+/* ---- reading processes ---- */
 
 static int look(pid_t pid, void *process, const void *arg)
 {
@@ -63,7 +63,7 @@ static int look(pid_t pid, void *process, const void *arg)
 	return process_read(pid, process);
 }
 
-/* Behind the table where it is watched, else on standard error. */
+/* Prints a line below the table while watching, otherwise on standard error. */
 __attribute__((format(printf, 2, 3))) static void note(const struct ps *ps, const char *format, ...)
 {
 	va_list args;
@@ -102,7 +102,7 @@ static void told_of_all(pid_t pid, int ret, const void *process, void *arg)
 		ps->all_seen = false;
 }
 
-/* Of the one that was asked for; when it is watched, it was there at first. */
+/* Takes the one process that was asked for, or ends the command. Not while watching. */
 static void told_of_one(pid_t pid, int ret, const void *process, void *arg)
 {
 	switch (ret) {
@@ -167,7 +167,7 @@ static uint64_t pinned_bytes(const struct shim_counts *counts)
 
 /* ---- the table ---- */
 
-/* With no fewer than three digits, where there are as many. */
+/* In the largest unit that leaves at least two digits. */
 static char *human(uint64_t bytes)
 {
 	static const char *const units[] = {"KiB", "MiB", "GiB", "TiB"};
@@ -181,7 +181,7 @@ static char *human(uint64_t bytes)
 	return text("%" PRIu64 " %s", bytes, units[unit]);
 }
 
-/* How the pins came to be as many as they are. */
+/* Prints the last numbers of pins as bars. */
 static void print_past(FILE *to, const struct ps *ps, const struct process *process)
 {
 	size_t columns = screen_columns() > 60 ? screen_columns() - 40 : 20;
@@ -336,7 +336,7 @@ static void remember(struct ps *ps)
 	history_forget(&ps->pins);
 }
 
-/* What was said of processes that cannot be told comes behind the table. */
+/* Notes on processes that cannot be read come below the table. */
 static void show(struct ps *ps)
 {
 	char *page, *notes;
@@ -370,7 +370,7 @@ static void watch(struct ps *ps)
 	ps->watched = true;
 	do {
 		show(ps);
-		/* Those that looked. */
+		/* The children that read processes: see cli/inspect.h. */
 		while (waitpid(-1, NULL, WNOHANG) > 0)
 			;
 	} while (screen_wait(1000));

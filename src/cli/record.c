@@ -11,7 +11,7 @@
 
 #define RECORD_VERSION 1
 
-/* So many times of lookups tell how they are distributed. */
+/* This many times of lookups show their distribution. */
 #define MOST_TIMES 4096
 
 /* ---- writing ---- */
@@ -45,7 +45,7 @@ static json_t *operations_json(const struct side *side)
 	return array;
 }
 
-/* The last one is always among them. */
+/* At most MOST_TIMES, at equal distances. The longest time is always among them. */
 static json_t *times_json(const struct side *side)
 {
 	size_t count = side->lookups_kept < MOST_TIMES ? side->lookups_kept : MOST_TIMES;
@@ -218,7 +218,7 @@ static void read_tracks(const struct reader *reader, struct tracks *tracks, cons
 		read_track(reader, &tracks->list[i], json_array_get(array, i));
 }
 
-/* Of what is told of a run, strings alone. */
+/* Reads what ran: known members only, and of these only strings. */
 static json_t *read_about(const struct reader *reader, const json_t *from)
 {
 	json_t *about = json_object();

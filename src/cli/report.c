@@ -10,16 +10,16 @@
 #include "cli/cli.h"
 #include "cli/html.h"
 
-/* More of a kind would make the page too long to be read. */
+/* More rows of a kind would make the page too long to read. */
 #define MOST 500
 
-/* Differences that are open from the start. */
+/* The number of differences that are open when the page is loaded. */
 #define OPEN 5
 
 struct page {
 	FILE *to;
 	const struct comparison *comparison;
-	size_t count; /* of what is listed */
+	size_t count; /* of rows in the list */
 };
 
 static const char *title_of(const struct comparison *comparison, int run)
@@ -154,7 +154,7 @@ static void put_verdict(FILE *to, const struct comparison *comparison)
 	fputs("</ul>\n</section>\n", to);
 }
 
-/* The release is enough here; the rest comes further down. */
+/* The kernel's release only; the rest is further down on the page. */
 static const char *release_of(const struct side *side)
 {
 	char *kernel = about_text(side->about, "kernel", "");
@@ -393,7 +393,7 @@ static void put_machines(FILE *to, const struct comparison *comparison)
 	      to);
 	put_heads(to, comparison, "");
 	for (const struct about_member *member = about_members; member->name; member++) {
-		/* Of what has a line for each in an array. */
+		/* Between strings of an array: that of devices has one for each device. */
 		const char *between = strcmp(member->name, "devices") ? " " : "; ";
 
 		fprintf(to, "<tr><th scope=\"row\">%s</th>", html(member->title));

@@ -187,7 +187,7 @@ static const struct member dma_unmap[] = {
 	{0},
 };
 
-/* Of the library's own: never compared. */
+/* The library's own requests, which are never compared. */
 static const struct name bind_flags[] = {
 	{VFIO_DEVICE_BIND_FLAG_TOKEN, "TOKEN"},
 	{0, NULL},
@@ -265,7 +265,7 @@ static const struct member get_pa[] = {
 	{0},
 };
 
-/* Containers and devices have some numbers in common. */
+/* Some requests of containers and of devices have the same number. */
 #define CALLED(request)	 .cmd = (request), .name = #request
 #define TAKES(structure) .argument = STRUCTURE, .members = (structure)
 

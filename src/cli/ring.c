@@ -13,7 +13,7 @@
 #define MFD_NOEXEC_SEAL 8U
 #endif
 
-/* Kernels before 6.3 do not know the flag without which hardened systems refuse the call. */
+/* Hardened systems refuse the call without MFD_NOEXEC_SEAL; kernels before 6.3 with it. */
 static int make_file(void)
 {
 	static const char name[] = "noiommu-shim-trace";
@@ -56,7 +56,7 @@ const char *ring_path(const struct ring *ring)
 	return path;
 }
 
-/* True when what is the matter at next has been so for too long. */
+/* True if the reader has waited too long at position next. */
 static bool is_late(struct ring *ring, uint64_t now, bool over)
 {
 	if (!ring->waiting_since)
@@ -64,14 +64,14 @@ static bool is_late(struct ring *ring, uint64_t now, bool over)
 	return over || now - ring->waiting_since >= RING_PATIENCE;
 }
 
-/* False while its writer may still complete the event at next. */
+/* Frees the slot at next if its writer is late. False: the writer may still complete it. */
 static bool give_up(struct ring *ring, struct trace_event *slot, uint64_t now, bool over)
 {
 	uint64_t turn = ring->next;
 
 	if (!is_late(ring, now, over))
 		return false;
-	/* It may be complete after all, and is read then. */
+	/* If the writer has completed it after all, it is read. */
 	if (atomic_compare_exchange_strong(&slot->sequence, &turn, ring->next + TRACE_SLOTS)) {
 		ring->given_up++;
 		ring->next++;
@@ -80,7 +80,7 @@ static bool give_up(struct ring *ring, struct trace_event *slot, uint64_t now, b
 	return true;
 }
 
-/* False when no writer and no reader that keep to the rules can have made this of it. */
+/* False if writers and readers that keep to the rules cannot have caused these numbers. */
 static bool is_sound(const struct ring *ring, uint64_t turn, uint64_t head)
 {
 	const struct trace_ring *shared = ring->shared;
@@ -102,7 +102,7 @@ static void read_event(struct ring *ring, struct trace_event *slot, struct trace
 
 bool ring_next(struct ring *ring, struct trace_event *event, uint64_t now, bool over)
 {
-	/* Whoever only takes places must not keep this up for ever. */
+	/* A program that only moves head must not keep this loop busy for ever. */
 	for (unsigned int n = 0; n <= TRACE_SLOTS && !ring->damaged; n++) {
 		struct trace_event *slot = &ring->shared->events[ring->next % TRACE_SLOTS];
 		uint64_t turn = atomic_load_explicit(&slot->sequence, memory_order_acquire);

@@ -71,7 +71,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-/* Programs that PROGRAM starts log to the same file, wherever they are. */
+/* Programs that PROGRAM starts in other directories must log to the same file. */
 static const char *absolute(const char *file)
 {
 	char dir[PATH_MAX];

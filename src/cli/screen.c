@@ -24,7 +24,7 @@ static struct {
 	bool drawn_on;
 	bool has_keys; /* standard input is a terminal, too */
 	struct termios saved;
-	sigset_t mask; /* of signals, as it was */
+	sigset_t mask; /* signal mask to restore */
 	size_t rows, columns;
 } screen;
 
@@ -66,7 +66,7 @@ static void measure(void)
 	screen.columns = told && size.ws_col ? size.ws_col : 80;
 }
 
-/* ---- taking the terminal and giving it back ---- */
+/* ---- setting the terminal up and restoring it ---- */
 
 static void put(const char *string)
 {
@@ -74,7 +74,7 @@ static void put(const char *string)
 	fflush(stdout);
 }
 
-/* The alternate screen, without a cursor. Ctrl-C and Ctrl-Z stay what they are. */
+/* Enters the alternate screen and hides the cursor. Ctrl-C and Ctrl-Z still work. */
 static void enter(void)
 {
 	struct termios keys;
@@ -98,12 +98,12 @@ void screen_end(void)
 		return;
 	screen.drawn_on = false;
 	put("\033[?25h\033[?1049l");
-	/* What was typed ahead is nobody's. */
+	/* TCSAFLUSH discards what was typed meanwhile. */
 	if (screen.has_keys)
 		tcsetattr(STDIN_FILENO, TCSAFLUSH, &screen.saved);
 }
 
-/* Signals are taken only while screen_wait() waits, so that no look is cut short. */
+/* Signals are delivered only in screen_wait(), so that they interrupt no look. */
 void screen_begin(void)
 {
 	const struct sigaction action = {.sa_handler = note_signal};
@@ -113,7 +113,7 @@ void screen_begin(void)
 	sigemptyset(&blocked);
 	for (size_t i = 0; i < CAUGHT; i++) {
 		sigaction(caught[i], NULL, &old);
-		/* nohup(1) and the like. */
+		/* A signal that is ignored, as by nohup(1), stays ignored. */
 		if (old.sa_handler == SIG_IGN)
 			continue;
 		sigaction(caught[i], &action, NULL);
@@ -124,7 +124,7 @@ void screen_begin(void)
 	enter();
 }
 
-/* As the signal does where nobody catches it. Returns where it only stopped the program. */
+/* Takes the default action of the signal. Returns if that only stopped the program. */
 static void obey(int sig)
 {
 	const struct sigaction action = {.sa_handler = SIG_DFL};
@@ -144,7 +144,7 @@ static void obey(int sig)
 
 /* ---- drawing ---- */
 
-/* The bytes of a line that fit. A character of UTF-8 has one byte that continues none. */
+/* How many bytes of a line fit. Only the first byte of a UTF-8 character counts. */
 static size_t fitting(const char *line, size_t len)
 {
 	size_t columns = 0;
@@ -180,7 +180,7 @@ void screen_show(const char *text)
 	}
 	if (shown < lines)
 		printf("\r\n(%zu more lines)\033[K", lines - shown);
-	/* Behind a last line that has its end in the last column this would take its end away. */
+	/* On a full screen this could erase the end of the last line. */
 	put(lines < screen.rows ? "\r\n\033[J" : "");
 }
 
@@ -191,7 +191,7 @@ static bool asks_for_end(void)
 	char keys[64];
 	ssize_t n = read(STDIN_FILENO, keys, sizeof(keys));
 
-	/* A terminal that is no longer there asks for nothing, for ever. */
+	/* A terminal that is gone would report end of file for ever. */
 	if (n <= 0)
 		screen.has_keys = false;
 	for (ssize_t i = 0; i < n; i++)
@@ -200,7 +200,7 @@ static bool asks_for_end(void)
 	return false;
 }
 
-/* False: it asks for the end. */
+/* False: the signal asks for the end. */
 static bool take_signal(void)
 {
 	int sig = arrived;
@@ -225,7 +225,7 @@ bool screen_wait(unsigned int ms)
 					.tv_nsec = (long)((end - now) % 1000000000)};
 		int n = ppoll(&keys, screen.has_keys, &left, &screen.mask);
 
-		/* What follows is drawn at once. */
+		/* The caller draws again at once. */
 		if (arrived)
 			return take_signal();
 		if (n > 0 && asks_for_end())

@@ -11,7 +11,7 @@
 
 #include "cli/cli.h"
 
-/* How long to sleep when there is nothing to read, and how long a program has after SIGINT. */
+/* In ns: the pause when there is nothing to read, and the time for a program after SIGINT. */
 #define NAP   UINT64_C(2000000)
 #define GRACE UINT64_C(10000000000)
 
@@ -35,7 +35,7 @@ static void forward(int sig, siginfo_t *info, void *context)
 	int saved = errno;
 
 	(void)context;
-	/* A terminal sends it to the program as well. */
+	/* Not if a terminal sent it: the program got it as well. */
 	if (info->si_code <= 0)
 		kill(target, sig);
 	if (sig != SIGINT)
@@ -50,7 +50,7 @@ static void forward_to(pid_t pid, struct sigaction *old)
 	target = pid;
 	for (size_t i = 0; i < FORWARDED; i++) {
 		sigaction(forwarded[i], NULL, &old[i]);
-		/* nohup(1) and the like. */
+		/* A signal that is ignored, as by nohup(1), stays ignored. */
 		if (old[i].sa_handler != SIG_IGN)
 			sigaction(forwarded[i], &action, NULL);
 	}
@@ -82,10 +82,10 @@ __attribute__((noreturn)) static void be_program(const struct session *session, 
 	_exit(launch_exec(session->launch));
 }
 
-/* Signals wait until the program is there to take them. */
+/* Signals are blocked until they can be forwarded to the program. */
 static void start(struct session *session, struct sigaction *old)
 {
-	/* It names this process, not its child. */
+	/* Made before fork(), as the path must name this process. */
 	const char *ring = ring_path(&session->ring);
 	sigset_t all, mask;
 
@@ -110,7 +110,7 @@ static bool read_events(struct session *session, bool over)
 	struct trace_event event;
 	unsigned int n = 0;
 
-	/* No more than there were: writers may be as fast. */
+	/* At most one full ring: writers may be as fast as this loop. */
 	while (n < TRACE_SLOTS && ring_next(&session->ring, &event, session_now(), over)) {
 		session->event(session, &event);
 		n++;

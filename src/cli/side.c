@@ -13,10 +13,10 @@
 
 #define LOOK_EACH UINT64_C(50000000)
 
-/* One more at the end of an array that has count. */
+/* Makes room for one element more than count. */
 static void *grow(void *array, size_t count, size_t size)
 {
-	/* At powers of two there is no room left. */
+	/* The array is full if count is 0 or a power of two. */
 	if (!(count & (count - 1)))
 		array = reallocarray(array, count ? 2 * count : 1, size);
 	if (!array)
@@ -24,13 +24,13 @@ static void *grow(void *array, size_t count, size_t size)
 	return array;
 }
 
-/* ---- names of what is behind a descriptor ---- */
+/* ---- what descriptors refer to ---- */
 
 static const char *name_of(const struct side *side, const struct trace_event *event)
 {
 	const char *name = NULL;
 
-	/* The last process that had one under this number, if not this one itself. */
+	/* If this process has no name for the number, the last process that has one. */
 	for (size_t i = 0; i < side->name_count; i++) {
 		if (side->names[i].fd != event->fd)
 			continue;
@@ -94,7 +94,7 @@ void side_add_operation(struct side *side, const struct operation *operation)
 	side->operations[side->operation_count++] = *operation;
 }
 
-/* Takes both strings over. */
+/* Takes ownership of both strings. */
 static void add(struct side *side, char *question, char *answer)
 {
 	struct operation *operation = find(side, question);
@@ -113,7 +113,7 @@ static void add(struct side *side, char *question, char *answer)
 	operation->answers[operation->count++] = answer;
 }
 
-/* Of two devices each has its own questions. */
+/* The question with the name of the object: each of two devices has its own questions. */
 static char *whole_question(const struct side *side, const struct trace_event *event)
 {
 	char *question = decode_question(event), *whole;
@@ -128,7 +128,7 @@ static char *whole_question(const struct side *side, const struct trace_event *e
 
 static void take_lookup(struct side *side, const struct trace_event *event)
 {
-	/* What does not fit into one event comes in more. */
+	/* A lookup that needs several events counts once. */
 	if (event->args[3])
 		return;
 	side->lookups = grow(side->lookups, side->lookup_count, sizeof(*side->lookups));
@@ -165,7 +165,7 @@ static void take(struct session *session, const struct trace_event *event)
 
 /* ---- what is seen from outside ---- */
 
-/* Bytes that the process has pinned. 0 when it is gone. */
+/* Bytes that the process has pinned. 0 if it has ended. */
 static uint64_t pinned_by(int32_t pid)
 {
 	char path[64], line[256];

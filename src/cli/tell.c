@@ -14,7 +14,7 @@
 
 #define BAR 14
 
-/* The part that value is of whole, as a bar; "" where there is nothing to draw. */
+/* A bar for value, where whole has a full one. "" if there is nothing to draw. */
 static const char *bar(double value, double whole, char *to)
 {
 	int len = value > 0 && whole > 0 ? (int)(value / whole * BAR + 0.5) : 0;
@@ -101,7 +101,7 @@ static json_t *side_json(const struct side *side)
 			 side->way->name, "recorded", side->recorded, "about", side->about);
 }
 
-/* Two runs of one way are told apart. */
+/* Two runs in the same way have different keys. */
 static const char *key(const struct comparison *comparison, int i)
 {
 	const struct side *sides = comparison->sides;

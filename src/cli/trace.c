@@ -29,7 +29,7 @@ struct trace {
 	FILE *to;
 	struct trace_event held[HELD];
 	size_t held_count;
-	struct addresses addresses; /* of which it is told when they are given back */
+	struct addresses addresses; /* those whose release is printed */
 };
 
 enum { OPTION_MODE = 256, OPTION_JSON };
@@ -79,7 +79,7 @@ static double seconds(const struct trace *trace, const struct trace_event *event
 	return (double)(event->time - trace->session.begin) / 1e9;
 }
 
-/* The end of a line. */
+/* Ends a line with the time that the call took. */
 static void put_time(const struct trace *trace, const struct trace_event *event)
 {
 	if (event->took)
@@ -130,7 +130,7 @@ static void put_json(const struct trace *trace, json_t *object)
 	json_decref(object);
 }
 
-/* ---- operations with what is nested in them ---- */
+/* ---- operations with their nested events ---- */
 
 static void put_alone(const struct trace *trace, const struct trace_event *event)
 {
@@ -145,7 +145,7 @@ static bool is_of(const struct trace_event *nested, const struct trace_event *ev
 	return nested->tid == event->tid && nested->pid == event->pid;
 }
 
-/* Takes those out of the held events that are of the operation's thread, in their order. */
+/* Takes the held events of the operation's thread. Prints those from before it alone. */
 static size_t take_held(struct trace *trace, const struct trace_event *event,
 			struct trace_event *taken)
 {
@@ -198,7 +198,7 @@ static void take(struct session *session, const struct trace_event *event)
 
 	size_t ended = addresses_take(&trace->addresses, event);
 
-	/* On the group path the library does not know whether somebody has asked about it. */
+	/* On the group path the library does not know whether the memory was looked up. */
 	if (event->kind == TRACE_RELEASE && !ended)
 		return;
 	if (!event->nested) {
@@ -210,7 +210,7 @@ static void take(struct session *session, const struct trace_event *event)
 	trace->held[trace->held_count++] = *event;
 }
 
-/* The last line. Whoever reads on can see that nothing is missing. */
+/* The last line, which shows a reader that nothing is missing. */
 static void put_end(const struct trace *trace)
 {
 	const struct session *session = &trace->session;
@@ -252,7 +252,7 @@ int trace_main(int argc, char **argv)
 		return ret;
 	if (trace.file && !(trace.to = fopen(trace.file, "we")))
 		give_up("cannot write to %s: %s", trace.file, strerror(errno));
-	/* Whole lines, among which the program has its own. */
+	/* Writes whole lines, as the program may write to the same file. */
 	setvbuf(trace.to, NULL, _IOLBF, LONGEST_LINE);
 	trace.session.launch = &launch;
 	trace.session.mode = trace.mode;

@@ -38,7 +38,7 @@ void track_found(struct tracks *tracks, uint16_t number, uint64_t time)
 		track->gaps[track->gap_count - 1].to = time;
 }
 
-/* What a program says of times need not be true. */
+/* Makes time relative to begin, within the run: a program may report a wrong time. */
 static uint64_t within(uint64_t time, uint64_t begin, uint64_t took)
 {
 	if (time <= begin)

@@ -50,7 +50,7 @@ static bool found(struct obstacle *obstacle, const char *what, const char *inste
 	return true;
 }
 
-/* A number behind a name in a file of /proc, or -1. */
+/* The number after name in a file of /proc, or -1. */
 static long number_in(const char *path, const char *name)
 {
 	FILE *file = fopen(path, "re");
@@ -76,7 +76,7 @@ static bool has_capability(unsigned int capability)
 	       data[CAP_TO_INDEX(capability)].effective & CAP_TO_MASK(capability);
 }
 
-/* ---- whether it can be done here ---- */
+/* ---- known obstacles ---- */
 
 static bool is_refused(struct obstacle *obstacle)
 {
@@ -107,7 +107,7 @@ static bool is_refused(struct obstacle *obstacle)
 
 static pid_t helper;
 
-/* It ends by itself when the program starts, and raises no signal then. */
+/* The helper ends when the program starts, and has no exit signal. */
 static pid_t start_helper(int ready, int start)
 {
 	const struct image_head *head = (const void *)trap_image;
@@ -117,7 +117,7 @@ static pid_t start_helper(int ready, int start)
 
 	if (pid)
 		return pid;
-	/* The end of its parent's pipe tells that there is none any more. */
+	/* If the parent has ended, read() returns 0. */
 	_exit(read(start, &now.origin.helper, sizeof(now.origin.helper)) ==
 				      sizeof(now.origin.helper) &&
 			      inject(&now, &target)
@@ -134,7 +134,7 @@ static int attach(int ready[2], int start[2])
 		return -errno;
 	close(ready[1]);
 	ready[1] = -1;
-	/* Yama lets a child attach only where it is named. */
+	/* Yama lets a child attach only if PR_SET_PTRACER names it. */
 	prctl(PR_SET_PTRACER, helper, 0, 0, 0);
 	if (write(start[1], &helper, sizeof(helper)) != sizeof(helper) ||
 	    read(ready[0], &said, sizeof(said)) != sizeof(said))
@@ -161,7 +161,7 @@ int trap_prepare(void)
 
 /* ---- trying it ---- */
 
-/* In a child: becomes this command once more, served, which ends with 0. */
+/* In a child: executes this command again with traps. It exits with 0. */
 __attribute__((noreturn)) static void try(void)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -176,7 +176,7 @@ __attribute__((noreturn)) static void try(void)
 	_exit(EIO);
 }
 
-/* 0; an errno: nothing can attach; -1: the image does not come into the program, or not out. */
+/* 0, an errno if no helper can attach, or -1 if a signal ended the program. */
 static int trial(void)
 {
 	pid_t pid = fork();

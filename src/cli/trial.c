@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "iommufd/cdev.h" /* for the lock that the library and we take, no more */
+#include "iommufd/cdev.h" /* for the lock only, which the library takes, too */
 #include "uapi/io_uring.h"
 #include "uapi/iommufd.h"
 #include "uapi/vfio.h"
@@ -28,7 +28,7 @@ struct trial_answer trial_ask(void)
 		answer.open_error = errno;
 		return answer;
 	}
-	/* There is no IOAS 0: a kernel that has it says ENOENT. */
+	/* There is no IOAS 0: a kernel that has the ioctl returns ENOENT. */
 	if (ioctl(fd, IOMMU_IOAS_NOIOMMU_GET_PA, &query) && errno != ENOENT)
 		answer.error = errno;
 	close(fd);
@@ -76,7 +76,7 @@ static int make_page_table(int iommufd, uint32_t device, uint32_t ioas)
 {
 	struct iommu_hwpt_alloc alloc = {.dev_id = device, .pt_id = ioas};
 
-	/* The length that every kernel with cdevs knows. */
+	/* The size that every kernel with cdevs knows. */
 	alloc.size = offsetof(struct iommu_hwpt_alloc, data_uptr) + sizeof(alloc.data_uptr);
 	return ioctl(iommufd, IOMMU_HWPT_ALLOC, &alloc);
 }
@@ -158,7 +158,7 @@ struct trial_result trial_run(const struct device *device)
 					MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct trial_result result = try(fd, iommufd, page);
 
-	/* The device keeps the iommufd alive: it goes first. */
+	/* The device is closed first, as it keeps the iommufd alive. */
 	if (fd >= 0)
 		close(fd);
 	if (iommufd >= 0)
