@@ -1,9 +1,9 @@
 /*
- * A day of work compressed: a driver with large address space, which it uses
- * here and there, looks up all the time and gives back now and then.
+ * A day of work in short: a driver that uses parts of a large address space looks
+ * addresses up all the time and releases a buffer now and then.
  *
- * Its buffers are 64 KiB and lie anywhere in 64 GiB, so that hardly two of
- * them are in the same 2 MiB: the most that bookkeeping by address can cost.
+ * Its buffers have 64 KiB each and lie at random places in 64 GiB, so that two of
+ * them rarely share a 2 MiB range. This is the worst case for tables by address.
  */
 #define _GNU_SOURCE
 #include "model.h"
@@ -22,11 +22,11 @@
 #define PLACES	     (SPACE / BUFFER_SIZE)
 #define MAP_FLAGS    (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
 
-/* So many look-ups to one buffer that is given back. */
+/* The number of lookups for each buffer that is released. */
 #define KEEPING 256
 #define CHECKS	16
 
-/* What the library may have for itself. */
+/* How much memory the library may use. */
 #define MAX_FIXED	  (1UL << 20)
 #define MAX_BYTES_PER_PIN 512
 
@@ -49,7 +49,7 @@ static uint64_t below(uint64_t limit)
 	return random_bits(&run.random) % limit;
 }
 
-/* All memory of this process, exactly. In bytes. */
+/* The resident memory of this process, exactly, in bytes. */
 static size_t resident(void)
 {
 	FILE *file = fopen("/proc/self/smaps_rollup", "re");
@@ -76,7 +76,7 @@ static void place(struct buffer *buffer)
 	memset(buffer->va, 1, BUFFER_SIZE);
 }
 
-/* Several ways, and in each the address space stays reserved. */
+/* Releases a buffer in one of several ways. The address space stays reserved. */
 static void give_back(struct buffer *buffer)
 {
 	bool ok;
@@ -114,7 +114,7 @@ static void look_up_one(void)
 	buffer->told[page] = entry & PFN;
 }
 
-/* After moving everything that can be moved. */
+/* Checks all told addresses after all pages that can be moved were moved. */
 static void check(void)
 {
 	uint64_t entries[MAX_RANGES * BUFFER_PAGES], *entry;
@@ -169,7 +169,7 @@ void long_run(uint64_t lookups)
 	       "%zu KiB, at most %zu, %zu bytes per pin\n",
 	       (unsigned long long)lookups, (unsigned long long)run.unmapped, run.live, own >> 10,
 	       most >> 10, own / run.live);
-	/* Two more are the library's own: its window's claim, and what the iommufd is known by. */
+	/* The library has two pins of its own: its window's claim and the iommufd's identity. */
 	if (pinned > run.live + 2)
 		fail("%zu pages are pinned, %zu in use", pinned, run.live);
 	if (most > MAX_FIXED + run.live * MAX_BYTES_PER_PIN)

@@ -1,4 +1,4 @@
-/* The answers, read as drivers read them. */
+/* Lookups, as drivers make them. */
 #define _GNU_SOURCE
 #include "model.h"
 
@@ -14,7 +14,7 @@ static off_t offset_of(const char *va)
 	return (off_t)((uintptr_t)va / PAGE_SIZE * sizeof(uint64_t));
 }
 
-/* The most usual one; a descriptor for each page, 8 bytes a read. */
+/* The most common way: a descriptor for each page, and 8 bytes for each read. */
 static bool open_seek_read(const char *va, size_t pages, uint64_t *entries)
 {
 	for (size_t i = 0; i < pages; i++) {
@@ -43,7 +43,7 @@ bool look_is_kept(void)
 	return opener == getpid();
 }
 
-/* A pagemap shows the process that opened it: a child needs its own. */
+/* A pagemap shows the process that opened it, so a child needs its own. */
 static void keep_own(void)
 {
 	if (look_is_kept())

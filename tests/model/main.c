@@ -1,7 +1,7 @@
 /*
- * Options, and the process that performs the sequences. It can die of what it
- * does; its parent does nothing but wait, and then finds the few steps of the
- * sequence that it takes.
+ * Options, and the process that performs the sequences. That process may crash. Its
+ * parent only waits for it, and then finds the few steps of the sequence that make
+ * it fail.
  */
 #define _GNU_SOURCE
 #include "model.h"
@@ -35,7 +35,7 @@ static const char usage[] =
 
 #define LONG_LOOKUPS 10000000
 
-/* A step takes milliseconds. One that takes so long hangs. */
+/* A step takes milliseconds. A step that takes this long hangs. */
 #define MAX_SECONDS 30
 #define POLL_US	    10000
 
@@ -100,8 +100,9 @@ static void work(const struct options *options)
 }
 
 /*
- * It could not end itself where the library holds signals back. One that becomes a daemon
- * ends well, and is another child then; others are what it left, and its observers.
+ * Waits for the worker to end, and kills it if it hangs, as an alarm() in the worker would
+ * wait while the library blocks signals. A worker that becomes a daemon exits with 0 and goes
+ * on as another child. Other children are processes that it left, and its observers.
  */
 static int wait_for(int *status)
 {
@@ -122,7 +123,7 @@ static int wait_for(int *status)
 	return ended < 0 ? -1 : 0;
 }
 
-/* The two processes take turns: a second processor would only have to be woken. */
+/* The two processes take turns. To wake a second processor would only cost time. */
 static void stay_on_one_processor(void)
 {
 	cpu_set_t set;
@@ -152,7 +153,7 @@ static bool passes(const struct options *options, int *status)
 	return *status == 0;
 }
 
-/* ---- finding the steps that it takes ------------------------------------- */
+/* ---- finding the steps that fail ----------------------------------------- */
 
 static void shrink(struct options *options)
 {

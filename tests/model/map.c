@@ -1,4 +1,4 @@
-/* Memory that comes: by mmap() and the others, once more, or over what is there. */
+/* Operations that map memory: new, a second time, or over other memory. */
 #define _GNU_SOURCE
 #include "operations.h"
 
@@ -14,7 +14,7 @@
 #define RW	   (PROT_READ | PROT_WRITE)
 #define MAX_MAPPED 10
 
-/* Address space for something that shall come to lie there: around a multiple of align. */
+/* Reserves address space that begins `before` bytes below a multiple of align. */
 static char *reserve(size_t before, size_t size, size_t align)
 {
 	size_t all = before + size + align;
@@ -29,7 +29,6 @@ static char *reserve(size_t before, size_t size, size_t align)
 	return place;
 }
 
-/* Where small pages move to is across the border of what one page table covers. */
 char *reserve_for(const struct area *area)
 {
 	size_t before = area->shift == PAGE_SHIFT ? area->pages / 2 * PAGE_SIZE : 0;
@@ -46,7 +45,7 @@ static int open_file(enum kind kind)
 	return open("/dev/shm", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 }
 
-/* What can be mapped more than once. NULL: not now. */
+/* Makes an object, which can be mapped more than once. NULL: there are too many. */
 static struct object *make_object(enum kind kind, size_t pages)
 {
 	struct object *object = object_new(kind, pages);
@@ -100,7 +99,7 @@ static int huge_flag(enum kind kind)
 	return kind == HUGE_PRIVATE || kind == HUGE_SHARED ? MAP_HUGETLB : 0;
 }
 
-/* By mmap(), anywhere or, over what is there, at a fixed address. NULL: refused. */
+/* Calls mmap(): at any address or, over other memory, at a fixed one. NULL: refused. */
 static char *map_at(const struct area *as, char *at, bool populate, bool quiet)
 {
 	bool anonymous = !as->object || as->object->fd < 0;
@@ -114,7 +113,7 @@ static char *map_at(const struct area *as, char *at, bool populate, bool quiet)
 	return va == MAP_FAILED ? NULL : va;
 }
 
-/* System V calls take no shared memory but whole, and have no address for it. */
+/* shmat() attaches whole segments only. The kernel chooses the address. */
 static char *attach(struct object *object)
 {
 	void *va = shmat(object->shm, NULL, 0);
@@ -139,11 +138,11 @@ static char *map_heap(size_t size)
 
 	for (struct area *area = areas; area < areas + MAX_AREAS; area++)
 		if (area->pages && area->kind == HEAP && area->va)
-			return NULL; /* only the last can be given back */
+			return NULL; /* only the last one could be released */
 	return sbrk((intptr_t)(gap + size)) == (void *)-1 ? NULL : (char *)end + gap;
 }
 
-/* Of this size it has a mapping of its own, and libc a few words at its beginning. */
+/* A block of this size has its own mapping, which begins with libc's header. */
 static char *map_malloc(size_t size)
 {
 	char *va = malloc(size - 2 * MALLOC_HEADER);
@@ -185,7 +184,7 @@ static bool can_be_read_only(enum kind kind)
 	return kind != SYSV && kind != THP && kind != HEAP && kind != MALLOC;
 }
 
-/* A new area and, where its kind has one, its object; not mapped yet. */
+/* Makes an area that is not mapped yet, with an object if its kind has one. */
 static struct area *make_area(const struct step *step, enum kind kind, size_t pages)
 {
 	struct area *area = area_new(kind, NULL, pages);
@@ -205,7 +204,7 @@ static struct area *make_area(const struct step *step, enum kind kind, size_t pa
 	return area;
 }
 
-/* Nothing was mapped, and with it goes an object that was made for it. */
+/* Nothing was mapped: removes the area and its new object. */
 static void unmake(struct area *area, const char *why)
 {
 	struct object *object = area->object;
@@ -245,7 +244,7 @@ void do_map(const struct step *step)
 	say(step->write ? " populated" : "");
 }
 
-/* The same pages once more. */
+/* Maps the pages of an object once more. */
 void do_alias(const struct step *step)
 {
 	struct object *object = pick_object(step->slot, false);
@@ -296,7 +295,7 @@ void do_alias(const struct step *step)
 	}
 }
 
-/* Something new over what is there. */
+/* Maps new memory over an area. */
 void do_over(const struct step *step)
 {
 	static const enum kind small[] = {PRIVATE, PRIVATE, SHARED, MEMFD, RESERVED};
@@ -325,7 +324,7 @@ void do_over(const struct step *step)
 	area_unmapped(old, step->quiet);
 }
 
-/* The same pages of the same object in their own place, or, of what is shared, a bit further. */
+/* Maps pages of an object over themselves or, if shared, over other pages of it. */
 void do_over_itself(const struct step *step)
 {
 	struct area *old = pick_part(step), *area;
@@ -350,7 +349,7 @@ void do_over_itself(const struct step *step)
 	}
 	say_area(old);
 	say(" by page %zu%s", area->offset, step->quiet ? " quietly" : "");
-	/* A page over which another one moves is a stray until the next mark. */
+	/* Until the library's next mark, a page that another one replaces may stay pinned. */
 	if (area->offset != old->offset)
 		area_doubted(old, old->pages);
 	area_unmapped(old, step->quiet);

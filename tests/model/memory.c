@@ -1,12 +1,12 @@
 /*
- * What there is, and what was told of it. Nothing here calls the kernel: a
- * step does, and then says here what the call has meant.
+ * The memory of the program, and what was told of it. Nothing here maps or unmaps
+ * memory: an operation does that, and then reports its effect here.
  *
- * An address is owed to the program for as long as it can rely on it. Of a
- * private page that is until this page is given back. Of a page of an object
- * it is until its last mapping is given back: when the mapping that was looked
- * up goes, its address is kept with the object. A private view of a file is a
- * mapping of its page for as long as it shows it.
+ * An address is "owed" to the program as long as the program can rely on it. For a
+ * private page this is until the page is released. For a page of an object it is until
+ * its last mapping is released: when the mapping that was looked up goes, the address is
+ * kept in the object. A private mapping of a file counts as a mapping of a file page as
+ * long as it shows this page.
  */
 #include "model.h"
 
@@ -16,7 +16,7 @@
 struct area areas[MAX_AREAS];
 struct object objects[MAX_OBJECTS];
 
-/* Pages that may be pinned although they were given back, and those that may not. */
+/* In pages: see memory_count(). */
 static size_t stale, released, asked;
 
 static const struct {
@@ -93,7 +93,7 @@ static bool has_mapping(const struct object *object)
 	return false;
 }
 
-/* With its last mapping and its descriptor an object is gone. */
+/* An object is gone when it has neither a mapping nor a descriptor. */
 static void object_settle(struct object *object)
 {
 	if (object && object->fd < 0 && !has_mapping(object))
@@ -119,7 +119,7 @@ static void truncate_area(struct area *area, size_t pages)
 	area->pages = pages;
 }
 
-/* Makes an area of what comes after the first pages of one. */
+/* Makes the part after the first pages an area of its own. */
 static struct area *split(struct area *area, size_t pages)
 {
 	struct area *tail = area_new(area->kind, NULL, area->pages - pages);
@@ -233,8 +233,8 @@ void area_told(struct area *area, size_t page, uint64_t frame)
 }
 
 /*
- * True when another area than this one has the page of the object: by its page table, or,
- * if that is not all that is known, by being a mapping of it.
+ * True if an area other than `but` maps the page of the object. A faint page counts only
+ * if the area's page table shows it; otherwise a shared mapping of it is enough.
  */
 static bool is_mapped(const struct object *object, size_t at, const struct area *but,
 		      uint64_t frame, bool faint)
@@ -249,7 +249,7 @@ static bool is_mapped(const struct object *object, size_t at, const struct area 
 	return false;
 }
 
-/* A mapping of a page that is owed goes. */
+/* A mapping of an owed page goes: another mapping may keep the address. */
 static void leave_to_others(const struct area *area, size_t page, uint64_t owed, bool quiet)
 {
 	struct object *object = area->object;
@@ -257,7 +257,7 @@ static void leave_to_others(const struct area *area, size_t page, uint64_t owed,
 	bool faint = quiet || (object->faint[at] && !area->told[page]);
 	bool stays = is_mapped(object, at, area, owed, faint);
 
-	/* One that was out of the page table cannot be told from one that is mapped nowhere. */
+	/* The library cannot see whether a page outside of the page table is still mapped. */
 	if (faint || !shows(area, page, owed))
 		object->doubtful[at] = true;
 	object->kept[at] = stays ? owed : 0;
@@ -265,7 +265,7 @@ static void leave_to_others(const struct area *area, size_t page, uint64_t owed,
 	object->freed[at] = !stays && !object->doubtful[at];
 }
 
-/* Of a private area the file's page: it has a copy of what it was told of. */
+/* True if this is the object's page. A told page of a private area is a copy. */
 static bool is_of_object(const struct area *area, size_t page)
 {
 	return area->object && area->offset + page < MAX_OBJECT_PAGES &&
@@ -281,8 +281,8 @@ void area_unmapped(struct area *area, bool quiet)
 		uint64_t kept = is_of_object(area, i) ? object->kept[area->offset + i] : 0;
 
 		/*
-		 * Pinned here, or for another mapping, or both. A shared page that is out
-		 * of the page table can be mapped elsewhere.
+		 * It may be pinned for this mapping, for another one, or for both. A shared
+		 * page that is not in the page table may be mapped elsewhere.
 		 */
 		if (quiet || is_of_object(area, i))
 			stale += (!!area->told[i] + !!kept) * small_pages(area);

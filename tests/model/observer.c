@@ -1,8 +1,8 @@
 /*
  * The truth, as a process without the library sees it.
  *
- * The observer is this program, executed once more without LD_PRELOAD. It ends
- * when the other end of its socket does.
+ * The observer is this program, executed again without LD_PRELOAD. It ends when
+ * the other end of its socket is closed.
  */
 #define _GNU_SOURCE
 #include "model.h"
@@ -42,7 +42,7 @@ struct answer {
 	uint64_t entries[MAX_RANGES * MAX_PAGES];
 };
 
-/* ---- the side of the observed ------------------------------------------- */
+/* ---- in the observed process -------------------------------------------- */
 
 static int to_observer;
 static bool count_all;
@@ -73,7 +73,7 @@ void observer_start(void)
 
 static struct answer answered;
 
-/* The answer has so many bytes behind its account. */
+/* size is the number of bytes that follow the account in the answer. */
 static void ask(const struct request *request, size_t size)
 {
 	size_t length =
@@ -152,7 +152,7 @@ static int open_of(pid_t pid, const char *name)
 	return open(path, O_RDONLY | O_CLOEXEC);
 }
 
-/* Of the process that is asked about all the time the file stays open. */
+/* The file of the last process stays open, as most questions are about one process. */
 static int pagemap_of(pid_t pid)
 {
 	static pid_t last;
@@ -166,7 +166,7 @@ static int pagemap_of(pid_t pid)
 	return fd;
 }
 
-/* A page that is being moved, or was meant to be, is back in a moment. */
+/* An entry has SWAPPED set for a moment while the kernel tries to move its page. */
 static void read_entries(int fd, uint64_t va, size_t count, uint64_t *entries)
 {
 	size_t size = count * sizeof(*entries);
@@ -203,7 +203,7 @@ static size_t look(const struct request *request, uint64_t *entries)
 	return (size_t)(end - entries) * sizeof(*entries);
 }
 
-/* Each to the other node. */
+/* Moves each page to the other node. */
 static void move(const struct request *request, const uint64_t *entries)
 {
 	static void *pages[MAX_RANGES * MAX_PAGES];
@@ -225,7 +225,7 @@ static void move(const struct request *request, const uint64_t *entries)
 	syscall(SYS_move_pages, (long)request->pid, count, pages, nodes, status, MPOL_MF_MOVE_ALL);
 }
 
-/* The number behind a word in a file of /proc. */
+/* The number after a word in a file of /proc. */
 static uint64_t number_in(int fd, const char *word)
 {
 	static char text[16384];
@@ -237,7 +237,7 @@ static uint64_t number_in(int fd, const char *word)
 	return at ? strtoull(at + strlen(word), NULL, 10) : 0;
 }
 
-/* The counters of the processors are summed up first. */
+/* A read of stat_refresh adds up the counters of all processors first. */
 static uint64_t all_pinned(void)
 {
 	static int vmstat = -1, refresh = -1;
@@ -272,7 +272,7 @@ static struct account account(pid_t pid, bool all)
 	return account;
 }
 
-/* ---- files, and what is done to them ------------------------------------- */
+/* ---- files -------------------------------------------------------------- */
 
 static int open_file_of(pid_t pid, int fd, int flags)
 {
@@ -291,7 +291,7 @@ static void read_masked(const struct request *request, const char *va, uint64_t 
 				     &entries[i]);
 }
 
-/* A page that another processor has in hand cannot be moved for a moment. */
+/* A page that another processor uses just now cannot be moved for a moment. */
 #define MOVE_TRIES 5
 
 static void move_masked(const struct request *request, const uint64_t *before, const char *va,
@@ -322,7 +322,7 @@ static void move_masked(const struct request *request, const uint64_t *before, c
 	}
 }
 
-/* Pages that are asked for are there, so that to touch them makes no others. */
+/* The requested pages exist, so touching them allocates none. */
 static size_t look_at_file(const struct request *request, uint64_t *entries)
 {
 	int fd = open_file_of(request->pid, request->fd, O_RDONLY);
@@ -385,7 +385,7 @@ static size_t look_at_ranges(const struct request *request, struct answer *answe
 	return size;
 }
 
-/* It ends with the last process that could ask: that one becomes a daemon now and then. */
+/* Ends with the last process that has the socket, as the worker may become a daemon. */
 int observer_main(int fd)
 {
 	static struct answer answer;

@@ -1,7 +1,7 @@
 /*
- * What a step does: one call of the many by which memory comes and goes, and
- * what it means for the model. Where the kernel may refuse a call, nothing has
- * happened then. A quiet call is made where no library sees it.
+ * The operations of steps. Each makes one of the calls that map, use or release
+ * memory, and reports its effect to memory.c. If the kernel refuses the call,
+ * nothing has happened. A quiet call is one that the library does not see.
  */
 #define _GNU_SOURCE
 #include "operations.h"
@@ -17,15 +17,14 @@
 #define BULK   (MAX_HUGE * HUGE_SIZE / PAGE_SIZE)
 #define SINGLE 3
 
-/* libc's own functions, as libc itself calls them. */
 struct behind behind;
 
-/* To be called before anything else: libc's heap is to stay small. */
+/* Called before anything else, as libc's heap must stay small. */
 void operations_prepare(void)
 {
 	void *libc;
 
-	/* So that nothing of MALLOC_PAGES fits in what the heap has left. */
+	/* The free part of the heap must be too small for MALLOC_PAGES. */
 	mallopt(M_TOP_PAD, 0);
 	mallopt(M_MMAP_THRESHOLD, 8 * PAGE_SIZE);
 	libc = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
@@ -48,7 +47,6 @@ size_t live_areas(void)
 	return count;
 }
 
-/* The first area from a slot on, in a circle. */
 struct area *pick(uint32_t slot)
 {
 	for (size_t i = 0; i < MAX_AREAS; i++) {
@@ -60,7 +58,6 @@ struct area *pick(uint32_t slot)
 	return NULL;
 }
 
-/* The same, of those that belong to the program and not to an allocator. */
 struct area *pick_own(uint32_t slot)
 {
 	struct area *area = pick(slot);
@@ -85,7 +82,6 @@ void pick_range(const struct step *step, size_t of, size_t *from, size_t *pages)
 	*pages = step->whole ? of : 1 + step->pages % (of - *from);
 }
 
-/* Some of an area, as an area of its own. */
 struct area *pick_part(const struct step *step)
 {
 	struct area *area = pick_own(step->slot);
@@ -97,7 +93,6 @@ struct area *pick_part(const struct step *step)
 	return area_carve(area, from, pages);
 }
 
-/* Lengths need not be of whole pages: the kernel rounds them, one way or the other. */
 size_t odd(const struct step *step, unsigned int shift)
 {
 	return shift == PAGE_SHIFT && step->odd ? 100 : 0;
@@ -143,7 +138,7 @@ void do_touch(const struct step *step)
 	say(": %s %zu+%zu", step->write && area->writable ? "write" : "read", from, pages);
 }
 
-/* What is looked up: some pages of 4 KiB by themselves, or all of a range at once. */
+/* Chooses what to look up: a few pages of 4 KiB, or a whole range. */
 static size_t choose_look(const struct step *step, const struct area *area, size_t *first)
 {
 	unsigned int shift = area->shift - PAGE_SHIFT;
@@ -159,7 +154,7 @@ static size_t choose_look(const struct step *step, const struct area *area, size
 	return pages < SINGLE ? pages : SINGLE;
 }
 
-/* io_uring pins nothing read-only; who had rights and has none needs them for what is new. */
+/* io_uring cannot pin read-only memory. New pins need the rights that were dropped. */
 static bool may_be_refused(const struct area *area, int error)
 {
 	return (counts_all() && error == EFAULT && !area->writable) ||
@@ -194,12 +189,12 @@ void do_look_up(const struct step *step)
 	check_answer(getpid(), area, first, entries, pages);
 }
 
-/* In so many look-ups of fresh pages a mark is due. */
+/* After this many lookups of fresh pages the library makes a mark (pin/mark.h). */
 #define SWEEPS 8
 
 void do_move(const struct step *step)
 {
-	/* What went unseen is found first, and where it is. */
+	/* A sweep first finds where pages are that were moved or released quietly. */
 	bool sweep = step->whole && !rights_are_dropped();
 
 	for (int i = 0; sweep && i < SWEEPS; i++)

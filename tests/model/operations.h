@@ -1,7 +1,7 @@
 /*
- * What a step does: a file for each subject. Each operation takes what it needs
- * of the step's random numbers, as the state of the memory allows, and says what
- * it has done; one that says nothing has done nothing.
+ * The operations of steps, with a file for each subject. Each operation uses the
+ * step's random numbers as the state of the memory allows, and describes by say()
+ * what it has done. If it says nothing, it has done nothing.
  */
 #ifndef MODEL_OPERATIONS_H
 #define MODEL_OPERATIONS_H
@@ -15,7 +15,7 @@
 
 /* operations.c */
 
-/* libc's own functions, as libc itself calls them. */
+/* libc's own functions, which the library does not intercept. */
 struct behind {
 	int (*munmap)(void *, size_t);
 	int (*madvise)(void *, size_t, int);
@@ -26,19 +26,19 @@ extern struct behind behind;
 
 size_t live_areas(void);
 
-/* The first area from a slot on, in a circle. */
+/* The first area at or after a slot, with wrap-around. NULL: none. */
 struct area *pick(uint32_t slot);
 
-/* The same, of those that belong to the program and not to an allocator. */
+/* The same, but NULL if the area belongs to an allocator. */
 struct area *pick_own(uint32_t slot);
 
 struct object *pick_object(uint32_t slot, bool with_fd);
 void pick_range(const struct step *step, size_t of, size_t *from, size_t *pages);
 
-/* Some of an area, as an area of its own. */
+/* Makes some pages of an area an area of its own. */
 struct area *pick_part(const struct step *step);
 
-/* Lengths need not be of whole pages: the kernel rounds them, one way or the other. */
+/* A part of a page, or 0, for a length that the kernel has to round up or down. */
 size_t odd(const struct step *step, unsigned int shift);
 
 void say_area(const struct area *area);
@@ -47,12 +47,12 @@ void do_touch(const struct step *step);
 void do_look_up(const struct step *step);
 void do_move(const struct step *step);
 
-/* A write to all that is owed: after a fork it gives a page that is not pinned a new place. */
+/* Writes to all owed pages. After a fork this moves a page that is not pinned. */
 void write_to_all(void);
 
 /* map.c */
 
-/* Where small pages move to is across the border of what one page table covers. */
+/* Reserves space to move an area to. Small pages then cross a page table's border. */
 char *reserve_for(const struct area *area);
 
 void do_map(const struct step *step);
@@ -84,8 +84,9 @@ void do_daemon(const struct step *step);
 
 /* rights.c */
 
-/* True when lookups by a descriptor of before have to work. */
 bool rights_are_dropped(void);
+
+/* True if lookups must work, by a descriptor from before if rights are dropped. */
 bool rights_may_look_up(void);
 void rights_take_back(void);
 void do_protect(const struct step *step);

@@ -1,4 +1,4 @@
-/* Other processes: those that are forked, and those that are spawned. */
+/* Operations that create other processes. */
 #define _GNU_SOURCE
 #include "operations.h"
 
@@ -14,20 +14,20 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* What a child does with its memory, and its parent. */
+/* Which of child and parent releases memory, and when. */
 enum order { ONLY_LOOK, CHILD_UNMAPS_FIRST, PARENT_UNMAPS_FIRST, ORDERS };
 
-/* Looks up, tells, and waits until all of that has been compared. */
+/* Looks up, sends the answer to the parent, and waits until it was compared. */
 static void child(int parent, const struct area *area, size_t pages, enum order order)
 {
 	uint64_t entries[MAX_SMALL];
 	char byte;
 
-	/* Of shared memory a child has the page tables to make anew. */
+	/* A child has no page tables of shared memory yet. */
 	for (size_t i = 0; i < pages && i < area_backed(area); i++)
 		touch(area, i, false);
 	look_up(OPEN_SEEK_READ, area->va, pages, entries);
-	/* What was looked up goes, and what its parent was told stays. */
+	/* The child's pages go. The pages that its parent was told must stay. */
 	if (order == CHILD_UNMAPS_FIRST)
 		for (area = areas; area < areas + MAX_AREAS; area++)
 			if (area->pages && area->kind != HEAP)
@@ -38,7 +38,6 @@ static void child(int parent, const struct area *area, size_t pages, enum order 
 	_exit(0);
 }
 
-/* A write after a fork gives a page that is not pinned a new place. */
 void write_to_all(void)
 {
 	for (struct area *area = areas; area < areas + MAX_AREAS; area++)
@@ -53,7 +52,7 @@ static void check_order(pid_t pid, struct area *area, const uint64_t *entries, s
 	struct range range = {(uintptr_t)area->va, (uint32_t)pages, area->shift};
 	static uint64_t now[MAX_SMALL];
 
-	/* Then all that this process was told is looked at. */
+	/* All pages that this process was told are checked. */
 	if (order == CHILD_UNMAPS_FIRST) {
 		say(", unmaps all");
 		check_truth(LOOK_AFTER_MOVING);
@@ -86,7 +85,7 @@ void do_fork(const struct step *step)
 	say_area(area);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
 		fail("socketpair: %s", strerror(errno));
-	/* No handler of pthread_atfork() is called. */
+	/* A quiet fork calls no handler of pthread_atfork(). */
 	pid = step->quiet ? (pid_t)behind.syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0) : fork();
 	if (pid < 0)
 		fail("fork: %s", strerror(errno));
@@ -110,7 +109,7 @@ void do_fork(const struct step *step)
 		fail("the child ends with status %x", status);
 }
 
-/* A child that runs in this process's memory, and closes what it likes. */
+/* A child that runs in this process's memory and closes descriptors. */
 void do_spawn(const struct step *step)
 {
 	char *args[] = {"nothing", NULL};
@@ -143,7 +142,7 @@ struct guest {
 	uint64_t entries[MAX_SMALL];
 };
 
-/* In its parent's memory, as another process, with another table of descriptors. */
+/* Runs in its parent's memory, as another process with its own descriptors. */
 static int look_up_as_guest(void *arg)
 {
 	struct guest *guest = arg;
@@ -154,7 +153,7 @@ static int look_up_as_guest(void *arg)
 	_exit(0);
 }
 
-/* What is told to it is told to its parent: the memory is one. */
+/* What the child is told, its parent is told as well, as they share memory. */
 void do_clone(const struct step *step)
 {
 	static char stack[1 << 17] __attribute__((aligned(4096)));
@@ -165,7 +164,7 @@ void do_clone(const struct step *step)
 	if (!guest.area || rights_are_dropped() || !look_is_kept())
 		return;
 	guest.pages = guest.area->pages < MAX_SMALL ? guest.area->pages : MAX_SMALL;
-	/* What a descriptor is, its own process finds out, at the first page that is pinned. */
+	/* The parent must identify the descriptor itself, as it does when it first pins a page. */
 	look_up_fresh_pages();
 	say(" in this memory%s", step->write ? ", killed:" : ":");
 	say_area(guest.area);
@@ -184,7 +183,7 @@ void do_clone(const struct step *step)
 	}
 }
 
-/* What cannot be pinned anew would be lost: the program is told so, which is no fault. */
+/* Memory that cannot be pinned again would be lost. The library reports that: no error. */
 static bool can_be_pinned_anew(void)
 {
 	for (struct area *area = areas; area < areas + MAX_AREAS; area++)
@@ -202,7 +201,7 @@ void do_daemon(const struct step *step)
 		return;
 	if (daemon(1, 1) < 0)
 		fail("daemon: %s", strerror(errno));
-	/* Its end is not to be this one's. */
+	/* Otherwise the parent's end would end this process. */
 	while (getppid() == old)
 		usleep(100);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);

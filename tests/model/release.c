@@ -1,4 +1,4 @@
-/* Memory that goes: unmapped, thrown away, cut out of its file. */
+/* Operations that release memory: unmapped, discarded, or cut out of its file. */
 #define _GNU_SOURCE
 #include "operations.h"
 
@@ -26,14 +26,14 @@
 #define MADV_GUARD_INSTALL 102
 #define MADV_GUARD_REMOVE  103
 #endif
-/* libc gives the mapping back by itself. */
+/* libc unmaps the block internally, where the library does not see it. */
 static void release_malloc(struct area *area)
 {
 	free((void *)((uintptr_t)area->va + MALLOC_HEADER));
 	area_unmapped(area, true);
 }
 
-/* The end of the heap is all that can be given back of it. */
+/* Only the end of the heap can be released. */
 static void shrink_heap(struct area *area, size_t keep, size_t odd, bool by_brk)
 {
 	char *end = area->va + keep * PAGE_SIZE - (keep ? odd : 0), *old = sbrk(0);
@@ -81,7 +81,7 @@ static int by_other(int error)
 	return error ? -1 : 0;
 }
 
-/* Another process may only advise what keeps the contents. */
+/* From another process the kernel accepts only advice that keeps the contents. */
 enum road { BY_MADVISE, BY_PIDFD, BY_OTHER, ROADS };
 
 static int call_advice(enum road road, char *va, size_t size, unsigned int shift, int advice,
@@ -93,7 +93,7 @@ static int call_advice(enum road road, char *va, size_t size, unsigned int shift
 
 	if (road == BY_OTHER)
 		return by_other(observer_act(ADVISE, -1, (uintptr_t)va, size, advice));
-	/* A part of a huge page is refused, after what came before it was advised. */
+	/* The kernel refuses a part of a huge page, after it has advised the parts before. */
 	if (road == BY_MADVISE || size <= page || (uintptr_t)va % page)
 		return (quiet ? behind.madvise : madvise)(va, size, advice);
 	pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
@@ -124,7 +124,7 @@ void do_advise(const struct step *step)
 	enum road road = step->other % ROADS;
 	size_t from, pages;
 
-	/* Beyond the end of a file there is nothing that could be removed. */
+	/* There is nothing to remove beyond the end of a file. */
 	if (!area || area->kind == MALLOC || (advice == MADV_REMOVE && !area_backed(area)))
 		return;
 	pick_range(step, advice == MADV_REMOVE ? area_backed(area) : area->pages, &from, &pages);
@@ -163,8 +163,8 @@ void do_punch(const struct step *step)
 		return;
 	pick_range(step, object->pages, &from, &pages);
 	say(" object %zu: %zu+%zu", (size_t)(object - objects), from, pages);
-	/* A bit more than these pages is still no other page. */
 	say(step->quiet ? " by another process" : "");
+	/* Parts of the neighbouring pages are in the range, but the kernel keeps these pages. */
 	if (punch(object->fd, (off_t)((from << shift) - (from ? odd(step, shift) : 0)),
 		  (off_t)((pages << shift) + 2 * odd(step, shift)), step->quiet) < 0)
 		fail("punching a hole: %s", strerror(errno));
@@ -184,12 +184,12 @@ static int cut(const struct step *step, int fd, off_t size)
 {
 	if (step->quiet)
 		return by_other(observer_act(TRUNCATE, fd, (uint64_t)size, 0, 0));
-	/* To open it once more needs the rights to it. */
+	/* Opening the file again needs rights that may be dropped. */
 	return size || step->slot % 2 || rights_are_dropped() ? ftruncate(fd, size)
 							      : truncate_by_open(fd);
 }
 
-/* A file that is cut takes the private copies of its pages along. */
+/* Truncation of a file also removes private copies of its pages. */
 void do_truncate(const struct step *step)
 {
 	struct object *object = pick_object(step->slot, true);
@@ -209,7 +209,7 @@ void do_truncate(const struct step *step)
 	object->pages = pages;
 }
 
-/* All that is left of an attachment, and no more of it has to be than a part. */
+/* Detaches what is left of an attachment, of which parts may be unmapped already. */
 void do_detach(const struct step *step)
 {
 	struct area *area = NULL;

@@ -1,4 +1,4 @@
-/* Memory that is moved: mremap() in all its ways. */
+/* Operations that move memory: mremap() in all its forms. */
 #define _GNU_SOURCE
 #include "operations.h"
 
@@ -75,7 +75,7 @@ static void move_over(struct area *area, struct area *other)
 	area->va = to;
 }
 
-/* The pages go to a new mapping, and the old one stays. */
+/* Moves the pages to a new mapping. The old mapping stays, empty. */
 static void move_out(struct area *area, bool fixed)
 {
 	int flags = MREMAP_MAYMOVE | MREMAP_DONTUNMAP | (fixed ? MREMAP_FIXED : 0);
@@ -131,7 +131,7 @@ void do_remap(const struct step *step)
 	}
 }
 
-/* libc moves the mapping by itself, and gives back the end of it. */
+/* libc moves or shortens the mapping internally. */
 void do_realloc(const struct step *step)
 {
 	struct area *area = NULL, *rest;

@@ -1,4 +1,4 @@
-/* What a process may: of its memory, and in the system. */
+/* Operations that change access rights: to memory, and of the process. */
 #define _GNU_SOURCE
 #include "operations.h"
 
@@ -11,7 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* ---- of its memory ------------------------------------------------------- */
+/* ---- to memory ----------------------------------------------------------- */
 
 void do_protect(const struct step *step)
 {
@@ -31,7 +31,7 @@ void do_protect(const struct step *step)
 	area->writable = rights[which] & PROT_WRITE;
 }
 
-/* ---- in the system ------------------------------------------------------- */
+/* ---- of the process ------------------------------------------------------ */
 
 #define NOBODY 65534
 
@@ -73,7 +73,7 @@ bool rights_show_frames(void)
 	return caps.data[CAP_TO_INDEX(CAP_SYS_ADMIN)].permitted & CAP_TO_MASK(CAP_SYS_ADMIN);
 }
 
-/* A descriptor shows frames to whom they were shown when it was opened. */
+/* A descriptor shows frames if its opener was allowed to see them. */
 bool rights_may_look_up(void)
 {
 	return !dropped || (look_is_kept() && rights_show_frames());
@@ -86,7 +86,7 @@ void rights_take_back(void)
 	if (seteuid(0) < 0)
 		fail("seteuid: %s", strerror(errno));
 	have_effective(true);
-	/* The kernel forgets it with the user. */
+	/* The kernel clears this when the effective user changes. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	dropped = false;
 }
@@ -99,7 +99,7 @@ void do_rights(const struct step *step)
 		return;
 	}
 	say(": dropped%s", step->whole ? ", by seteuid" : "");
-	/* What pins is chosen with all rights: without, it would be io_uring from then on. */
+	/* The library chooses its backend with all rights. Without, it would be io_uring. */
 	look_up_fresh_pages();
 	if (step->whole && seteuid(NOBODY) < 0)
 		fail("seteuid: %s", strerror(errno));

@@ -1,8 +1,8 @@
 /*
- * A sequence of steps, and what has to be true after each of them.
+ * A sequence of steps, and what must be true after each of them.
  *
- * A step is made of random numbers only and means something in any state, so
- * that a sequence from which steps are taken away is a sequence as well.
+ * A step consists of random numbers only and has a meaning in any state, so that
+ * a sequence stays valid when steps are removed from it.
  */
 #define _GNU_SOURCE
 #include "model.h"
@@ -20,11 +20,11 @@ static struct account at_start, now;
 static struct { /* at the end of the last step */
 	uint64_t pinned;
 	size_t released;
-	size_t asked; /* SIZE_MAX: more was looked up since than that */
+	size_t asked; /* SIZE_MAX: fresh pages were looked up since */
 } prior;
-static bool counting_all;	/* no process has what is pinned in its own account */
-static bool is_another_process; /* than the one that began the sequence */
-static bool checked;		/* in this step, as the last thing that happened */
+static bool counting_all;	/* pins are counted for the whole system */
+static bool is_another_process; /* this process did not begin the sequence */
+static bool checked;		/* check_truth() was the last thing in this step */
 
 void say(const char *format, ...)
 {
@@ -83,13 +83,13 @@ static void check_area(const struct area *area, const uint64_t *entries, enum lo
 	for (size_t i = 0; i < area->pages; i++) {
 		uint64_t owed = area_owed(area, i);
 
-		/* A private view may have got its own copy in this step. */
+		/* A private mapping may have got its own copy in this step. */
 		if (!area->shared && !area->told[i] && how == LOOK)
 			continue;
 
 		if (!owed || (entries[i] & PRESENT && (entries[i] & PFN) == owed))
 			continue;
-		/* A page of an object need not be in the page table to be there. */
+		/* A page of an object can exist without an entry in the page table. */
 		if (area->shared && !(entries[i] & PRESENT))
 			continue;
 		fail("page %zu of %s %p is at frame 0x%llx, its address was said to be 0x%llx", i,
@@ -98,10 +98,10 @@ static void check_area(const struct area *area, const uint64_t *entries, enum lo
 	}
 }
 
-/* Of the library's own: its window's claim, and what the iommufd is known by. */
+/* The library's own pins: its window's claim and the iommufd's identity. */
 #define OWN_PAGES 2
 
-/* What is unpinned may still be counted for a moment. */
+/* Unpinned pages may still be counted for a moment. */
 #define SETTLE_TRIES 300
 #define SETTLE_US    2000
 
@@ -111,9 +111,10 @@ static struct account take_account(void)
 }
 
 /*
- * No more is pinned ahead of the program than it has asked for. A step that asks for nothing
- * pins nothing, and what it gives back in sight is unpinned; but who may not see frames
- * cannot tell at once what is gone, and of a folio io_uring may keep a single pin.
+ * The library pins no more pages ahead than the program has asked for. A step that looks
+ * nothing up pins nothing, and the pages that it releases, not quietly, are unpinned. This
+ * stricter limit does not hold without the right to see frames, as the library then cannot
+ * see at once what is gone, nor with io_uring, which may keep a single pin of a folio.
  */
 static int64_t most_pinned(size_t owed)
 {
@@ -139,7 +140,7 @@ static void check_pinned(void)
 		now = take_account();
 		pinned = (int64_t)(now.pinned - at_start.pinned);
 	}
-	/* Of pages that are one folio io_uring may keep a single pin. */
+	/* io_uring may keep a single pin for all pages of a folio. */
 	if (!counting_all && pinned < (int64_t)told)
 		fail("%lld pages are pinned and %zu were looked up", (long long)pinned, told);
 	if (pinned > most)
@@ -216,7 +217,7 @@ void check_objects(void)
 			check_object(object);
 }
 
-/* The entry of a page of 4 KiB, computed from that of the page that it is in. */
+/* The entry of a page of 4 KiB, computed from that of the area's page around it. */
 static uint64_t true_entry(const struct area *area, const uint64_t *entries, size_t small)
 {
 	unsigned int shift = area->shift - PAGE_SHIFT;
@@ -233,15 +234,15 @@ void check_answer(pid_t pid, struct area *area, size_t first, const uint64_t *en
 	static uint64_t others[MAX_PAGES];
 	uint64_t since = 0;
 
-	/* Meanwhile its parent may have mapped the pages as well. */
+	/* A child's answer: other mappings of the pages may have changed since. */
 	if (pid != getpid()) {
 		since = EXCLUSIVE;
 		observer_look(LOOK, pid, &range, 1, others);
 		true_entries = others;
 	} else {
-		memory_ask(count); /* there or not */
+		memory_ask(count); /* present or not */
 	}
-	/* Then only what is pinned has one, and what the program may not read is not. */
+	/* Only pinned pages have a frame then, and pages that it may not read are not pinned. */
 	if (area->barred && !rights_show_frames())
 		since |= PFN;
 	for (size_t i = 0; i < count; i++) {
@@ -252,7 +253,7 @@ void check_answer(pid_t pid, struct area *area, size_t first, const uint64_t *en
 			fail("%s %p, page %zu: the answer is %016llx, the truth %016llx",
 			     kind_name(area->kind), (void *)area->va, first + i,
 			     (unsigned long long)entries[i], (unsigned long long)entry);
-		/* What the program may not read is not pinned for it. */
+		/* A page that the program may not read is not pinned. */
 		if (entry & PRESENT && pid == getpid() && !area->barred)
 			area_told(area, page, true_entries[page] & PFN);
 	}
@@ -271,8 +272,8 @@ static void *map_fresh(void *va, size_t pages, int prot, int flags)
 }
 
 /*
- * A look-up of pages that were not there before makes the library look for what is stale.
- * Nothing else is ever mapped there or behind: no look-up of a later step goes on from it.
+ * A lookup of new pages makes the library search for stale pins. Nothing else is mapped at
+ * these addresses or behind them, so that no later lookup seems to continue this one.
  */
 void look_up_fresh_pages(void)
 {
@@ -311,9 +312,9 @@ static void check_end(void)
 	look_up_fresh_pages();
 	at_end = take_account();
 	/*
-	 * What went quietly is found as pages are looked up, at the latest when
-	 * they are an eighth of those that the process has; what children had pinned
-	 * at one look-up of 64. How much is another process's own cannot be told before.
+	 * The library finds what was released quietly during lookups, at the latest after
+	 * lookups of 64 pages plus an eighth of the process's pages. It finds the pins of
+	 * ended children at one of 64 lookups; in a daemon these could pass for OWN_PAGES.
 	 */
 	for (size_t i = 0; i <= memory_stale() + ALL_LOOKUPS &&
 			   (!all_is_back(&at_end) || (is_another_process && i < ALL_LOOKUPS));
@@ -332,7 +333,7 @@ static void check_end(void)
 	memory_forget_stale();
 }
 
-/* Returns true if it has done anything. */
+/* Returns true if the step has done anything. */
 static bool perform(const struct step *step, bool verbose)
 {
 	progress->step = step->number;
@@ -359,7 +360,7 @@ void sequence_prepare(struct progress *where)
 	void *va;
 
 	progress = where;
-	/* The library may keep something pinned for itself from now on. */
+	/* From now on the library may keep pages pinned for itself. */
 	look_up_fresh_pages();
 	if (take_account().pinned)
 		return;
