@@ -1,33 +1,32 @@
 /*
  * edu-dma [OPTION...] BDF
  *
- * A driver for QEMU's teaching device "edu" (1234:11e8), written as legacy
- * no-IOMMU drivers are: it asks pagemap for the physical addresses of memory
- * of every kind, once, and from then on lets the device read and write there.
- * Every transfer's data are compared.
+ * A driver for QEMU's teaching device "edu" (1234:11e8), written like legacy
+ * no-IOMMU drivers: it looks up the physical addresses of memory of every kind
+ * once, in pagemap, and from then on lets the device read and write there. It
+ * compares the data of every transfer.
  *
  *   --kinds A,B,...  these kinds of memory only; "list" prints their names
- *   --all            also the kinds that are right only if looking an address
- *                    up pins the page: on a plain kernel they fail, and
- *                    "forked" makes all other private memory fail, too
+ *   --all            also the kinds that work only if a lookup pins the page.
+ *                    Without the library they fail, and "forked" makes all
+ *                    other private memory fail, too
  *   --pages N        pages of each kind (default 2)
  *   --rounds N       transfers out of and into each page (default 1)
- *   --early          look every other page up before any device is open, as
- *                    DPDK does
- *   --again          look every page up again before each transfer; if the
- *                    answer is another than at first, it counts as corrupted
+ *   --early          look up every second page before any device is open,
+ *                    as DPDK does
+ *   --again          look up every page again before each transfer; a different
+ *                    answer than at first counts as corrupted
  *   --uio            the device is bound to a driver of UIO, not to vfio-pci
  *   --storm          a second process moves all memory all the time
- *   --out-only       DMA out of memory only. The device then writes to no
- *                    address that may be out of date: for runs that are meant
- *                    to fail, and should not take the machine with them
+ *   --out-only       DMA out of memory only, so that the device writes to no
+ *                    stale address: for runs that are meant to fail and must
+ *                    not crash the machine
  *
  * Exit status: 0 all data right, 1 some wrong, 2 could not run.
  *
- * A transfer takes edu 100 ms. It has no window to its buffer, so what came
- * out of memory is looked at by sending it into a page that certainly stays
- * where it is (held.h). DMA into a page follows only if the DMA out of it was
- * right a moment before.
+ * A transfer takes edu 100 ms. Its buffer cannot be mapped. To see what it read
+ * from memory, the driver has it write to a page that certainly stays where it is
+ * (held.h). DMA into a page follows only if the DMA out of it was right just before.
  */
 #define _GNU_SOURCE
 #include "held.h"
@@ -139,9 +138,9 @@ static int edu_write_ram(struct edu *edu, uint64_t pa)
 
 enum {
 	OUT_ONLY = 1,  /* the program must not, or does not, write to it */
-	UNWRITTEN = 2, /* ... or not before the look-up */
-	HUGE = 4,      /* one look-up gives the address of all of it */
-	NEEDS_PIN = 8, /* changes its page after the look-up, unless pinned */
+	UNWRITTEN = 2, /* ... or not before the lookup */
+	HUGE = 4,      /* one lookup gives the address of all of it */
+	NEEDS_PIN = 8, /* gets another page after the lookup, unless pinned */
 };
 
 struct kind {
@@ -150,13 +149,13 @@ struct kind {
 	/* Returns `size` bytes of such memory, or NULL with errno set. */
 	uint8_t *(*make)(size_t size);
 	size_t size; /* of a huge page */
-	/* What the program does between the look-up and the first transfer. */
+	/* What the program does between the lookup and the first transfer. */
 	void (*then)(uint8_t *va, size_t size);
 };
 
 static size_t pages_per_kind = 2;
 
-/* In main's frame, because a stack page has to outlive all transfers. */
+/* In main()'s frame, as a stack page must outlive all transfers. */
 static uint8_t *stack_memory;
 
 static uint8_t *map(size_t size, int protection, int flags, int fd)
@@ -227,7 +226,7 @@ static uint8_t *make_tmpfs(size_t size)
 	return map_file(temporary_file("/dev/shm"), size, MAP_SHARED);
 }
 
-/* A mount of its own, which is out of sight as soon as the file is open. */
+/* Uses a mount of its own, which is detached as soon as the file is open. */
 static uint8_t *make_hugetlbfs(size_t size)
 {
 	char directory[] = "/tmp/edu-dma-XXXXXX";
@@ -273,7 +272,7 @@ static uint8_t *make_sysv(size_t size)
 	if (id < 0)
 		return NULL;
 	va = shmat(id, NULL, 0);
-	shmctl(id, IPC_RMID, NULL); /* when the last one detaches */
+	shmctl(id, IPC_RMID, NULL); /* once the last process detaches */
 	return va == (void *)-1 ? NULL : va;
 }
 
@@ -287,7 +286,7 @@ static uint8_t *make_read_only(size_t size)
 	return mprotect(va, size, PROT_READ) < 0 ? NULL : va;
 }
 
-/* Filled by write(2): this process only ever reads through the mapping. */
+/* Filled by write(2): this process only reads through the mapping. */
 static uint8_t *make_private_file(size_t size)
 {
 	char block[PAGE_SIZE];
@@ -306,7 +305,7 @@ static uint8_t *make_private_file(size_t size)
 	return va;
 }
 
-/* Of its code the program reads what the linker has put there. */
+/* The program's own file, mapped like code. */
 static uint8_t *make_code(size_t size)
 {
 	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
@@ -317,7 +316,7 @@ static uint8_t *make_code(size_t size)
 	return va;
 }
 
-/* As qatlib has it: no child ever shares it. */
+/* No child shares it, as in qatlib. */
 static uint8_t *make_unforked(size_t size)
 {
 	uint8_t *va = make_private(size);
@@ -325,13 +324,13 @@ static uint8_t *make_unforked(size_t size)
 	return va && madvise(va, size, MADV_DONTFORK) < 0 ? NULL : va;
 }
 
-/* Reading it so far has given it a page that it does not own. */
+/* So far the program has only read it, so the page is not its own. */
 static void then_write(uint8_t *va, size_t size)
 {
 	memset(va, 0x33, size);
 }
 
-/* Copy on write gives the page away, to whichever process writes first. */
+/* After fork(), the process that writes first gets a copy of the page. */
 static void then_fork(uint8_t *va, size_t size)
 {
 	if (fork() == 0) {
@@ -342,7 +341,7 @@ static void then_fork(uint8_t *va, size_t size)
 	memset(va, 0x33, size);
 }
 
-/* All pages hold the same: the kernel makes one of them, and then more when they are written. */
+/* The kernel merges these equal pages into one, and splits it when they are written. */
 static void then_merge(uint8_t *va, size_t size)
 {
 	if (madvise(va, size, MADV_MERGEABLE) < 0)
@@ -391,7 +390,7 @@ struct buffer {
 	unsigned long corrupted;
 };
 
-/* The first page, the last one, and others in between. */
+/* The first page, the last one, and others at equal distances in between. */
 static uint8_t *page_address(const struct buffer *buffer, size_t i)
 {
 	size_t last = buffer->size / PAGE_SIZE - 1;
@@ -413,7 +412,7 @@ static int make_buffer(struct buffer *buffer, const struct kind *kind)
 		page->expected = malloc(PAGE_SIZE);
 		if (!page->expected)
 			return -1;
-		/* Memory has to be there before its address can be asked for. */
+		/* A page must be present before its address can be looked up. */
 		if (!(kind->flags & (OUT_ONLY | UNWRITTEN)))
 			memset(page->va, 0x55, PAGE_SIZE);
 		memcpy(page->expected, page->va, PAGE_SIZE);
@@ -442,7 +441,7 @@ static int look_up_half(struct buffer *buffers, size_t count, size_t odd)
 	return 0;
 }
 
-/* Words that no other page and no earlier round has held. */
+/* Fills a page with words that no other page and no earlier round has. */
 static void fill(uint8_t *target)
 {
 	static uint64_t state = 0x9e3779b97f4a7c15;
@@ -460,14 +459,14 @@ static void count_transfer(struct buffer *buffer, const void *got, const struct 
 		buffer->corrupted++;
 }
 
-/* A transfer that cannot be right, and so is left out. */
+/* Counts a transfer that cannot be right, and is not made. */
 static void count_stale(struct buffer *buffer)
 {
 	buffer->transfers++;
 	buffer->corrupted++;
 }
 
-/* Out of the page into the device, and from there to where we can see it. */
+/* DMA out of the page into the device, and from there to the bounce page. */
 static int transfer_out(struct edu *edu, struct buffer *buffer, struct page *page)
 {
 	if (!(buffer->kind->flags & OUT_ONLY)) {
@@ -481,7 +480,7 @@ static int transfer_out(struct edu *edu, struct buffer *buffer, struct page *pag
 	return 0;
 }
 
-/* The device's buffer still has what it read from the page: back there. */
+/* DMA back into the page. The device's buffer still has its data. */
 static int transfer_in(struct edu *edu, struct buffer *buffer, struct page *page)
 {
 	memset(page->va, 0xaa, PAGE_SIZE);
@@ -528,7 +527,7 @@ static bool wanted(const struct options *options, const struct kind *kind)
 	return options->all || !(kind->flags & NEEDS_PIN);
 }
 
-/* Memory that this machine does not have is no reason to stop. */
+/* Skips kinds of memory that this machine does not have. */
 static size_t make_buffers(const struct options *options, struct buffer *buffers)
 {
 	size_t count = 0;

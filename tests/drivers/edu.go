@@ -1,9 +1,9 @@
 // edu BDF ROUNDS
 //
-// A driver for QEMU's teaching device "edu" in Go, without cgo: its system calls
-// are its own. It looks the addresses of its heap up, lets the device copy from one
-// page to another, and compares; meanwhile goroutines open files and collect
-// garbage, and children are started. The last line counts transfers.
+// A driver for QEMU's teaching device "edu" in Go, without cgo, so that it makes its
+// system calls itself. It looks up addresses of its heap, has the device copy from one
+// page to another, and compares the two. Meanwhile goroutines open files and collect
+// garbage, and it starts children. The last line has the number of transfers.
 package main
 
 import (
@@ -138,7 +138,7 @@ func dma(from, to, direction uint64) {
 	}
 }
 
-// What else a program in Go does all the time.
+// Does what programs in Go do all the time.
 func keepBusy(end *int32, done chan<- bool) {
 	for atomic.LoadInt32(end) == 0 {
 		data, err := os.ReadFile("/proc/self/stat")

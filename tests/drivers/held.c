@@ -11,7 +11,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* A pipe has a slot for each page; their number is rounded up by the kernel. */
+/* A pipe has a slot for each page. The kernel rounds their number up. */
 static int hold(void *va, size_t size)
 {
 	struct iovec range = {.iov_base = va, .iov_len = size};
@@ -28,7 +28,7 @@ static int hold(void *va, size_t size)
 
 void *held_alloc(size_t size)
 {
-	/* Shared, so that no copy on write can part the page from its holder. */
+	/* Shared, so that no copy on write replaces the page that the pipe holds. */
 	void *va = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	if (va == MAP_FAILED) {

@@ -1,13 +1,12 @@
 /*
  * held.h - memory that stays where it is, on any kernel and without the shim
  *
- * A test that proves DMA right or wrong needs a place that is certainly
- * right: for the answer of the device, and, where a program runs without the
- * shim, for all that the device writes, because a device that writes to an
- * address out of date destroys somebody else's memory.
+ * A test of DMA needs memory whose address is certainly right: for the answer of
+ * the device and, in a run without the shim, for everything that the device
+ * writes, as a device that writes to a stale address destroys other memory.
  *
- * The kernel does not migrate a page to which somebody unknown holds a
- * reference. vmsplice(2) makes a pipe hold one.
+ * The kernel does not migrate a page that has an unexpected reference.
+ * vmsplice(2) makes a pipe hold one.
  */
 #ifndef HELD_H
 #define HELD_H
@@ -15,8 +14,9 @@
 #include <stddef.h>
 
 /*
- * Memory that keeps its physical addresses until the process ends; look them
- * up after this call. NULL on failure, which is said on stderr.
+ * Returns memory that keeps its physical addresses until the process ends. The
+ * addresses are to be looked up after this call. NULL on failure, with a message
+ * on stderr.
  */
 void *held_alloc(size_t size);
 

@@ -79,7 +79,7 @@ static int open_group(const char *bdf)
 	return fd < 0 ? legacy_error("%s", path) : fd;
 }
 
-/* From an open group and container to the device. */
+/* Opens the device, from an open group and container. */
 static int attach(struct legacy_device *dev, const char *bdf)
 {
 	struct vfio_group_status status = {.argsz = sizeof(status)};

@@ -1,13 +1,13 @@
 /*
  * lookups FILE
  *
- * A driver as far as the kernel's VFIO plays no part in it: it asks pagemap for the
- * physical addresses of memory of several kinds, writes them to FILE as storm reads
- * it, and holds the memory until its standard input ends. It gives half of the small
- * pages back before that, and what it looked up of them does not count.
+ * The part of a driver that does not use the kernel's VFIO: it looks up the physical
+ * addresses of memory of several kinds in pagemap, writes them to FILE in the format
+ * that storm reads, and keeps the memory until its standard input ends. It also looks up
+ * pages that it unmaps before that; their addresses are not written.
  *
- * Prints "ready", at the end the number of pages of each kind. Exit status: 0, 1 where
- * a lookup failed, 2 where there was no memory.
+ * Prints the number of pages of each kind, then "ready". Exit status: 0, 1 if a lookup
+ * failed, 2 if there was no memory.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -112,7 +112,7 @@ int main(int argc, char **argv)
 		look_up("memfd", of_file("memfd", PAGES * PAGE, memfd_create("m", 0), MAP_SHARED),
 			PAGES * PAGE, PAGE);
 	}
-	/* Neighbours of what is given back stay. */
+	/* The neighbours of unmapped pages must stay. */
 	given = map("given", PAGES * PAGE, anonymous, -1);
 	for (size_t i = 0; i < PAGES; i++) {
 		uint64_t entry;

@@ -1,12 +1,12 @@
 /*
  * names NAME, names list
  *
- * A driver that reaches the pagemap of its own process by one of the names and
- * ways that there are, and looks up a page by it: the address is true, and the
- * kernel cannot move the page to another NUMA node. "other" looks at another
- * process, whose page is its own affair.
+ * A driver that opens the pagemap of its own process by one of its names, in one of
+ * many ways, and looks up a page. The address must be right, and the kernel must not
+ * be able to move the page to another NUMA node. "other" looks at another process,
+ * whose page need not stay.
  *
- * Exit status: 0, or 1 after a line that says what was not as demanded.
+ * Exit status: 0, or 1 after a line that says which check failed.
  */
 #define _GNU_SOURCE
 #include "legacy.h"
@@ -49,7 +49,7 @@ static void *page(void)
 	return va;
 }
 
-/* Physical page number, or 0. */
+/* Returns the page frame number, or 0. */
 static uint64_t ask(int fd, const void *va)
 {
 	uint64_t entry;
@@ -60,7 +60,7 @@ static uint64_t ask(int fd, const void *va)
 	return entry >> 63 ? entry & ((UINT64_C(1) << 55) - 1) : 0;
 }
 
-/* Can the kernel move it to the other node? */
+/* True if the kernel can move the page to the other node. */
 static int moves(void *va)
 {
 	int node = -1, status = -1;
@@ -164,7 +164,7 @@ static int mounted(void)
 	return stays(by("/tmp/proc/%d/pagemap", getpid()));
 }
 
-/* What the first lookup needs is there already, as it is for a driver that has its device. */
+/* A lookup before chroot() has opened what it needs, as in a driver that has its device. */
 static int rooted(void)
 {
 	int fd = open("/proc/self/pagemap", O_RDONLY);
@@ -199,7 +199,7 @@ static int powerless(void)
 	return become_another_user(0);
 }
 
-/* Takes every descriptor that there is. Returns the last one. */
+/* Uses up all descriptors. Returns the last one. */
 static int take_all(void)
 {
 	struct rlimit limit = {256, 256};
@@ -211,7 +211,7 @@ static int take_all(void)
 	return last;
 }
 
-/* The one that is given back is the only one to be had, and by its number. */
+/* All descriptors are in use. If one is closed, only its number can be had again. */
 static int need_taken(int one)
 {
 	need(dup(0) < 0 && errno == EMFILE, "running out of descriptors");
@@ -227,7 +227,7 @@ static int full(void)
 	return stays(open("/proc/self/pagemap", O_RDONLY));
 }
 
-/* The first lookup, which needs descriptors for the device that lends its page table. */
+/* The first lookup: it needs descriptors for the device that lends its page table. */
 static int overfull(void)
 {
 	int fd = open("/proc/self/pagemap", O_RDONLY), last = take_all();
@@ -270,7 +270,7 @@ static int sent(void)
 	return stays(fd);
 }
 
-/* After a fork() by hand, with the parent's /proc gone. */
+/* In a fork() child, which hides its parent's /proc. */
 static int forked(void)
 {
 	int status = -1;
@@ -287,7 +287,7 @@ static int forked(void)
 	return 0;
 }
 
-/* Under a number that was a vfork() child's before, in the same memory. */
+/* Under a number that a vfork() child has used in the same memory. */
 static int vforked(void)
 {
 	if (!vfork())

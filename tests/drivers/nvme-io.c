@@ -1,24 +1,24 @@
 /*
  * nvme-io [OPTION...] BDF
  *
- * A driver for QEMU's NVMe controller (1b36:0010), written as legacy no-IOMMU
- * drivers are: queues, PRP lists and data are in memory whose physical
- * addresses were looked up once. It overwrites the disk from its beginning,
- * so it talks to no other controller.
+ * A driver for QEMU's NVMe controller (1b36:0010), written like legacy no-IOMMU
+ * drivers: queues, PRP lists and data are in memory whose physical addresses
+ * were looked up once. It overwrites the disk from its beginning, so it refuses
+ * other controllers.
  *
- *   --transfers N      reads and writes, together (default 10000)
- *   --memory KIND      the data's memory: small (4 KiB pages), huge (2 MiB
+ *   --transfers N      reads and writes together (default 10000)
+ *   --memory KIND      memory for the data: small (4 KiB pages), huge (2 MiB
  *                      pages) or both (default)
  *   --storm            a second process moves all memory all the time
- *   --out-only         DMA out of tested memory only: what the device writes
- *                      to, and what steers it, is in memory that certainly
- *                      stays where it is (held.h). For runs that are meant to
- *                      fail, and should not take the machine with them
+ *   --out-only         DMA out of tested memory only. What the device writes
+ *                      to, and its queues and lists, are in memory that
+ *                      certainly stays where it is (held.h). For runs that are
+ *                      meant to fail and must not crash the machine
  *
- * Each write of 4 to 32 KiB is followed by a read of the same blocks; every
- * word that comes back is a function of the block's number and of how often
- * it was written. A command that fails, or never completes because the queue
- * is not where the controller believes, counts as corrupted.
+ * Each write of 4 to 32 KiB is followed by a read of the same blocks. Every word
+ * that is read must be the right function of the block's number and of the number
+ * of writes. A command that fails counts as corrupted, and so does a command that
+ * never completes, as when the queue is not where the controller expects it.
  *
  * Exit status: 0 all data right, 1 some wrong, 2 could not run.
  */
@@ -44,7 +44,7 @@
 #define QUEUE_ENTRIES 64
 #define SLOTS	      32 /* commands under way at once */
 #define SLOT_PAGES    8	 /* 32 KiB, the largest transfer */
-#define SLOT_BLOCKS   64 /* of the disk, 4 KiB each; no other slot writes there */
+#define SLOT_BLOCKS   64 /* the slot's own part of the disk, in blocks of 4 KiB */
 #define TIMEOUT_S     20
 
 /* ---- memory for the device --------------------------------------------- */
@@ -71,13 +71,13 @@ static uint8_t *map_memory(size_t size, enum memory_kind kind)
 	if (va == MAP_FAILED)
 		return NULL;
 	memset(va, 0, size);
-	/* Drivers do so, in the belief that locked pages do not move. */
+	/* Drivers do so, as they expect that locked pages do not move. */
 	if (kind == SMALL)
 		mlock(va, size);
 	return va;
 }
 
-/* A huge page is contiguous: drivers ask for the address of its start only. */
+/* A huge page is contiguous, so drivers look up only the address of its start. */
 static int look_up(struct memory *memory, size_t pages, enum memory_kind kind)
 {
 	size_t step = kind == LARGE ? HUGE_SIZE / PAGE_SIZE : 1;
@@ -164,7 +164,7 @@ struct nvme {
 	volatile uint8_t *bar;
 	struct queue admin;
 	struct queue io;
-	struct memory memory; /* of the queues, and a page for identify */
+	struct memory memory; /* for the queues, and a page for IDENTIFY */
 	unsigned int block_shift;
 	uint64_t blocks;
 };
@@ -203,7 +203,7 @@ static int wait_ready(const struct nvme *nvme, uint32_t ready)
 	return 0;
 }
 
-/* After this the controller touches no memory. */
+/* After this the controller accesses no memory. */
 static int disable(const struct nvme *nvme)
 {
 	*reg32(nvme, REG_CC) = 0;
@@ -248,7 +248,7 @@ static void ring(struct queue *queue)
 	*queue->sq_doorbell = queue->tail;
 }
 
-/* The next completion, if there is one. */
+/* Gets the next completion, if there is one. */
 static bool get(struct queue *queue, uint16_t *id, uint16_t *status)
 {
 	volatile struct completion *completion = &queue->completions[queue->head];
@@ -368,7 +368,7 @@ static int nvme_open(struct nvme *nvme, const char *bdf, enum memory_kind queue_
 
 struct slot {
 	struct memory data;   /* under test */
-	struct memory answer; /* where reads go; under test, too, or held */
+	struct memory answer; /* for reads: under test, too, or held */
 	struct memory list;   /* of PRPs */
 	size_t first;	      /* block of 4 KiB, and how many */
 	size_t count;
@@ -382,10 +382,10 @@ struct io {
 	uint64_t generation;
 	unsigned long transfers;
 	unsigned long corrupted;
-	bool dead; /* the controller has stopped to answer */
+	bool dead; /* the controller does not answer any more */
 };
 
-/* Every word of a block tells its block, its generation and its place. */
+/* Every word depends on its block, the generation and its place in the block. */
 static uint64_t first_word(uint64_t block, uint64_t generation)
 {
 	return (block << 40 ^ generation << 8) * 0x9e3779b97f4a7c15 + block;
@@ -414,7 +414,7 @@ static uint64_t *page_of(const struct memory *memory, size_t i)
 	return (uint64_t *)(memory->va + i * PAGE_SIZE);
 }
 
-/* Two pages fit into the command; the addresses of more go into a list. */
+/* A command has room for two addresses. More of them need a list. */
 static void set_prps(struct command *command, const struct memory *data, size_t count,
 		     const struct memory *list)
 {
@@ -443,7 +443,7 @@ static void submit(struct io *io, size_t n, enum opcode opcode)
 	put(&io->nvme->io, &command);
 }
 
-/* False if it cannot be the answer to what was asked. */
+/* False if this cannot be the answer to a command. */
 static bool complete(struct io *io, uint16_t id, uint16_t status)
 {
 	if (id >= SLOTS || io->slots[id].done)
@@ -463,7 +463,7 @@ static void fail_rest(struct io *io, const char *why)
 			io->slots[n].failed = true;
 }
 
-/* One command of each slot. */
+/* Runs one command for each slot. */
 static void run_batch(struct io *io, enum opcode opcode)
 {
 	time_t deadline = now() + TIMEOUT_S;
@@ -533,7 +533,7 @@ static void write_and_read(struct io *io)
 	count_writes(io);
 	if (io->dead)
 		return;
-	/* What was written must not be there to be found if no DMA comes. */
+	/* If no DMA happens, the data that were written must not be found here. */
 	for (size_t n = 0; n < SLOTS; n++)
 		memset(io->slots[n].answer.va, 0, io->slots[n].count * PAGE_SIZE);
 	run_batch(io, READ);
@@ -590,7 +590,7 @@ static void transfer_all(struct io *io, unsigned long transfers)
 
 	while (io->transfers < transfers && !io->dead)
 		write_and_read(io);
-	/* A controller that writes to memory of others must not outlive this. */
+	/* The controller must not write to this memory after this process has ended. */
 	disable(io->nvme);
 	fprintf(stderr, "nvme-io: %ld seconds\n", (long)(now() - start));
 }

@@ -2,13 +2,12 @@
  * patterns NAME BDF, patterns list
  *
  * The sequences of calls by which well-known programs use VFIO no-IOMMU and
- * pagemap, each named after its program: the way to the group, the questions
- * asked and the answers demanded, the order of opening and of closing. The
- * device may be any; nothing is done to it but mapping it, reading its
- * configuration, and making it bus master.
+ * pagemap, each named after its program: how it finds the group, what it asks,
+ * which answers it requires, and in which order it opens and closes. Any device
+ * will do, as it is only mapped, configured and reset.
  *
- * Exit status: 0 if that program would be content; otherwise 1, after one
- * line that says which step failed.
+ * Exit status: 0 if that program would work; otherwise 1, after a line that
+ * says which step failed.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -40,7 +39,7 @@
 #define PARAMETER "/sys/module/vfio/parameters/enable_unsafe_noiommu_mode"
 #define PRESENT	  (1ULL << 63)
 
-/* Where vfio-pci has its regions. It was never promised, and is relied on. */
+/* The offsets of vfio-pci's regions. They are no ABI, but programs rely on them. */
 #define REGION_OFFSET(index) ((uint64_t)(index) << 40)
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
@@ -55,7 +54,7 @@ __attribute__((format(printf, 2, 3))) static void need(bool ok, const char *step
 	int error = errno;
 	va_list args;
 
-	errno = 0; /* what the next step fails with, if with anything */
+	errno = 0; /* so that a later message has the errno of its own step */
 	if (ok)
 		return;
 	fprintf(stderr, "%s: failed: ", pattern);
@@ -82,7 +81,7 @@ static int open_container(void)
 	return fd;
 }
 
-/* The number that ends the iommu_group link. */
+/* The number at the end of the iommu_group link. */
 static int group_number(const char *bdf)
 {
 	char path[PATH_MAX], target[PATH_MAX];
@@ -159,7 +158,7 @@ static struct vfio_irq_info irq_info(int device, unsigned int index)
 	return info;
 }
 
-/* Drivers that look through all regions skip those that the device lacks. */
+/* Drivers that look at all regions skip those that the device lacks. */
 static void look_at_regions(int device)
 {
 	struct vfio_device_info info = device_info(device);
@@ -212,7 +211,7 @@ static void map_and_unmap_bar(int device)
 	munmap(map_region(device, &info, NULL, 0), info.size);
 }
 
-/* EINVAL: this device has no reset, which drivers accept. */
+/* EINVAL: the device has no reset. Drivers accept that. */
 static void reset(int device)
 {
 	need(ioctl(device, VFIO_DEVICE_RESET) == 0 || errno == EINVAL, "DEVICE_RESET");
@@ -231,7 +230,7 @@ static off_t pagemap_offset(const void *va)
 	return (uintptr_t)va / PAGE_SIZE * sizeof(uint64_t);
 }
 
-/* open, lseek, read, close: the most usual look-up. */
+/* open, lseek, read, close: the most common lookup. */
 static uint64_t pagemap_entry(const void *va)
 {
 	off_t offset = pagemap_offset(va);
@@ -275,7 +274,7 @@ static void need_vfio_driver(const char *bdf)
 	need(strstr(target, "/vfio-pci"), "the driver is vfio-pci");
 }
 
-/* How many entries that are no hidden ones; -1: no such directory. */
+/* The number of entries that are not hidden; -1: no such directory. */
 static int count_entries(const char *path)
 {
 	DIR *directory = opendir(path);
@@ -303,8 +302,8 @@ static uint64_t dpdk_phys(const void *va)
 }
 
 /*
- * --legacy-mem: memory is looked up where it was mapped first and used where
- * it is mapped later; only the file page is the same.
+ * With --legacy-mem, memory is looked up at its first mapping and used at a later
+ * one. Only the page of the file is the same.
  */
 static void dpdk_remap_memory(void)
 {
@@ -323,7 +322,7 @@ static void dpdk_remap_memory(void)
 	need(dpdk_phys(final) == before, "the address outlives the first mapping");
 }
 
-/* A segment is freed by mapping reserved address space over it. */
+/* DPDK frees a segment by mapping reserved address space over it. */
 static void dpdk_free_segment(void)
 {
 	uint8_t *va = map_memory(PAGE_SIZE, MAP_PRIVATE | MAP_POPULATE);
@@ -350,7 +349,7 @@ static int dpdk_container(void)
 	return container;
 }
 
-/* The name without "noiommu-" first: any errno but ENOENT is fatal. */
+/* Tries the name without "noiommu-" first. Any errno but ENOENT is fatal. */
 static int dpdk_group(int number)
 {
 	char path[64];
@@ -429,7 +428,7 @@ static void dpdk(const char *bdf)
 	int on_stack = 0;
 	int container;
 
-	dpdk_phys(&on_stack); /* decides whether physical addresses can be had */
+	dpdk_phys(&on_stack); /* decides whether physical addresses are available */
 	need(stat("/sys/module/vfio", &st) == 0, "stat /sys/module/vfio");
 	need(count_entries("/dev/vfio") > 0, "/dev/vfio has entries");
 	count_entries("/sys/kernel/iommu_groups"); /* it takes any answer */
@@ -445,7 +444,7 @@ static void dpdk(const char *bdf)
 
 /* ---- VPP --------------------------------------------------------------- */
 
-/* One fd, lseek and read for each page; bit 63 is all that is looked at. */
+/* One descriptor; lseek and read for each page. Only bit 63 matters. */
 static void vpp_look_up(void *va, size_t pages, size_t page_size)
 {
 	int fd = need_open(PAGEMAP, O_RDONLY);
@@ -473,7 +472,7 @@ static int free_huge_pages(void)
 	return count;
 }
 
-/* Huge pages are looked up, unmapped, and expected back in the pool at once. */
+/* Huge pages are looked up and unmapped. They must be back in the pool at once. */
 static void vpp_order_huge_pages(void)
 {
 	int count = free_huge_pages();
@@ -532,7 +531,7 @@ static void vpp(const char *bdf)
 
 /* ---- qatlib ------------------------------------------------------------ */
 
-/* Does the group with that number have the device? */
+/* True if the group with that number has the device. */
 static bool qatlib_has_device(const char *number, const char *bdf)
 {
 	char path[PATH_MAX];
@@ -544,7 +543,7 @@ static bool qatlib_has_device(const char *number, const char *bdf)
 	return lstat(path, &st) == 0;
 }
 
-/* From the device node to the device, not the other way round. */
+/* Searches the device nodes for the one of the device. */
 static void qatlib_find_node(const char *bdf, char *path, size_t size)
 {
 	static const char prefix[] = "noiommu-";
@@ -585,7 +584,7 @@ static int qatlib_container(void)
 	return container;
 }
 
-/* A child that finds another pid than its own opens a container for itself. */
+/* A child, which finds the pid of another process, opens its own container. */
 static void qatlib_fork(int container)
 {
 	pid_t pid = fork();
@@ -634,7 +633,7 @@ static void qatlib(const char *bdf)
 	reset(device);
 	qatlib_memory();
 	close(device);
-	/* By value, where other programs pass nothing: it is not looked at. */
+	/* Passes an argument, unlike other programs. The kernel ignores it. */
 	need(ioctl(group, VFIO_GROUP_UNSET_CONTAINER, container) == 0, "UNSET_CONTAINER");
 	close(group);
 	close(container);
@@ -645,7 +644,7 @@ static void qatlib(const char *bdf)
 
 #define OPENVMM_PFN ((1ULL << 55) - 1)
 
-/* All entries by one pread, whose length nobody looks at. */
+/* Reads all entries by one pread, and does not check its length. */
 static void openvmm_memory(void)
 {
 	enum { PAGES = 64 };
@@ -660,7 +659,7 @@ static void openvmm_memory(void)
 	close(fd);
 }
 
-/* Just after a hotplug the kernel may say ENODEV: once more, a bit later. */
+/* The kernel may return ENODEV just after a hotplug: tries again a bit later. */
 static int openvmm_device(int group, const char *bdf)
 {
 	int fd = ioctl(group, VFIO_GROUP_GET_DEVICE_FD, bdf);
@@ -673,7 +672,7 @@ static int openvmm_device(int group, const char *bdf)
 	return fd;
 }
 
-/* argsz tells of room for 256 eventfds, count of one. */
+/* argsz has room for 256 eventfds, count is 1. */
 static void openvmm_interrupt(int device)
 {
 	uint32_t size = sizeof(struct vfio_irq_set) + 256 * sizeof(int32_t);
@@ -719,7 +718,7 @@ static void openvmm(const char *bdf)
 
 /* ---- libkvmchan -------------------------------------------------------- */
 
-/* Tries each node until one gives the device away. */
+/* Tries each node until one returns the device. */
 static int libkvmchan_find(const char *bdf, int container)
 {
 	DIR *directory = opendir("/dev/vfio");
@@ -734,7 +733,7 @@ static int libkvmchan_find(const char *bdf, int container)
 			continue;
 		group = openat(dirfd(directory), entry->d_name, O_RDWR);
 		if (group < 0)
-			continue; /* the directory of cdevs, or somebody else's */
+			continue; /* the directory of cdevs, or a group in use */
 		need_viable(group);
 		set_container(group, container);
 		set_noiommu(container);
@@ -767,7 +766,7 @@ static void send_fd(int socket, int fd)
 	need(sendmsg(socket, &message, 0) == 1, "sending the device");
 }
 
-/* -1: none came. */
+/* Returns -1 if no descriptor came. */
 static int receive_fd(int socket)
 {
 	char byte;
@@ -807,7 +806,7 @@ static void libkvmchan(const char *bdf)
 	pid = fork();
 	need(pid >= 0, "fork");
 	if (pid == 0) {
-		close(ends[0]); /* so that this ends if the parent fails */
+		close(ends[0]); /* so that the child ends if its parent fails */
 		_exit(!has_identity(receive_fd(ends[1])));
 	}
 	close(ends[1]);
@@ -829,7 +828,7 @@ static void libkvmchan(const char *bdf)
 #define TINYGRAD_PFN   ((1ULL << 55) - 1)
 #define COMPACT_LOCKED "/proc/sys/vm/compact_unevictable_allowed"
 
-/* Locked pages shall stay where they are: true of compaction, no more. */
+/* Keeps locked pages in place as far as compaction is concerned, but not otherwise. */
 static char tinygrad_allow_compaction(char new)
 {
 	int fd = need_open(COMPACT_LOCKED, O_RDWR);
@@ -842,8 +841,8 @@ static char tinygrad_allow_compaction(char new)
 }
 
 /*
- * Python: one fd for life, and reads through a buffer, which asks for more
- * than its caller wants: 1024 bytes here, of which 8 per page are used.
+ * Python: one descriptor for the whole life, and buffered reads, which read more than
+ * the caller wants: 1024 bytes here, of which 8 bytes for each page are used.
  */
 static void tinygrad_memory(int pagemap)
 {
@@ -879,7 +878,7 @@ static void tinygrad(const char *bdf)
 	pagemap = need_open(PAGEMAP, O_RDONLY | O_CLOEXEC);
 	tinygrad_memory(pagemap);
 	tinygrad_memory(pagemap);
-	tinygrad_allow_compaction(compaction); /* it would not be so polite */
+	tinygrad_allow_compaction(compaction); /* tinygrad itself does not restore this */
 }
 
 /* ---- ublksrv ----------------------------------------------------------- */
@@ -896,7 +895,7 @@ static int ublksrv_group(int number)
 	return need_open(path, O_RDWR);
 }
 
-/* All entries of the pool by one pread; a short one is fatal. */
+/* Reads all entries of the pool by one pread. A short read is fatal. */
 static void ublksrv_look_up(const void *va, size_t pages)
 {
 	ssize_t size = pages * sizeof(uint64_t);
@@ -938,7 +937,7 @@ static void ublksrv(const char *bdf)
 	close(device);
 	close(group);
 	close(container);
-	/* The memory outlives all of the device. */
+	/* The memory outlives the device, its group and its container. */
 	memset(pool, 0, HUGE_SIZE);
 	need(munmap(pool, HUGE_SIZE) == 0, "munmap");
 }
@@ -947,7 +946,7 @@ static void ublksrv(const char *bdf)
 
 #define XHCI_PFN ((1ULL << 54) - 1)
 
-/* Made for pods, where noiommu-N is mounted under the name of a real group. */
+/* Made for pods, in which noiommu-N is mounted under the name of a real group. */
 static int xhci_group(int number)
 {
 	char path[64];
@@ -958,7 +957,7 @@ static int xhci_group(int number)
 	return fd >= 0 ? fd : open_noiommu_group(number);
 }
 
-/* No failure: that there is no IOMMU to map anything is only logged. */
+/* Without an IOMMU this fails. The program only logs that. */
 static void xhci_map_dma(int container, void *va, uint64_t phys)
 {
 	struct vfio_iommu_type1_dma_map map = {
@@ -1016,7 +1015,7 @@ static void xhci_vfio(const char *bdf)
 
 #define VFIO_NVME_PFN ((1ULL << 51) - 1)
 
-/* The flags do not matter to it: an entry that is not 0 has an address. */
+/* Ignores the flags: an entry other than 0 has an address. */
 static void vfio_nvme_memory(void)
 {
 	uint8_t *va = map_memory(PAGE_SIZE, MAP_PRIVATE);

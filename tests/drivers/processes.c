@@ -2,18 +2,18 @@
  * processes [--moved] NAME BDF, processes list
  * processes kill TIMES BDF
  *
- * A driver that consists of several processes: they inherit, send each other
- * and outlive each other's containers, groups and devices, and each looks up
- * memory of its own. NAME says how the descriptors come to the second process.
- * What every process demands is what the kernel's group path gives it; with
- * --moved, also what that does not give: the kernel is asked to move the memory
- * to another NUMA node, and its addresses stay as they are.
+ * A driver that consists of several processes. They inherit each other's containers,
+ * groups and devices, send them to each other, and outlive each other. Each process
+ * looks up its own memory. NAME says how the second process gets the descriptors. Every
+ * process requires what the kernel's group path provides. With --moved it requires more:
+ * the kernel is asked to move the memory to another NUMA node, and the addresses must
+ * stay the same.
  *
- * "kill" starts a small driver again and again and kills it, with its child,
- * at a random moment, until TIMES were killed before their end. Each must find
- * the device free.
+ * "kill" starts a small driver again and again and kills it, with its child, at a random
+ * moment, until TIMES drivers were killed before their end. Each of them must find the
+ * device free.
  *
- * Exit status: 0, or 1 after a line that says what was not as demanded.
+ * Exit status: 0, or 1 after a line that says which check failed.
  */
 #define _GNU_SOURCE
 #include "legacy.h"
@@ -79,7 +79,7 @@ static void move_to(int node, char *va)
 	need(syscall(SYS_move_pages, 0, PAGES, pages, nodes, status, 0) >= 0, "move_pages");
 }
 
-/* Different pages have different addresses, of which none changes. */
+/* Different pages must have different addresses, and no address may change. */
 static void look_up(void *va)
 {
 	uint64_t first[PAGES], again[PAGES];
@@ -119,7 +119,7 @@ static bool is_bus_master(int device)
 	return command & PCI_COMMAND_MASTER;
 }
 
-/* Over addresses that were reserved before, as a DPDK secondary does it. */
+/* Maps a BAR over reserved addresses, as a secondary process of DPDK does. */
 static void map_bar(int device)
 {
 	struct vfio_region_info info = {.argsz = sizeof(info)};
@@ -140,7 +140,7 @@ static void map_bar(int device)
 	munmap(va, info.size);
 }
 
-/* The device keeps what was set in it, so nobody's close has reset it. */
+/* The device keeps its settings: no close() has reset it. */
 static void use_device(int device)
 {
 	need(is_bus_master(device), "the device as it was left");
@@ -188,7 +188,7 @@ static struct legacy_device open_all(void)
 	return dev;
 }
 
-/* Once nobody has it any more. */
+/* Opens the device again when no process has it open. */
 static void open_anew(void)
 {
 	struct legacy_device dev = open_all();
@@ -224,7 +224,7 @@ static void need_success(pid_t pid)
 	need(waitpid(pid, &status, 0) == pid && status == 0, "success of the second process");
 }
 
-/* One waits here until the other, or what it became, has exited. */
+/* Waits until the other process, or the daemon that it became, has exited. */
 static void wait_for_end(int end)
 {
 	char byte;
@@ -234,7 +234,7 @@ static void wait_for_end(int end)
 
 /* ---- fork -------------------------------------------------------------- */
 
-/* The child's end, and all that it closes, leaves its parent's device alone. */
+/* The end of the child, and its close() calls, do not affect its parent's device. */
 static void forked(void)
 {
 	struct legacy_device dev = open_all();
@@ -257,7 +257,7 @@ static void forked(void)
 	open_anew();
 }
 
-/* As qatlib: in another process than it was opened in, all is opened anew. */
+/* As in qatlib: a process that did not open the device itself opens all again. */
 static void reopened(void)
 {
 	struct legacy_device dev = open_all();
@@ -283,7 +283,7 @@ static void reopened(void)
 	open_anew();
 }
 
-/* A daemon: what was opened in the foreground is used in the background. */
+/* A daemon uses in the background what it opened in the foreground. */
 static void orphaned(void)
 {
 	int alive[2], verdict[2];
@@ -353,7 +353,7 @@ static void look_up_for(struct told *told)
 	}
 }
 
-/* fork() copies no page tables of shared memory: it is there once it is used. */
+/* fork() copies no page tables of shared memory, so its pages are touched first. */
 static void move_told(struct told *told)
 {
 	void *pages[TOLD];
@@ -369,7 +369,7 @@ static void move_told(struct told *told)
 	}
 }
 
-/* Another process's pagemap is the kernel's own. */
+/* The pagemap of another process shows the kernel's own entries. */
 static void need_told(const struct told *told)
 {
 	char path[64];
@@ -404,7 +404,7 @@ static long free_huge_pages(void)
 	return n;
 }
 
-/* Nobody has it any more once the parent has ended, and nobody has it pinned. */
+/* Once the parent has ended, no process maps or pins the page any more. */
 static void give_back(char *huge)
 {
 	long before = free_huge_pages();
@@ -415,13 +415,13 @@ static void give_back(char *huge)
 	need(free_huge_pages() == before + 1, "a shared huge page back in its pool");
 }
 
-/* In the foreground, as a handler of fork(): it does not end at once. */
+/* A fork() handler in the parent, so that the parent does not end at once. */
 static void take_time(void)
 {
 	usleep(100000);
 }
 
-/* From now on fork() fails, whoever calls it. */
+/* From now on every fork() fails. */
 static void refuse_processes(void)
 {
 	struct sock_filter code[] = {
@@ -437,7 +437,7 @@ static void refuse_processes(void)
 	     "seccomp");
 }
 
-/* As daemons did before there was daemon(). The parents write before they end. */
+/* As daemons do without daemon(3). The parents write to their memory before they end. */
 static void fork_twice(const struct told *told)
 {
 	for (int i = 0; i < 2; i++) {
@@ -456,7 +456,7 @@ static void fork_twice(const struct told *told)
 
 enum leaving { BY_DAEMON, BY_REFUSED_DAEMON, BY_HAND };
 
-/* What was opened and looked up in the foreground goes along, or stays where it was. */
+/* What was opened and looked up must still work in the background or, if refused, here. */
 static void go_to_background(enum leaving how)
 {
 	struct told *told = map_memory(sizeof(*told), MAP_SHARED);
@@ -539,7 +539,7 @@ static void need_forks(const char *what)
 	need(system("true") == 0, what);
 }
 
-/* A child that has all memory of its parent, as long as there is room for it. */
+/* While the pool has free pages, a child gets copies of its parent's huge pages. */
 static void need_copies(void)
 {
 	char *some = map_memory(2 * HUGE_SIZE, MAP_PRIVATE | MAP_HUGETLB);
@@ -556,7 +556,7 @@ static void need_copies(void)
 	munmap(some, 2 * HUGE_SIZE);
 }
 
-/* A driver has all of the pool and looks it up, and starts other programs. */
+/* A driver uses the whole pool, looks it up, and starts other programs. */
 static void crowded(void)
 {
 	long n = free_huge_pages();
@@ -603,7 +603,7 @@ static void executed(void)
 	snprintf(group, sizeof(group), "%d", dev.group);
 	snprintf(device, sizeof(device), "%d", dev.fd);
 	snprintf(old, sizeof(old), "%d", pagemap);
-	/* An option less is an argument less; the name does not matter. */
+	/* Without --moved the option becomes argv[0], which does not matter. */
 	execv("/proc/self/exe", moved ? args : args + 1);
 	need(false, "exec");
 }
@@ -619,7 +619,7 @@ static int after_exec(char **fds)
 	int pagemap = atoi(fds[3]);
 
 	role = "executed";
-	/* The memory that it is about is gone. */
+	/* The memory that this pagemap shows is gone. */
 	need(pread(pagemap, &entry, sizeof(entry), (uintptr_t)fds / PAGE_SIZE * sizeof(entry)) == 0,
 	     "the end of an old pagemap");
 	use_all(&dev);
@@ -677,7 +677,7 @@ static struct legacy_device receive_all(int socket, bool several)
 	return dev;
 }
 
-/* Both processes use what the first has opened. */
+/* Both processes use what the first one has opened. */
 static void sent(void)
 {
 	struct legacy_device dev;
@@ -700,7 +700,7 @@ static void sent(void)
 	open_anew();
 }
 
-/* The sender is gone before the receiver begins. */
+/* The sender has ended before the receiver begins. */
 static void left(void)
 {
 	struct legacy_device dev;
@@ -723,7 +723,7 @@ static void left(void)
 	open_anew();
 }
 
-/* The device is closed and opened again in one while the other keeps the group. */
+/* One process closes and opens the device again while the other keeps the group. */
 static void kept(void)
 {
 	struct legacy_device dev;
@@ -748,7 +748,7 @@ static void kept(void)
 	dev = open_all();
 	send_all(ends[0], &dev);
 	need(read(ends[0], &byte, 1) == 1, "waiting for the second process");
-	/* It has the device as it is while the second one does. */
+	/* While the second process has the device open, its state stays. */
 	close(dev.fd);
 	use_group(dev.group);
 	dev.fd = ioctl(dev.group, VFIO_GROUP_GET_DEVICE_FD, bdf);
@@ -768,7 +768,7 @@ static void kept(void)
 	open_anew();
 }
 
-/* As sysfs tells it, where the device is not open. */
+/* Read from sysfs, as the device is not open in this process. */
 static bool is_left_as_bus_master(void)
 {
 	char path[64];
@@ -784,7 +784,7 @@ static bool is_left_as_bus_master(void)
 	return command & PCI_COMMAND_MASTER;
 }
 
-/* A child keeps the group, and opens the device while its parent has it and when it is dead. */
+/* A child keeps the group and opens the device, first before and then after its parent's end. */
 static void keep_group(struct legacy_device *dev, int socket)
 {
 	char byte;
@@ -796,14 +796,14 @@ static void keep_group(struct legacy_device *dev, int socket)
 	dev->fd = ioctl(dev->group, VFIO_GROUP_GET_DEVICE_FD, bdf);
 	need(dev->fd >= 0, "opening a dead process's device");
 	need(!is_bus_master(dev->fd), "a device as it is at first");
-	/* At its exit the socket could be closed before these. */
+	/* exit() could close the socket before these. */
 	close(dev->fd);
 	close(dev->group);
 	need(write(socket, "1", 1) == 1, "saying so");
 	exit(0);
 }
 
-/* The device is closed when the process that has it open is killed, whoever has its group. */
+/* Killing the process that has the device open closes it, even if another has the group. */
 static void outlived(void)
 {
 	int ends[2];
@@ -835,7 +835,7 @@ static void outlived(void)
 
 /* ---- what processes leave ---------------------------------------------- */
 
-/* Pages that are pinned on the whole machine. */
+/* The number of pages that are pinned on the whole machine. */
 static long pinned(void)
 {
 	FILE *refresh = fopen("/proc/sys/vm/stat_refresh", "w"), *stat = fopen("/proc/vmstat", "r");
@@ -854,7 +854,7 @@ static long pinned(void)
 	return sum;
 }
 
-/* What was freed may still be on its way. */
+/* The kernel may unpin pages a moment later. */
 static void need_pinned(long most, const char *what)
 {
 	for (int i = 0; i < 100 && pinned() > most; i++)
@@ -862,7 +862,7 @@ static void need_pinned(long most, const char *what)
 	need(pinned() <= most, what);
 }
 
-/* A helper has closed all that its parent had; the parent is killed. */
+/* A helper has closed all descriptors of its parent. The parent is killed. */
 static void helped(void)
 {
 	int ready[2], end[2];
@@ -894,7 +894,7 @@ static void helped(void)
 	close(end[1]);
 }
 
-/* Others get the container, look memory up and end, one after the other. */
+/* Other processes get the container, look memory up and end, one after the other. */
 static void seconded(void)
 {
 	struct legacy_device dev = open_all();
@@ -957,7 +957,7 @@ static void *look_up_often(void *arg)
 	return arg;
 }
 
-/* Children by a call that runs no handlers, made while a thread looks up. */
+/* Creates children by a call that runs no fork() handlers, while a thread looks up. */
 static void cloned(void)
 {
 	struct legacy_device dev = open_all();
@@ -985,7 +985,7 @@ static void cloned(void)
 
 /* ---- kill -------------------------------------------------------------- */
 
-/* All that a driver does and that a kill can interrupt. */
+/* Everything that a driver does and that a kill can interrupt. */
 static void live(void)
 {
 	struct legacy_device dev;
@@ -1017,7 +1017,7 @@ static pid_t start_driver(void)
 		execl("/proc/self/exe", "processes", "live", bdf, NULL);
 		need(false, "exec");
 	}
-	setpgid(pid, pid); /* whichever of the two comes first */
+	setpgid(pid, pid); /* whichever of the two calls comes first */
 	return pid;
 }
 
@@ -1029,7 +1029,7 @@ static long now_ns(void)
 	return now.tv_sec * 1000000000L + now.tv_nsec;
 }
 
-/* True when it was killed; its failure ends this program. */
+/* True if the driver was killed. If it failed, this program ends. */
 static bool kill_after(long ns)
 {
 	struct timespec delay = {ns / 1000000000, ns % 1000000000};
@@ -1039,7 +1039,7 @@ static bool kill_after(long ns)
 
 	nanosleep(&delay, NULL);
 	kill(-driver, SIGKILL);
-	/* Its child is ours now. */
+	/* The driver's child is now a child of this process. */
 	while (wait(&status) > 0) {
 		if (WIFSIGNALED(status))
 			killed = true;
@@ -1072,7 +1072,7 @@ static int kill_often(int times)
 		bool died = kill_after((long)((double)random() / RAND_MAX * life));
 
 		killed += died;
-		/* Nine of ten are killed, however busy the machine is by now. */
+		/* Adjusts to the load, so that about nine of ten drivers are killed. */
 		life += died ? life / 50 : -life / 5;
 	}
 	live_whole();

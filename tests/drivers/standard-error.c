@@ -1,13 +1,12 @@
 /*
  * standard-error NAME BDF, standard-error list
  *
- * A driver whose standard error is something unusual. It never writes there
- * itself; but it asks for a group twice, which is refused, and whatever is
- * between it and the kernel may have a word to say about that. Nobody may be
- * the worse for it: neither the driver, nor the files that it has open.
+ * A driver whose standard error is something unusual. It never writes there itself.
+ * But it opens a group twice, which is refused, and the library between it and the
+ * kernel may log that. This must harm neither the driver nor its open files.
  *
- * The driver proper is this program again, by "driver", with the standard
- * error that NAME says; what it exits with is what its parent looks at.
+ * The driver itself is this program again, with the argument "driver" and the standard
+ * error that NAME describes. Its parent looks at its exit status.
  *
  * Exit status: 0, or 1 after a line that says what went wrong.
  */
@@ -29,7 +28,7 @@
 #include <unistd.h>
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define PATIENCE      20 /* seconds; nothing here takes one */
+#define PATIENCE      20 /* seconds; nothing here takes as long as one */
 
 static char *program, *name, *bdf;
 
@@ -43,7 +42,7 @@ static void need(bool ok, const char *what)
 
 /* ---- the driver -------------------------------------------------------- */
 
-/* What is refused is said in the log of whoever refuses it. */
+/* The second open is refused, and the library logs that. */
 static void ask_twice(void)
 {
 	char path[64];
@@ -65,7 +64,7 @@ static int anonymous_file(void)
 	return fd;
 }
 
-/* Its own data come to stand under number 2. */
+/* The driver's own data file gets descriptor 2. */
 static void replace(void)
 {
 	close(2);
@@ -81,7 +80,7 @@ static void inherit_none(void)
 	need(lseek(2, 0, SEEK_END) == 0, "finding its data as they were");
 }
 
-/* A daemon tells by closing it that it is ready. */
+/* A daemon closes it to report that it is ready. */
 static void close_it(void)
 {
 	close(2);
@@ -105,7 +104,7 @@ static void read_under_limit(void)
 
 /* ---- its standard error ------------------------------------------------ */
 
-static pid_t driver; /* the process */
+static pid_t driver; /* its pid */
 static int reader;
 
 static int make_pipe(void)
@@ -158,7 +157,7 @@ static int make_none(void)
 	return -1;
 }
 
-/* ---- what becomes of it ------------------------------------------------ */
+/* ---- how the driver must end ------------------------------------------- */
 
 static void need_end(void)
 {
@@ -195,8 +194,8 @@ static void need_end_of_file(void)
 }
 
 /*
- * Goes on as a job in the background of its terminal, where a write would stop
- * it; its parent, in the same session, passes on what becomes of it.
+ * Continues as a background job of its terminal, in which a write would stop it. Its
+ * parent, in the same session, passes on its exit status.
  */
 static void go_to_background(void)
 {

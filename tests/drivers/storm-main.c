@@ -1,23 +1,22 @@
 /*
  * storm PID [--rounds N | --until-exit] [--report FILE]
  *
- * Moves all memory of a process to and fro between NUMA nodes, from outside
- * and as root: N times (default 2: there and back) or until the process
- * exits. SIGTERM and SIGINT end it in good order before, when it has been there
- * and back.
+ * Moves all memory of a process back and forth between NUMA nodes, from outside and as
+ * root: N times (default 2: there and back) or until the process exits. SIGTERM and
+ * SIGINT end it earlier, but not before it has moved the memory there and back.
  *
- * FILE holds the physical addresses that the process was given, one line
- * "va pa" each, both hexadecimal; of several lines for one va the last
- * counts, and lines may be added while this runs. After every round they are
- * compared with where the memory really is, and at the end a line says
+ * FILE has the physical addresses that the process looked up, in lines "va pa", both
+ * hexadecimal. Of several lines for one va the last one counts. Lines may be added while
+ * this runs. After every round the addresses are compared with the real ones. At the end
+ * a line says
  *
  *	given N moved M gone K
  *
- * N addresses; M of them were another page's when last seen; K were right
- * when last seen, but by the end there was no memory at that va. What a
- * process gives back and gets anew without asking again counts as moved.
+ * N is the number of addresses. M of them belonged to another page when last seen. K were
+ * right when last seen, but at the end there was no memory at that va. Memory that a
+ * process releases and gets again, without another lookup, counts as moved.
  *
- * Exit status: 0, or 2 if it could not run, or not go there and back.
+ * Exit status: 0, or 2 if it could not run, or could not move there and back.
  */
 #define _GNU_SOURCE
 #include "legacy.h"
@@ -33,7 +32,7 @@
 #include <unistd.h>
 
 #define PRESENT (1ULL << 63)
-#define SWAPPED (1ULL << 62) /* also: a page that is being moved just now */
+#define SWAPPED (1ULL << 62) /* also set while a page is being moved */
 #define PFN	((1ULL << 55) - 1)
 
 enum state { UNSEEN, RIGHT, MOVED };
@@ -83,7 +82,7 @@ static int add(struct report *report, uint64_t va, uint64_t pa)
 	return 0;
 }
 
-/* Reads on where the last call stopped; a line without its end waits. */
+/* Continues where the last call stopped. Leaves an incomplete line for later. */
 static int read_more(struct report *report)
 {
 	char line[256];
@@ -97,7 +96,7 @@ static int read_more(struct report *report)
 		if (sscanf(line, "%" SCNx64 " %" SCNx64, &va, &pa) == 2 && add(report, va, pa) < 0)
 			return -1;
 	}
-	fseek(report->file, start, SEEK_SET); /* forgets the end of file, too */
+	fseek(report->file, start, SEEK_SET); /* also clears the end of file */
 	return 0;
 }
 
@@ -108,7 +107,7 @@ static void look_at(struct address *address, uint64_t entry)
 		address->state = (entry & PFN) == address->pa / PAGE_SIZE ? RIGHT : MOVED;
 }
 
-/* A process that exits has no memory to read; what was seen last stays. */
+/* A process that exits has no memory to read. Its last states stay. */
 static void look_at_all(struct report *report, pid_t pid)
 {
 	char path[64];

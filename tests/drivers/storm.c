@@ -1,5 +1,5 @@
 /*
- * storm.c - moves all memory of a process to and fro (see storm.h)
+ * storm.c - moves all memory of a process back and forth (see storm.h)
  */
 #define _GNU_SOURCE
 #include "storm.h"
@@ -23,13 +23,13 @@
 #define PRESENT		      (1ULL << 63)
 #define ROUNDS_PER_COMPACTION 8
 
-/* The pause lets a machine with few processors do its work, too. */
+/* The pause leaves time for other work on a machine with few processors. */
 #define PAUSE_US 2000
 
 static int nodes[MAX_NODES];
 static int node_count;
 
-/* The kernel's list of the nodes that have memory, such as "0-1,3". */
+/* Reads the kernel's list of nodes that have memory, such as "0-1,3". */
 static void find_nodes(void)
 {
 	FILE *file = fopen("/sys/devices/system/node/has_memory", "re");
@@ -60,7 +60,7 @@ static void write_to(const char *path, const char *value)
 
 int storm_prepare(void)
 {
-	/* What is MADV_MERGEABLE and alike becomes one page. */
+	/* Equal pages that are MADV_MERGEABLE are merged. */
 	write_to("/sys/kernel/mm/ksm/run", "1");
 	find_nodes();
 	if (node_count < 2) {
@@ -72,7 +72,7 @@ int storm_prepare(void)
 	return 0;
 }
 
-/* Of `count` pages from `va` on, those present go to the node. */
+/* Moves those of `count` pages from `va` on that are present to the node. */
 static long move_batch(pid_t pid, int pagemap, uintptr_t va, size_t count, int node)
 {
 	uint64_t entries[BATCH];
@@ -121,7 +121,7 @@ static long move_all(pid_t pid, int node)
 	snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
 	maps = fopen(path, "re");
 	while (pagemap >= 0 && maps && fgets(line, sizeof(line), maps)) {
-		/* What cannot be read is reserved address space, often terabytes. */
+		/* A mapping that cannot be read is reserved address space, often terabytes. */
 		if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %c", &start, &end, &readable) == 3 &&
 		    readable == 'r' && !strstr(line, "[v"))
 			moved += move_range(pid, pagemap, start, end, node);
@@ -130,7 +130,7 @@ static long move_all(pid_t pid, int node)
 		fclose(maps);
 	if (pagemap >= 0)
 		close(pagemap);
-	return moved ? moved : -1; /* a living process has memory */
+	return moved ? moved : -1; /* a process that has not ended has memory */
 }
 
 long storm_round(pid_t pid)
@@ -154,7 +154,7 @@ static void child(pid_t victim, int from_parent, int to_parent)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (read(from_parent, &byte, 1) != 1)
 		_exit(0);
-	/* Twice, so that memory has moved wherever it was at first. */
+	/* Twice, so that all memory moves, on whichever node it is at first. */
 	storm_round(victim);
 	storm_round(victim);
 	if (write(to_parent, "", 1) != 1)

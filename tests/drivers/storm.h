@@ -1,9 +1,9 @@
 /*
- * storm.h - moves all memory of a process to and fro between NUMA nodes
+ * storm.h - moves all memory of a process back and forth between NUMA nodes
  *
- * What the kernel may do at any time, for compaction, balancing, merging or
- * memory hotplug, happens here all the time, so that a driver which relies on an
- * address of memory that is not pinned is found out in seconds.
+ * The kernel may move memory at any time, for compaction, balancing, merging or memory
+ * hotplug. Here this happens all the time, so that a driver that relies on the address
+ * of memory that is not pinned fails in seconds.
  */
 #ifndef STORM_H
 #define STORM_H
@@ -12,21 +12,21 @@
 #include <sys/types.h>
 
 /*
- * To be called first. Fails where there is nowhere to move memory to: a test
- * that passes because nothing happened would be worth nothing.
+ * Must be called first. Fails if there is only one node, as a test in which nothing
+ * moves would prove nothing.
  */
 int storm_prepare(void);
 
 /*
- * Moves every page of the process once, to the other node each time. Returns
- * how many pages it asked for, -1 if the process is gone.
+ * Moves every page of the process once, each time to another node. Returns how many
+ * pages it tried to move, or -1 if the process is gone.
  */
 long storm_round(pid_t pid);
 
 /*
- * A second process that storms the caller. It is forked before the memory to
- * be stormed exists, because a child shares its parent's pages: copy on write
- * would move them, too, which is another test.
+ * A second process that moves the caller's memory. It must be forked before that memory
+ * exists: a child shares its parent's pages, and copy on write would move them, too,
+ * which is another test.
  */
 struct storm {
 	pid_t pid;
@@ -34,9 +34,9 @@ struct storm {
 	int from_child;
 };
 
-int storm_fork(struct storm *storm); /* prepares, too */
+int storm_fork(struct storm *storm); /* calls storm_prepare() */
 
-/* Lets it begin; returns when everything has been moved once. */
+/* Starts the storm. Returns once everything has been moved. */
 int storm_begin(struct storm *storm);
 void storm_end(struct storm *storm);
 

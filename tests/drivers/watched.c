@@ -1,18 +1,18 @@
 /*
  * watched NAME, watched list [quiet|held]
  *
- * A driver whose memory somebody watches for writes, or would do something
- * else with: soft-dirty bits, userfaultfd, fork(), merging, swap. It asks
- * pagemap for its addresses; what the kernel itself says of the same page is
- * read by system calls that do not go through libc.
+ * A driver whose memory is watched for writes, or is subject to other mechanisms:
+ * soft-dirty bits, userfaultfd, fork(), merging, swap. It looks its addresses up in
+ * pagemap. The kernel's own entry for the same page is read by system calls that do
+ * not go through libc.
  *
- * Those that are quiet are content wherever an entry that was looked up is the
- * kernel's and nobody hears of the lookup, also without the shim. Those that
- * are held want an address that stays while all memory is moved to and fro:
- * nothing but a pin does that.
+ * The "quiet" drivers require that an entry that is looked up equals the kernel's, and
+ * that no watcher notices the lookup. They work without the shim, too. The "held"
+ * drivers require an address that stays the same while all memory is moved back and
+ * forth, which needs a pin.
  *
- * Exit status: 0 if that driver is content; otherwise 1, after one line that
- * says which step failed.
+ * Exit status: 0 if that driver works; otherwise 1, after a line that says which step
+ * failed.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -53,7 +53,7 @@
 static const char *running;
 static int pagemap, kernels;
 
-/* Ends the program at the first step that is not as it has to be. */
+/* Ends the program at the first step that fails. */
 __attribute__((format(printf, 2, 3))) static void need(bool ok, const char *step, ...)
 {
 	int error = errno;
@@ -70,7 +70,7 @@ __attribute__((format(printf, 2, 3))) static void need(bool ok, const char *step
 	exit(1);
 }
 
-/* ---- the kernel's own, past libc ---- */
+/* ---- the kernel's entries, without libc ---- */
 
 #ifdef __x86_64__
 static long raw(long number, long a, long b, long c, long d)
@@ -119,8 +119,8 @@ static void told_entries(const void *va, size_t n, uint64_t *entries)
 }
 
 /*
- * What is told of n pages is what the kernel has, with those of the flags that it
- * had before.
+ * The entries that a lookup of n pages returns must equal the kernel's. The lookup must
+ * not change these flags.
  */
 static void compare(const char *memory, size_t n, uint64_t flags, const char *what)
 {
@@ -143,7 +143,7 @@ static void quiet(const char *va, const char *what)
 	compare(va, 1, FLAGS, what);
 }
 
-/* The same of a page that a pin has to copy: what is told is of the copy. */
+/* The same for a page that a pin has to copy. The entry is that of the copy. */
 #define COPY_FLAGS (PRESENT | SWAPPED | UFFD_WP | SOFT_DIRTY)
 
 static void copied(const char *va, const char *what)
@@ -162,8 +162,8 @@ static char *map(size_t size, int flags, int fd)
 }
 
 /*
- * Whatever is mapped next and is not small comes right below `memory`, where the
- * kernel makes one mapping of what is alike, and what is new in it is soft-dirty.
+ * Makes the next large mapping come right below `memory`. The kernel merges similar
+ * mappings there, and marks the new part soft-dirty.
  */
 static void be_next_to(const char *memory)
 {
@@ -247,7 +247,7 @@ static char *read_huge(void)
 	return memory;
 }
 
-/* A huge page that is one for all until it is written. */
+/* The huge zero page, which all processes share until they write. */
 static char *huge_zero(void)
 {
 	char *memory = map(SIZE + HUGE_SIZE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
@@ -266,7 +266,7 @@ static char *read_only(void)
 	return memory;
 }
 
-/* Pages that are one for all until they are written. */
+/* The zero page, which all processes share until they write. */
 static char *zero_pages(void)
 {
 	char *memory = map(SIZE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
@@ -288,8 +288,8 @@ enum {
 	UNMARKED = 2, /* the kernel keeps no soft-dirty bits of it */
 	OF_FILE = 4,
 	/*
-	 * Whoever pins the huge zero page gets a new one from the kernel, which is
-	 * soft-dirty and not write-protected: it is not for the shim to prevent.
+	 * A pin of the huge zero page gets a new page from the kernel, which is soft-dirty
+	 * and not write-protected. The shim cannot prevent that.
 	 */
 	FORGETFUL = 8,
 };
@@ -323,7 +323,7 @@ static void clear_soft_dirty(void)
 	close(fd);
 }
 
-/* One page after the other, and then many at a time. */
+/* Compares page by page, and then many pages at a time. */
 static void flags_of(const struct kind *kind, const char *memory)
 {
 	uint64_t same = kind->is & COPIED ? COPY_FLAGS : FLAGS;
@@ -336,7 +336,7 @@ static void flags_of(const struct kind *kind, const char *memory)
 		compare(memory + at, ENTRIES, same, kind->name);
 }
 
-/* What is soft-dirty from the beginning stays so. */
+/* Pages that are soft-dirty from the beginning must stay so. */
 static void flags(void)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
@@ -364,7 +364,7 @@ static void soft_dirty(void)
 	}
 }
 
-/* What else is mapped must not become one mapping with it. */
+/* Mappings that the shim makes must not be merged with the driver's. */
 static void soft_dirty_beside(void)
 {
 	char *memory = anonymous();
@@ -417,7 +417,7 @@ static void protect(int fd, void *memory, size_t size, uint64_t mode)
 	need(!ioctl(fd, UFFDIO_WRITEPROTECT, &range), "UFFDIO_WRITEPROTECT");
 }
 
-/* Does this kernel have it? */
+/* True if this kernel has the feature. */
 static bool can_watch(uint64_t feature)
 {
 	struct uffdio_api api = {.api = UFFD_API};
@@ -435,7 +435,7 @@ static void need_no_event(int fd, const char *what)
 	need(poll(&event, 1, 20) == 0, "%s: no event", what);
 }
 
-/* How many runs of pages were written since the last scan that protected them. */
+/* The number of runs of pages that were written since the last protecting scan. */
 static long written(const char *memory, uint64_t flags)
 {
 	uint64_t regions[3 * 8];
@@ -480,7 +480,7 @@ static void wp_async(void)
 	}
 }
 
-/* A write would wait for an answer of the one that watches: it is this thread. */
+/* A write would wait for ever, as this thread is the one that would have to answer. */
 static void wp(void)
 {
 	bool of_files = can_watch(WP_OF_FILES);
@@ -501,7 +501,7 @@ static void wp(void)
 	}
 }
 
-/* Every third page is there. Nobody fills the others. */
+/* Every third page is present. The others must stay absent. */
 static void missing_in(char *memory, const char *what)
 {
 	int fd = watch(memory, SIZE, 0, UFFDIO_REGISTER_MODE_MISSING);
@@ -527,7 +527,7 @@ static void missing(void)
 	}
 }
 
-/* In front of what is watched there is enough that is not for a lookup to go on into it. */
+/* Lookups in front of the watched part, enough for the shim to pin ahead into it. */
 static void ahead_of_wp(void)
 {
 	char *memory = anonymous();
@@ -542,7 +542,7 @@ static void ahead_of_wp(void)
 	need_no_event(fd, "ahead");
 }
 
-/* It ends with its parent at the latest. */
+/* Ends with the parent at the latest. */
 static void wait_for_parent(void)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -550,7 +550,7 @@ static void wait_for_parent(void)
 	_exit(0);
 }
 
-/* A child has the pages, too: each lookup has to copy one, which is no write either. */
+/* A child shares the pages, so each lookup has to copy one. That must be no write. */
 static void wp_forked(void)
 {
 	char *memory = anonymous();
@@ -580,7 +580,7 @@ static void look_up(const char *memory)
 		told_entries(memory + i * PAGE_SIZE, 1, &told[i]);
 }
 
-/* While the kernel tries to move a page the entry is one of swap. */
+/* While the kernel tries to move a page, its entry has SWAPPED set. */
 static uint64_t settled_entry(const void *va)
 {
 	uint64_t entry = kernels_entry(va);
@@ -610,7 +610,7 @@ static void begin_storm(void)
 	need(!storm_begin(&storm), "a storm");
 }
 
-/* It is written after the lookup, while everything moves. */
+/* The memory is written after the lookup, while everything moves. */
 static void storm_of(const struct kind *kind)
 {
 	char *memory = kind->make();
@@ -635,7 +635,7 @@ static void written_after(void)
 	}
 }
 
-/* The parent writes first: it is its page that would be another. */
+/* The parent writes first, so it would get another page. */
 static void forked(void)
 {
 	char *memory = anonymous();
@@ -653,7 +653,7 @@ static void forked(void)
 	need_held(memory, "without the child");
 }
 
-/* The only mapping of these pages goes and comes again, before anybody touches them. */
+/* The only mapping of these pages is replaced by a new one, and then touched. */
 static void mapped_over(void)
 {
 	int fd = file(0);
@@ -702,7 +702,7 @@ static void set_ksm(const char *name, const char *value)
 	close(fd);
 }
 
-/* Waits until the two pages in front, which nobody looked up, are one. */
+/* Waits until the two pages in front, which were not looked up, are merged. */
 static void wait_for_ksm(const char *memory)
 {
 	set_ksm("sleep_millisecs", "10");
@@ -738,7 +738,7 @@ static void merging(void)
 	set_ksm("run", "0");
 }
 
-/* Each gets a page of its own by the lookup, and keeps it. */
+/* By the lookup each address gets a page of its own, and keeps it. */
 static void merged(void)
 {
 	char *memory = alike();
@@ -754,7 +754,7 @@ static void merged(void)
 	set_ksm("run", "0");
 }
 
-/* The other memory is not looked up, and goes. */
+/* The other memory is not looked up, and is swapped out. */
 static void paged_out(void)
 {
 	char *memory = anonymous(), *other = anonymous();
