@@ -1,24 +1,24 @@
 /*
- * init.c - the guest's first and only process of its own (see run-in-vm)
+ * init.c - the first process of the guest (see run-in-vm)
  *
- * It runs from a small initramfs, puts the root file system together from
- * the host's directories, binds the devices to vfio-pci, runs one command,
- * carries its output out, reports its exit status and powers off.
+ * It runs from a small initramfs, assembles the root file system from directories
+ * of the host, binds the devices to vfio-pci, runs one command, passes its output
+ * to the host, reports its exit status and powers off.
  *
- * What to do comes from the host as files in a directory named "plan", each
- * a list of NUL-terminated strings, so that nothing has to be quoted:
+ * The host says what to do by files in a directory named "plan". Each file is a list
+ * of NUL-terminated strings, so that nothing has to be quoted:
  *
  *	argv	the command
- *	env	its environment; PWD says where to run it, VM_DEVICES which PCI
- *		devices to bind, VM_DRIVER to which driver
+ *	env	its environment; PWD is the directory to run it in, VM_DEVICES has
+ *		the PCI devices to bind, VM_DRIVER the driver to bind them to
  *	shares	directories to mount, each at its own path; the first is the
  *		root file system, the Nth has the 9p tag "shareN"
  *
- * What comes back goes through virtio ports, because a port carries bytes
- * unchanged where a console would turn \n into \r\n:
+ * The output goes through virtio ports, as a port passes bytes unchanged, while a
+ * console would turn \n into \r\n:
  *
  *	1, 2	the command's stdout and stderr
- *	3	a line "up" once the guest is alive, "exit N" at the end
+ *	3	a line "up" once the guest has started, "exit N" at the end
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -54,7 +54,7 @@ static __attribute__((noreturn)) void power_off(void)
 	_exit(1); /* the kernel panics, which the host notices */
 }
 
-/* Goes to the kernel's console. The host sees that no status came. */
+/* Writes to the kernel's console. The host notices that no status came. */
 static __attribute__((noreturn, format(printf, 1, 2))) void die(const char *format, ...)
 {
 	int error = errno;
@@ -68,7 +68,7 @@ static __attribute__((noreturn, format(printf, 1, 2))) void die(const char *form
 	power_off();
 }
 
-/* Nobody frees anything here: it all ends with the machine, soon. */
+/* Nothing is freed here, as the machine soon ends. */
 static __attribute__((format(printf, 1, 2))) char *text(const char *format, ...)
 {
 	va_list args;
@@ -129,14 +129,14 @@ static void mount_at(const char *path, const char *type, const char *source, uns
 static void mount_9p(const char *path, const char *tag)
 {
 	/*
-	 * The host does not write to its files on the guest's behalf, so the
-	 * guest may cache them as if they were its own.
+	 * The host changes none of these files for the guest, so the guest may cache
+	 * them like its own.
 	 */
 	mount_at(path, "9p", tag, MS_RDONLY,
 		 "trans=virtio,version=9p2000.L,msize=512000,cache=loose");
 }
 
-/* A directory of the host at the same path, with scratch space on top. */
+/* Mounts a directory of the host at the same path, with scratch space on top. */
 static void mount_share(size_t number, const char *path)
 {
 	char *lower = text("/lower/%zu", number);
@@ -163,7 +163,7 @@ static void make_root(char **shares)
 		{"/dev/pts", "devpts", "mode=620,ptmxmode=666"},
 		{"/dev/shm", "tmpfs", "mode=1777"},
 		{"/dev/hugepages", "hugetlbfs", NULL},
-		/* Lock files and sockets of the host mean nothing here. */
+		/* Lock files and sockets of the host have no meaning here. */
 		{"/run", "tmpfs", "mode=755"},
 		{"/tmp", "tmpfs", "mode=1777"},
 		{"/var/tmp", "tmpfs", "mode=1777"},
@@ -177,7 +177,7 @@ static void make_root(char **shares)
 	for (size_t i = 1; shares[i]; i++)
 		mount_share(i, shares[i]);
 
-	/* An initramfs cannot be the object of pivot_root(2). */
+	/* pivot_root(2) does not work on an initramfs. */
 	if (chdir(ROOT) < 0 || mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0 ||
 	    chdir("/") < 0)
 		die("changing to the new root");
@@ -219,7 +219,7 @@ static void bind_devices(void)
 		bind_device(bdf, getenv("VM_DRIVER"));
 }
 
-/* What a kernel has not built in, in the order of their names. */
+/* Loads modules that are not built in, in the order of their names. */
 static void load_modules(void)
 {
 	glob_t found;
@@ -254,7 +254,7 @@ static int open_port(enum port number)
 	glob_t found;
 	int fd = -1;
 
-	/* A port appears some time after its bus: the host is asked for it. */
+	/* A port appears some time after its bus, as the driver asks the host for it. */
 	for (int tries = 0; fd < 0 && tries < 1000; tries++) {
 		if (glob(pattern, 0, NULL, &found) == 0) {
 			fd = open(found.gl_pathv[0], O_WRONLY | O_CLOEXEC);
@@ -285,7 +285,7 @@ static void report(int status_port, const char *line)
 	write_all(status_port, line, strlen(line));
 }
 
-/* Moves one load. 0: there can be no more; negative: there is none now. */
+/* Copies one buffer. 0: end of file; negative: nothing to read now. */
 static ssize_t pump(int from, int to)
 {
 	static char buffer[32 << 10]; /* what a port takes in one write */
@@ -318,13 +318,12 @@ static pid_t start_command(char **argv, int out, int err)
 		fprintf(stderr, "run-in-vm: cannot enter %s: %s\n", getenv("PWD"), strerror(errno));
 	else if (execvp(argv[0], argv) < 0)
 		fprintf(stderr, "run-in-vm: cannot run %s: %s\n", argv[0], strerror(errno));
-	_exit(errno == ENOENT ? 127 : 126); /* as a shell has it */
+	_exit(errno == ENOENT ? 127 : 126); /* as in a shell */
 }
 
 /*
- * Runs the command and returns its exit status, in the way a shell has it.
- * The command's end counts, not the end of its output: a daemon that it left
- * behind may keep the pipes open.
+ * Runs the command and returns its exit status as a shell does. Waits for the end of
+ * the command, not of its output, as a daemon that it leaves may keep the pipes open.
  */
 static int run_command(char **argv)
 {
@@ -358,13 +357,13 @@ static int run_command(char **argv)
 			die("poll");
 		if (sources[CHILD].revents)
 			read(sources[CHILD].fd, &info, sizeof(info));
-		/* Orphans come to process 1 as well. */
+		/* Process 1 also gets orphans. */
 		while ((pid = waitpid(-1, &how, WNOHANG)) > 0)
 			if (pid == command)
 				status = WIFEXITED(how) ? WEXITSTATUS(how) : 128 + WTERMSIG(how);
 		for (int i = OUT; i <= ERR; i++)
 			if (pump(pipes[i][0], ports[i]) == 0)
-				sources[i].fd = -1; /* poll() passes over it */
+				sources[i].fd = -1; /* poll() ignores it */
 	}
 	for (int i = OUT; i <= ERR; i++)
 		while (pump(pipes[i][0], ports[i]) > 0)
@@ -378,7 +377,7 @@ int main(void)
 	int status_port;
 
 	load_modules();
-	/* devtmpfs has the ports; the plan says all the rest. */
+	/* The ports need devtmpfs. The plan says everything else. */
 	mount_at("/dev", "devtmpfs", "devtmpfs", 0, NULL);
 	status_port = open_port(PORT_STATUS);
 	report(status_port, "up\n");
