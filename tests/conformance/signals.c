@@ -181,13 +181,15 @@ void left_by_jumps(void)
 	volatile int jumped = 0;
 
 	handle(SIGALRM, jumps, 0);
-	setitimer(ITIMER_REAL, &soon, NULL);
 	if (sigsetjmp(back, 1))
 		jumped++;
+	else
+		setitimer(ITIMER_REAL, &soon, NULL);
 	while (jumped < JUMPS)
 		the.open("fifo", O_RDONLY);
 	setitimer(ITIMER_REAL, &never, NULL);
-	tell("jumped %d times", jumped);
+	/* One signal more can come before the timer stops. */
+	tell("jumped often enough: %d", jumped >= JUMPS);
 	CALL(the.access("file", R_OK));
 	tell_mask("afterwards");
 }
