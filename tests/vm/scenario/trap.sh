@@ -77,13 +77,16 @@ in_a_guest() { # DIRECTORY LIBC...
 several_processes() { # DIRECTORY
     # shellcheck source=SCRIPTDIR/../guest/shim.sh
     . "$vm_dir/guest/shim.sh"
-    local edu e1000e name
+    local edu e1000e name variables
     read -r edu e1000e <<<"$VM_DEVICES"
 
     for name in $("$1/processes" list); do
         # The fork of a daemon() is like any other here: noiommu-shim(7).
         [[ $name != daemonized ]] || continue
-        ok "static: $name" timeout 60 "${traps[@]}" "$1/processes" --moved "$name" "$e1000e"
+        variables=()
+        [[ $name != handed ]] || variables=(NOIOMMU_SHIM_FORK=grandchild)
+        ok "static: $name" timeout 60 env "${variables[@]}" "${traps[@]}" "$1/processes" \
+            --moved "$name" "$e1000e"
     done
     for name in $("$1/names" list); do
         ok "static, own pagemap: $name" timeout 60 unshare -m "${traps[@]}" "$1/names" "$name"
