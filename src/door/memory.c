@@ -17,12 +17,21 @@ static uint64_t page_up(uint64_t len)
 	return (len + PIN_PAGE_SIZE - 1) & ~(PIN_PAGE_SIZE - 1);
 }
 
+/*
+ * Pages of a file took the addresses of others, which the file may not show any more once
+ * the program's call is made.
+ */
+static bool any_pushed_out;
+
 static void leaving(uintptr_t addr, size_t len, const struct maps_file *over)
 {
 	struct lock_saved saved = lock_enter();
 	uint64_t start = page_up(addr), end = page_up(addr + len);
+	size_t strays = store_strays();
 
 	follow_unmapping(start, end - start, over);
+	if (over && store_strays() > strays)
+		any_pushed_out = true;
 	deferred_expect(start, end - start, DEFERRED_LEAVES);
 	lock_leave(saved);
 }
@@ -64,8 +73,9 @@ void memory_left(uintptr_t addr, size_t len)
 
 	pin_release(start, end - start, follow_stand);
 	deferred_left(start, end - start);
-	if (mark_is_due(0))
+	if (any_pushed_out || mark_is_due(0))
 		mark();
+	any_pushed_out = false;
 	lock_leave(saved);
 	observe_released(addr, len, begin);
 }

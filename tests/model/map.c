@@ -349,8 +349,8 @@ void do_over_itself(const struct step *step)
 	}
 	say_area(old);
 	say(" by page %zu%s", area->offset, step->quiet ? " quietly" : "");
-	/* Until the library's next mark, a page that another one replaces may stay pinned. */
-	if (area->offset != old->offset)
+	/* Until the library's next mark, a page that another one replaced may stay pinned. */
+	if (area->offset != old->offset && step->quiet)
 		area_doubted(old, old->pages);
 	area_unmapped(old, step->quiet);
 	check_truth(LOOK_AFTER_MOVING);
