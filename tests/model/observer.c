@@ -203,11 +203,31 @@ static size_t look(const struct request *request, uint64_t *entries)
 	return (size_t)(end - entries) * sizeof(*entries);
 }
 
+/*
+ * Moves those of the pages to the node that are on another. At a page that stays, the
+ * kernel gives up all pages behind the next one that is on the node already or goes to
+ * another: do_pages_move() in mm/migrate.c. So these are left out.
+ */
+static void move_to(pid_t pid, int node, void *const *pages, const int *nodes, size_t count)
+{
+	static void *moved[MAX_RANGES * MAX_PAGES];
+	static int targets[ARRAY_SIZE(moved)], status[ARRAY_SIZE(moved)];
+	size_t n = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (nodes[i] >= 0 && nodes[i] != node) {
+			targets[n] = node;
+			moved[n++] = pages[i];
+		}
+	if (n)
+		syscall(SYS_move_pages, (long)pid, n, moved, targets, status, MPOL_MF_MOVE_ALL);
+}
+
 /* Moves each page to the other node. */
 static void move(const struct request *request, const uint64_t *entries)
 {
 	static void *pages[MAX_RANGES * MAX_PAGES];
-	static int nodes[ARRAY_SIZE(pages)], status[ARRAY_SIZE(pages)];
+	static int nodes[ARRAY_SIZE(pages)];
 	size_t count = 0;
 
 	for (size_t i = 0; i < request->count; i++) {
@@ -220,9 +240,8 @@ static void move(const struct request *request, const uint64_t *entries)
 	if (!count)
 		return;
 	syscall(SYS_move_pages, (long)request->pid, count, pages, NULL, nodes, 0);
-	for (size_t i = 0; i < count; i++)
-		nodes[i] = nodes[i] == 0;
-	syscall(SYS_move_pages, (long)request->pid, count, pages, nodes, status, MPOL_MF_MOVE_ALL);
+	move_to(request->pid, 0, pages, nodes, count);
+	move_to(request->pid, 1, pages, nodes, count);
 }
 
 /* The number after a word in a file of /proc. */
@@ -291,6 +310,11 @@ static void read_masked(const struct request *request, const char *va, uint64_t 
 				     &entries[i]);
 }
 
+static bool stayed(uint64_t before, uint64_t after)
+{
+	return before & PRESENT && (before & PFN) == (after & PFN);
+}
+
 /* A page that another processor uses just now cannot be moved for a moment. */
 #define MOVE_TRIES 5
 
@@ -299,6 +323,7 @@ static void move_masked(const struct request *request, const uint64_t *before, c
 {
 	struct request pages = {.pid = getpid()};
 
+	memcpy(after, before, MAX_OBJECT_PAGES * sizeof(*after));
 	for (int i = 0; i < MOVE_TRIES; i++) {
 		uint64_t entries[MAX_RANGES];
 		bool all = true;
@@ -306,7 +331,8 @@ static void move_masked(const struct request *request, const uint64_t *before, c
 		for (size_t at = 0; at < MAX_OBJECT_PAGES;) {
 			for (pages.count = 0; at < MAX_OBJECT_PAGES && pages.count < MAX_RANGES;
 			     at++) {
-				if (!(before[at] & PRESENT))
+				/* A page that has moved would come back, maybe to its frame. */
+				if (!stayed(before[at], after[at]))
 					continue;
 				entries[pages.count] = before[at];
 				pages.ranges[pages.count++] = (struct range){
@@ -316,7 +342,7 @@ static void move_masked(const struct request *request, const uint64_t *before, c
 		}
 		read_masked(request, va, after);
 		for (size_t at = 0; at < MAX_OBJECT_PAGES; at++)
-			all &= !(before[at] & PRESENT) || (before[at] & PFN) != (after[at] & PFN);
+			all &= !stayed(before[at], after[at]);
 		if (all)
 			break;
 	}
