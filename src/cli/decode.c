@@ -80,17 +80,6 @@ static void put_value(FILE *to, enum form form, const struct name *names, uint64
 		fprintf(to, "0x%" PRIx64, value);
 }
 
-/* False if the part of the structure that was copied ends before the member does. */
-static bool get_member(const struct trace_event *event, const struct member *member,
-		       uint64_t *value)
-{
-	*value = 0;
-	if (member->offset + member->size > event->length)
-		return false;
-	memcpy(value, event->data + member->offset, member->size);
-	return true;
-}
-
 enum part { ALL_PARTS, QUESTION, ANSWER };
 
 static bool belongs(const struct member *member, enum part part)
@@ -108,7 +97,7 @@ static void put_structure(FILE *to, const struct trace_event *event, const struc
 
 	fputc('{', to);
 	for (; member && member->name; member++) {
-		if (!belongs(member, part) || !get_member(event, member, &value))
+		if (!belongs(member, part) || !member_get(event, member, &value))
 			continue;
 		fprintf(to, "%s%s=", between, member->name);
 		put_value(to, member->form, member->names, value);
@@ -179,26 +168,9 @@ static void put_position(FILE *to, uint64_t position)
 		fprintf(to, "0x%" PRIx64, position);
 }
 
-static const char *verb_of(const struct trace_event *event)
+const char *decode_verb(const struct trace_event *event)
 {
-	static const struct name verbs[] = {
-		{TRACE_OPEN, "open"},
-		{TRACE_CLOSE, "close"},
-		{TRACE_IOCTL, "ioctl"},
-		{TRACE_READ, "read"},
-		{TRACE_WRITE, "write"},
-		{TRACE_MMAP, "mmap"},
-		{TRACE_LOOKUP, "lookup"},
-		{TRACE_START, "start"},
-		{TRACE_RELEASE, "release"},
-		{TRACE_PIN, "pin"},
-		{TRACE_UNPIN, "unpin"},
-		{TRACE_ATTACH, "attach"},
-		{TRACE_FALLBACK, "fallback"},
-		{TRACE_FAILURE, "failure"},
-		{0, NULL},
-	};
-	const char *verb = name_of(verbs, event->kind);
+	const char *verb = name_of(names_verbs, event->kind);
 
 	return verb ? verb : "unknown";
 }
@@ -278,7 +250,7 @@ char *decode_call(const struct trace_event *event)
 	struct writer writer;
 
 	begin(&writer);
-	fprintf(writer.file, "%s(", verb_of(event));
+	fprintf(writer.file, "%s(", decode_verb(event));
 	put_arguments(writer.file, event);
 	fputc(')', writer.file);
 	return end(&writer);
@@ -295,15 +267,11 @@ const char *decode_errno(int error)
 	return name ? name : number;
 }
 
-#define PAGE 4096
-
-/* Copies the runs of entries that the program got. Returns how many. */
-static size_t runs_of(const struct trace_event *event, struct trace_run *runs)
+size_t decode_runs(const struct trace_event *event, struct trace_run *runs)
 {
 	memcpy(runs, event->data, event->length);
 	return event->length / sizeof(*runs);
 }
-#define MOST_RUNS (TRACE_DATA / sizeof(struct trace_run))
 
 static void put_run(FILE *to, const struct trace_run *run)
 {
@@ -312,15 +280,15 @@ static void put_run(FILE *to, const struct trace_run *run)
 	else if (!(run->entry & TRACE_FRAME))
 		fputs("frame not shown", to);
 	else
-		fprintf(to, "0x%" PRIx64, (run->entry & TRACE_FRAME) * PAGE);
+		fprintf(to, "0x%" PRIx64, (run->entry & TRACE_FRAME) * DECODE_PAGE);
 	if (run->pages > 1)
 		fprintf(to, " x%" PRIu64, run->pages);
 }
 
 static void put_lookup(FILE *to, const struct trace_event *event)
 {
-	struct trace_run runs[MOST_RUNS + 1];
-	size_t count = runs_of(event, runs);
+	struct trace_run runs[DECODE_RUNS];
+	size_t count = decode_runs(event, runs);
 
 	if (!count)
 		fputs("not told", to);
@@ -334,7 +302,7 @@ static void put_lookup(FILE *to, const struct trace_event *event)
 
 static void put_bytes(FILE *to, const struct trace_event *event)
 {
-	for (int i = 0; i < event->length && i < 8; i++)
+	for (int i = 0; i < event->length && i < DECODE_BYTES; i++)
 		fprintf(to, "%s%02x", i ? " " : " [", event->data[i]);
 	if (event->length)
 		fputc(']', to);
@@ -373,7 +341,7 @@ char *decode_question(const struct trace_event *event)
 	if (event->nested)
 		return NULL;
 	if (event->object == TRACE_PAGEMAP)
-		return event->kind == TRACE_CLOSE ? NULL : text("%s pagemap", verb_of(event));
+		return event->kind == TRACE_CLOSE ? NULL : text("%s pagemap", decode_verb(event));
 	if (event->kind != TRACE_OPEN && !is_vfio(event))
 		return NULL;
 	begin(&writer);
@@ -387,7 +355,7 @@ char *decode_question(const struct trace_event *event)
 		break;
 	case TRACE_READ:
 	case TRACE_WRITE:
-		fprintf(writer.file, "%s ", verb_of(event));
+		fprintf(writer.file, "%s ", decode_verb(event));
 		put_position(writer.file, event->args[1]);
 		fprintf(writer.file, ", %" PRIu64, event->args[0]);
 		break;
@@ -397,7 +365,7 @@ char *decode_question(const struct trace_event *event)
 		fprintf(writer.file, ", 0x%" PRIx64, event->args[0]);
 		break;
 	default:
-		fprintf(writer.file, "%s %s", verb_of(event), object ? object : "");
+		fprintf(writer.file, "%s %s", decode_verb(event), object ? object : "");
 	}
 	return end(&writer);
 }
@@ -421,213 +389,4 @@ char *decode_answer(const struct trace_event *event)
 		put_structure(writer.file, event, request->members, ANSWER);
 	}
 	return end(&writer);
-}
-
-/* ---- JSON ---- */
-
-static json_t *hex(uint64_t value)
-{
-	char digits[32];
-
-	snprintf(digits, sizeof(digits), "0x%" PRIx64, value);
-	return json_string(digits);
-}
-
-static json_t *string_of(const struct trace_event *event)
-{
-	const char *string = (const char *)event->data;
-
-	return plain_json(string, strnlen(string, event->length));
-}
-
-static json_t *flags_json(const struct name *names, uint64_t value)
-{
-	json_t *array = json_array();
-
-	for (; names->name; names++) {
-		if (!names->value || (value & names->value) != names->value)
-			continue;
-		json_array_append_new(array, json_string(names->name));
-		value &= ~names->value;
-	}
-	if (value)
-		json_array_append_new(array, hex(value));
-	return array;
-}
-
-static json_t *member_json(const struct member *member, uint64_t value)
-{
-	const char *name = member->form == NAMED ? name_of(member->names, value) : NULL;
-
-	if (name)
-		return json_string(name);
-	if (member->form == FLAGS)
-		return flags_json(member->names, value);
-	if (member->form == DECIMAL || member->form == NAMED)
-		return json_integer((json_int_t)value);
-	return hex(value);
-}
-
-static json_t *structure_json(const struct trace_event *event, const struct member *member)
-{
-	json_t *object = json_object();
-	uint64_t value;
-
-	for (; member && member->name; member++)
-		if (get_member(event, member, &value))
-			json_object_set_new(object, member->name, member_json(member, value));
-	return object;
-}
-
-static void add_argument(json_t *object, const struct trace_event *event,
-			 const struct request *request)
-{
-	const char *name;
-	int integer;
-
-	switch (request->argument) {
-	case NOTHING:
-		break;
-	case VALUE:
-		name = name_of(request->names, event->args[1]);
-		json_object_set_new(object, "argument",
-				    name ? json_string(name)
-					 : json_integer((json_int_t)event->args[1]));
-		break;
-	case INTEGER:
-		if (event->length < sizeof(integer))
-			break;
-		memcpy(&integer, event->data, sizeof(integer));
-		json_object_set_new(object, "argument", json_integer(integer));
-		break;
-	case STRING:
-		json_object_set_new(object, "argument", string_of(event));
-		break;
-	case STRUCTURE:
-		json_object_set_new(object, "argument", structure_json(event, request->members));
-	}
-}
-
-static void add_ioctl(json_t *object, const struct trace_event *event)
-{
-	const struct request *request = request_find(event);
-
-	json_object_set_new(object, "request",
-			    request ? json_string(request->name) : hex(event->args[0]));
-	if (request)
-		add_argument(object, event, request);
-	else
-		json_object_set_new(object, "argument", hex(event->args[1]));
-}
-
-static void add_transfer(json_t *object, const struct trace_event *event)
-{
-	struct writer writer;
-	char *text;
-
-	begin(&writer);
-	put_bytes(writer.file, event);
-	text = end(&writer);
-	if ((int64_t)event->args[1] >= 0)
-		json_object_set_new(object, "offset", hex(event->args[1]));
-	json_object_set_new(object, "length", json_integer((json_int_t)event->args[0]));
-	if (*text)
-		json_object_set_new(object, "bytes", json_stringn(text + 2, strlen(text) - 3));
-	free(text);
-}
-
-static json_t *run_json(const struct trace_run *run)
-{
-	json_t *object = json_pack("{s:I}", "pages", (json_int_t)run->pages);
-
-	json_object_set_new(object, "entry", hex(run->entry));
-	if (run->entry & TRACE_PRESENT && run->entry & TRACE_FRAME)
-		json_object_set_new(object, "physical", hex((run->entry & TRACE_FRAME) * PAGE));
-	return object;
-}
-
-static void add_lookup(json_t *object, const struct trace_event *event)
-{
-	struct trace_run runs[MOST_RUNS + 1];
-	size_t count = runs_of(event, runs);
-	json_t *array = json_array();
-
-	for (size_t i = 0; i < count; i++)
-		json_array_append_new(array, run_json(&runs[i]));
-	json_object_set_new(object, "va", hex(event->args[0]));
-	json_object_set_new(object, "pages", json_integer((json_int_t)event->args[1]));
-	json_object_set_new(object, "changed", json_integer((json_int_t)event->args[2]));
-	json_object_set_new(object, "first", json_integer((json_int_t)event->args[3]));
-	json_object_set_new(object, "runs", array);
-}
-
-static void add_arguments(json_t *object, const struct trace_event *event)
-{
-	const uint64_t *args = event->args;
-
-	switch (event->kind) {
-	case TRACE_OPEN:
-		json_object_set_new(object, "path", string_of(event));
-		json_object_set_new(object, "flags", flags_json(names_open_flags, args[0]));
-		break;
-	case TRACE_IOCTL:
-		add_ioctl(object, event);
-		break;
-	case TRACE_READ:
-	case TRACE_WRITE:
-		add_transfer(object, event);
-		break;
-	case TRACE_MMAP:
-		json_object_set_new(object, "offset", hex(args[2]));
-		json_object_set_new(object, "length", json_integer((json_int_t)args[0]));
-		json_object_set_new(object, "prot", flags_json(names_protections, args[1]));
-		break;
-	case TRACE_LOOKUP:
-		add_lookup(object, event);
-		break;
-	case TRACE_PIN:
-		json_object_set_new(object, "page_size", json_integer((json_int_t)args[2]));
-		json_object_set_new(object, "backend", json_string(decode_backend(args[3])));
-		/* fall through */
-	case TRACE_RELEASE:
-	case TRACE_UNPIN:
-		json_object_set_new(object, "va", hex(args[0]));
-		json_object_set_new(object, "length", json_integer((json_int_t)args[1]));
-		break;
-	case TRACE_ATTACH:
-		json_object_set_new(object, "device", string_of(event));
-		json_object_set_new(object, "lending", json_boolean(args[0]));
-		break;
-	case TRACE_FAILURE:
-		json_object_set_new(object, "va", hex(args[0]));
-		json_object_set_new(object, "what", string_of(event));
-		break;
-	case TRACE_FALLBACK:
-		json_object_set_new(object, "what", string_of(event));
-		break;
-	case TRACE_START:
-		json_object_set_new(object, "path", string_of(event));
-		break;
-	}
-}
-
-json_t *decode_json(const struct trace_event *event)
-{
-	const char *object_name = name_of(names_objects, event->object);
-	json_t *object =
-		json_pack("{s:s, s:I}", "call", verb_of(event), "took_ns", (json_int_t)event->took);
-
-	if (event->fd >= 0)
-		json_object_set_new(object, "fd", json_integer(event->fd));
-	if (event->object != TRACE_OTHER && object_name)
-		json_object_set_new(object, "object", json_string(object_name));
-	add_arguments(object, event);
-	if (event->result < 0 && event->result > -4096)
-		json_object_set_new(object, "error",
-				    json_string(decode_errno((int)-event->result)));
-	else if (event->kind == TRACE_MMAP)
-		json_object_set_new(object, "result", hex((uint64_t)event->result));
-	else
-		json_object_set_new(object, "result", json_integer((json_int_t)event->result));
-	return object;
 }

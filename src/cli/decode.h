@@ -4,7 +4,7 @@
 #define CLI_DECODE_H
 
 #include <jansson.h>
-#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "shim/trace.h"
@@ -19,6 +19,17 @@ char *decode_call(const struct trace_event *event);
 
 /* A number, an address, the name of an errno, or the addresses of a lookup. */
 char *decode_result(const struct trace_event *event);
+
+/* "open", "ioctl", "lookup". */
+const char *decode_verb(const struct trace_event *event);
+
+/* The bytes of a transfer that are shown, and the size of a page. */
+#define DECODE_BYTES 8
+#define DECODE_PAGE  4096
+
+/* Copies the runs of entries that the program got. Returns how many. */
+#define DECODE_RUNS (TRACE_DATA / sizeof(struct trace_run) + 1)
+size_t decode_runs(const struct trace_event *event, struct trace_run *runs);
 
 /* The name of a backend: an enum state_backend, of this version or another. */
 const char *decode_backend(uint64_t backend);

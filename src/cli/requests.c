@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "shim/state.h"
@@ -33,6 +34,14 @@ const struct name names_errnos[] = {
 const struct name names_objects[] = {
 	{TRACE_OTHER, "other"},	  {TRACE_CONTAINER, "container"}, {TRACE_GROUP, "group"},
 	{TRACE_DEVICE, "device"}, {TRACE_PAGEMAP, "pagemap"},	  {0, NULL},
+};
+
+const struct name names_verbs[] = {
+	{TRACE_OPEN, "open"},	      {TRACE_CLOSE, "close"},	  {TRACE_IOCTL, "ioctl"},
+	{TRACE_READ, "read"},	      {TRACE_WRITE, "write"},	  {TRACE_MMAP, "mmap"},
+	{TRACE_LOOKUP, "lookup"},     {TRACE_START, "start"},	  {TRACE_RELEASE, "release"},
+	{TRACE_PIN, "pin"},	      {TRACE_UNPIN, "unpin"},	  {TRACE_ATTACH, "attach"},
+	{TRACE_FALLBACK, "fallback"}, {TRACE_FAILURE, "failure"}, {0, NULL},
 };
 
 const struct name names_backends[] = {
@@ -297,6 +306,15 @@ static const struct request requests[] = {
 	{CALLED(IOMMU_HWPT_ALLOC), TAKES(hwpt_alloc)},
 	{CALLED(IOMMU_IOAS_NOIOMMU_GET_PA), TAKES(get_pa)},
 };
+
+bool member_get(const struct trace_event *event, const struct member *member, uint64_t *value)
+{
+	*value = 0;
+	if (member->offset + member->size > event->length)
+		return false;
+	memcpy(value, event->data + member->offset, member->size);
+	return true;
+}
 
 const struct request *request_find(const struct trace_event *event)
 {

@@ -18,7 +18,7 @@ struct name {
 const char *name_of(const struct name *names, uint64_t value);
 
 extern const struct name names_errnos[], names_objects[], names_open_flags[], names_protections[],
-	names_regions[], names_backends[];
+	names_regions[], names_backends[], names_verbs[];
 
 enum form {
 	DECIMAL,
@@ -42,6 +42,9 @@ struct member {
 	enum role role;
 	const struct name *names;
 };
+
+/* False if the part of the structure that was copied ends before the member does. */
+bool member_get(const struct trace_event *event, const struct member *member, uint64_t *value);
 
 enum argument { NOTHING, VALUE, INTEGER, STRING, STRUCTURE };
 
