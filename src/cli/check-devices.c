@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cli/kconfig.h"
+#include "cli/progress.h"
 
 #define PARAMETER "/sys/module/vfio/parameters/enable_unsafe_noiommu_mode"
 
@@ -121,6 +122,7 @@ void check_devices(struct check *c)
 	const struct device *first = NULL;
 	size_t all = 0, unheld = 0;
 
+	progress("looking at the devices, and at who has them open");
 	devices_read(&c->devices);
 	for (size_t i = 0; i < c->devices.count; i++) {
 		const struct device *device = &c->devices.list[i];
@@ -157,6 +159,7 @@ void check_reset(struct check *c)
 		NOTE(c, name, "not tried: there is no free device");
 		return;
 	}
+	progress("resetting %s, and pinning a page", device->address);
 	result = trial_run(device);
 	if (result.step && (result.error == EBUSY || result.error == EAGAIN)) {
 		MISSING(c, name, "%s is held by a process that is not seen here (%s: %s)",

@@ -7,6 +7,7 @@
 #include "cli/library.h"
 #include "cli/plain.h"
 #include "cli/program.h"
+#include "cli/progress.h"
 #include "cli/trap.h"
 
 /* ---- the library ---- */
@@ -59,6 +60,7 @@ void check_program(struct check *c)
 		return;
 	c->program = json_pack("{s:o, s:b}", "name", plain_json(c->name, strlen(c->name)),
 			       "preloadable", 0);
+	progress("looking at %s, and at what it loads", c->name);
 	ret = program_find(c->name, &program);
 	if (ret) {
 		MISSING(c, name, "%s %s", c->name,

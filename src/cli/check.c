@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/progress.h"
 
 uint64_t check_number(const char *directory, const char *entry, const char *file)
 {
@@ -114,6 +115,7 @@ int check_main(int argc, char **argv)
 	check_locked_memory(&c);
 	check_program(&c);
 
+	progress_end();
 	if (c.json)
 		print_json(&c);
 	else

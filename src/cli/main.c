@@ -10,6 +10,7 @@
 #include "cli/launch.h"
 #include "cli/library.h"
 #include "cli/plain.h"
+#include "cli/progress.h"
 #include "cli/screen.h"
 
 const char *argp_program_version = PACKAGE_STRING;
@@ -36,6 +37,7 @@ static void say(const char *format, va_list args)
 
 	if (vasprintf(&line, format, args) < 0)
 		return;
+	progress_end();
 	words = plain(line, strlen(line));
 	fprintf(stderr, "%s: %s\n", speaker, words);
 	free(words);

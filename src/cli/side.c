@@ -9,6 +9,7 @@
 #include "cli/cli.h"
 #include "cli/decode.h"
 #include "cli/plain.h"
+#include "cli/progress.h"
 #include "uapi/vfio.h"
 
 #define LOOK_EACH UINT64_C(50000000)
@@ -182,6 +183,22 @@ static uint64_t pinned_by(int32_t pid)
 	return kib * 1024;
 }
 
+/* Shows once a second how far the run is. */
+static void tell(struct side *side)
+{
+	const struct session *session = &side->session;
+	uint64_t seconds = (session_now() - session->begin) / 1000000000;
+	char limit[32] = "";
+
+	if (seconds == side->told)
+		return;
+	side->told = seconds;
+	if (session->limit)
+		snprintf(limit, sizeof(limit), " of %" PRIu64, session->limit / 1000000000);
+	progress("%s: %s, %" PRIu64 "%s s, %zu operations and lookups", session->launch->program[0],
+		 side->way->title, seconds, limit, side->asked);
+}
+
 static void look(struct session *session)
 {
 	struct side *side = (struct side *)session;
@@ -193,6 +210,7 @@ static void look(struct session *session)
 		pinned += pinned_by(side->pids[i]);
 	if (pinned > side->pinned)
 		side->pinned = pinned;
+	tell(side);
 }
 
 /* ---- the run ---- */
@@ -217,6 +235,7 @@ void side_run(struct side *side, const struct launch *launch, uint64_t limit)
 		.look = look,
 	};
 	session_run(&side->session);
+	progress_end();
 	side->took = session_now() - side->session.begin;
 	side->status = session_exit_status(&side->session);
 	side->killed = side->session.killed;

@@ -28,6 +28,7 @@ struct side {
 	bool recorded; /* it was read from a record, and session is empty */
 	json_t *about; /* what ran where and when: strings, and arrays of strings */
 
+	uint64_t told; /* seconds of the run that progress was shown for */
 	uint64_t took; /* ns, by the whole run */
 	int status;    /* as a shell shows it */
 	bool killed;   /* because SIGINT did not end it */

@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+#
+# What takes long shows on a terminal how far it is, and nothing elsewhere. The command
+# is the one of the build directory that this runs in.
+
+# shellcheck source=SCRIPTDIR/../checks.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../checks.sh"
+
+here=$(realpath "$(dirname "${BASH_SOURCE[0]}")")
+command=$(realpath "${NOIOMMU_SHIM_COMMAND:-./noiommu-shim}")
+unset LD_PRELOAD "${!NOIOMMU_SHIM_@}"
+cd "$scratch"
+
+if ! type -P python3 >/dev/null; then
+    echo "there is no python3, which makes terminals"
+    exit 77
+fi
+if ! "$command" run -- true 2>err && [[ $(<err) == *Sanitizer* ]]; then
+    echo "the library was built with a sanitizer, which must be preloaded first"
+    exit 77
+fi
+
+# On a terminal.
+terminal() { # COLUMNS TERM [ARG...]
+    python3 "$here/progress.py" "$1" "$2" "$command" "${@:3}" >out
+}
+
+# One lookup, then nothing for two seconds.
+lookup=(sh -c 'head -c 8 /proc/self/pagemap >/dev/null; sleep 2.2')
+
+terminal 80 xterm compare --record run -- "${lookup[@]}"
+contains "compare says how long it has been running" "$(<out)" \
+    $'\nsh: group path, 1 s, 2 operations and lookups<erase>\n'
+is "... and erases this" "$(tail -n 1 out)" "<erase>"
+terminal 80 xterm compare --for 60 --record run -- "${lookup[@]}"
+contains "... and for how long at most" "$(<out)" $'\nsh: group path, 1 of 60 s, '
+terminal 30 xterm compare --record run -- "${lookup[@]}"
+is "... in one line, however narrow" "$(grep -A 1 '1 s, ' out | head -n 1 | sed 's/<erase>//' | wc -c)" 30
+terminal 80 dumb compare --record run -- "${lookup[@]}"
+is "... not on a terminal that cannot erase" "$(grep -c '1 s, ' out)" 0
+"$command" compare --record run -- "${lookup[@]}" 2>out
+is "... and not in a pipe or a file" "$(tr -d '\n\040-\176' <out | wc -c)/$(grep -c '1 s, ' out)" 0/0
+
+terminal 80 xterm check -- sh
+contains "check says what it looks at" "$(<out)" $'\nlooking at sh, and at what it loads<erase>\n'
+is "... and erases this" "$(tail -n 1 out)" "<erase>"
+"$command" check -- sh >all 2>out || true # whether this machine is ready is another matter
+is "... and nothing elsewhere" "$(wc -c <out)" 0
