@@ -10,6 +10,8 @@
  *
  * Each number is valid by itself. The numbers change while they are read, so two of them
  * can disagree by what is in progress.
+ *
+ * tests/abi has the reader of each release since which the version has stayed.
  */
 #ifndef SHIM_STATE_H
 #define SHIM_STATE_H

@@ -21,6 +21,9 @@
  * the others SIGBUS. A program can overwrite its contents, by mistake or on purpose.
  * Therefore a writer makes a limited number of attempts, and the reader stops where the
  * numbers contradict each other.
+ *
+ * The version changes when a member or a value moves; new values go to the end.
+ * tests/abi has the reader of each release since which the version has stayed.
  */
 #ifndef SHIM_TRACE_H
 #define SHIM_TRACE_H
