@@ -5,13 +5,14 @@
  *
  * Looks up physical addresses as legacy drivers do and prints what each kind
  * took, a name and nanoseconds to the line. native and shim are the same calls
- * on /proc/self/pagemap; bare pins by hand, by iommufd's own calls. threads:
- * several at once; pins: while N pages are pinned of which no two are
+ * on /proc/self/pagemap; bare pins by hand, by iommufd's own calls or io_uring's.
+ * threads: several at once; pins: while N pages are pinned of which no two are
  * neighbours, and what memory the library has for each (bytes).
  *
  * Every address is held against what the kernel says afterwards, by a system
- * call that no library sees, and what is pinned against VmPin. Exit status 1,
- * with a message: something was wrong.
+ * call that no library sees, and what is pinned against VmPin; by io_uring, with
+ * NOIOMMU_SHIM_BACKEND=uring, against what is pinned in all of the system, as that
+ * is counted for no process. Exit status 1, with a message: something was wrong.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -25,10 +26,12 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/sys.h"
+#include "uapi/io_uring.h"
 #include "uapi/iommufd.h"
 #include "uapi/vfio.h"
 
@@ -45,7 +48,8 @@
 
 static int pagemap;
 static bool pins; /* what is looked up is pinned, or is by hand */
-static int iommufd;
+static bool by_uring;
+static int ring, iommufd;
 static uint32_t ioas;
 static uint64_t told[BULK], now[BULK];
 
@@ -57,9 +61,14 @@ static uint64_t clock_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000U + (uint64_t)t.tv_nsec;
 }
 
+static void put(const char *name, uint64_t value)
+{
+	printf("%s%s %lu\n", by_uring ? "uring-" : "", name, value);
+}
+
 static void report(const char *name, uint64_t since)
 {
-	printf("%s %lu\n", name, clock_ns() - since);
+	put(name, clock_ns() - since);
 }
 
 static off_t position(const void *va)
@@ -128,24 +137,40 @@ static void check(const char *what, const char *va, size_t n)
 			     told[i] & PFN);
 }
 
-/* A number of kilobytes in /proc/self/status. */
-static size_t status(const char *name)
+/* The number behind a word at the beginning of a line, or 0. */
+static size_t number(const char *path, const char *name)
 {
-	FILE *file = fopen("/proc/self/status", "r");
+	FILE *file = fopen(path, "r");
 	char line[128];
-	size_t len = strlen(name), kb = 0;
+	size_t len = strlen(name), found = 0;
 
 	while (file && fgets(line, sizeof(line), file))
-		if (!strncmp(line, name, len) && line[len] == ':')
-			kb = strtoul(line + len + 1, NULL, 10);
+		if (!strncmp(line, name, len))
+			found = strtoul(line + len, NULL, 10);
 	if (file)
 		fclose(file);
-	return kb;
+	return found;
+}
+
+/* In kB. */
+static size_t status(const char *name)
+{
+	return number("/proc/self/status", name);
+}
+
+/* Each processor counts for itself until that is read. */
+static size_t pinned_by_all(void)
+{
+	number("/proc/sys/vm/stat_refresh", "");
+	return (number("/proc/vmstat", "nr_foll_pin_acquired ") -
+		number("/proc/vmstat", "nr_foll_pin_released ")) *
+	       (PAGE / 1024);
 }
 
 static void check_pins(size_t pages)
 {
-	size_t kb = status("VmPin"), least = pins ? pages * (PAGE / 1024) : 0;
+	size_t kb = by_uring ? pinned_by_all() : status("VmPin:");
+	size_t least = pins ? pages * (PAGE / 1024) : 0;
 
 	if (kb < least || (!pins && kb))
 		errx(1, "%zu kB are pinned, not %zu", kb, least);
@@ -241,14 +266,71 @@ static void unpin(const void *va, size_t len)
 	need("IOMMU_IOAS_UNMAP", ioctl(iommufd, IOMMU_IOAS_UNMAP, &unmap));
 }
 
+#define SLOTS 4096
+
+static int registers(unsigned int what, const void *arg, unsigned int n)
+{
+	return (int)syscall(SYS_io_uring_register, ring, what, arg, n);
+}
+
+static void make_ring(void)
+{
+	static const struct iovec none[SLOTS];
+	struct uapi_io_uring_params params = {{0}};
+	struct uapi_io_uring_register2 table = {.nr = SLOTS, .data = (uintptr_t)none};
+
+	ring = (int)syscall(SYS_io_uring_setup, 1, &params);
+	if (ring < 0)
+		err(1, "io_uring_setup");
+	need("IORING_REGISTER_BUFFERS2", registers(UAPI_REGISTER_BUFFERS2, &table, sizeof(table)));
+}
+
+static void set_slot(unsigned int slot, const void *va, size_t len)
+{
+	struct iovec buffer = {(void *)(uintptr_t)va, len};
+	struct uapi_io_uring_update2 update = {.offset = slot, .data = (uintptr_t)&buffer, .nr = 1};
+
+	if (registers(UAPI_REGISTER_BUFFERS_UPDATE, &update, sizeof(update)) != 1)
+		err(1, "IORING_REGISTER_BUFFERS_UPDATE");
+}
+
+static unsigned int last_slot;
+
+static void pin_by_ring(const void *va, size_t len)
+{
+	set_slot(++last_slot, va, len);
+}
+
+/* The kernel says it in pagemap. */
+static void physical_by_ring(const char *va, size_t len, uint64_t *frames)
+{
+	look_up(va, frames, len / PAGE);
+}
+
+static void unpin_last(const void *va, size_t len)
+{
+	(void)va;
+	(void)len;
+	set_slot(last_slot--, NULL, 0);
+}
+
+static const struct by_hand {
+	void (*pin)(const void *va, size_t len);
+	void (*physical)(const char *va, size_t len, uint64_t *frames);
+	void (*unpin)(const void *va, size_t len);
+} by_iommufd = {pin, physical, unpin}, by_ring = {pin_by_ring, physical_by_ring, unpin_last};
+
+static const struct by_hand *hand = &by_iommufd;
+
 static void pin_each(const char *name, const char *memory, size_t size, size_t n)
 {
 	uint64_t start = clock_ns(), entry;
 
 	for (size_t i = 0; i < n; i++) {
-		pin(memory + i * size, size);
-		physical(memory + i * size, PAGE, &told[i]);
-		look_up(memory + i * size, &entry, 1);
+		hand->pin(memory + i * size, size);
+		hand->physical(memory + i * size, PAGE, &told[i]);
+		if (!by_uring)
+			look_up(memory + i * size, &entry, 1);
 	}
 	report(name, start);
 }
@@ -258,21 +340,26 @@ static void bare(const char *node)
 	char *memory = fresh(PAGES), *bulk = scattered(BULK), *huge = fresh_huge();
 	uint64_t start;
 
-	make_page_table(node);
+	if (by_uring) {
+		make_ring();
+		hand = &by_ring;
+	} else {
+		make_page_table(node);
+	}
 	pin_each("first-lookup", memory, PAGE, PAGES);
 	check("first-lookup", memory, PAGES);
 	pin_each("first-huge", huge, HUGE, HUGES);
 	check_huge(huge);
 
 	start = clock_ns();
-	pin(bulk, BULK * PAGE);
-	physical(bulk, BULK * PAGE, told);
+	hand->pin(bulk, BULK * PAGE);
+	hand->physical(bulk, BULK * PAGE, told);
 	report("first-bulk", start);
 	check("first-bulk", bulk, BULK);
 	check_pins(PAGES + HUGES * HUGE / PAGE + BULK);
 
 	start = clock_ns();
-	unpin(bulk, BULK * PAGE);
+	hand->unpin(bulk, BULK * PAGE);
 	munmap(bulk, BULK * PAGE);
 	report("release", start);
 }
@@ -386,12 +473,13 @@ static void beside_pins(size_t n)
 	uint64_t start;
 
 	memset(told, 1, sizeof(told));
-	before = status("RssAnon");
+	before = status("RssAnon:");
 	for (size_t i = 0; i < 2 * n; i += BULK)
 		look_up(memory + i * PAGE, told, 2 * n - i < BULK ? 2 * n - i : BULK);
 	/* What there is of the store for a single pin would drown it. */
+	snprintf(name, sizeof(name), "memory-%zu", n);
 	if (n >= MANY)
-		printf("memory-%zu %zu\n", n, (status("RssAnon") - before) * 1024 / n);
+		put(name, (status("RssAnon:") - before) * 1024 / n);
 	check_pins(n);
 
 	start = clock_ns();
@@ -407,6 +495,9 @@ static void beside_pins(size_t n)
 
 int main(int argc, char **argv)
 {
+	const char *backend = getenv("NOIOMMU_SHIM_BACKEND");
+
+	by_uring = backend && !strcmp(backend, "uring");
 	pagemap = open("/proc/self/pagemap", O_RDONLY);
 	if (pagemap < 0)
 		err(1, "/proc/self/pagemap");
