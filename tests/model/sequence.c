@@ -181,6 +181,18 @@ static bool is_covered(const struct object *object, size_t at)
 	return false;
 }
 
+/*
+ * No mapping is left of the page, and nothing else keeps it pinned. io_uring holds all that
+ * was registered together while any of it is taken to be mapped.
+ */
+static bool is_freed(const struct object *object, size_t at)
+{
+	for (size_t i = 0; counting_all && i < object->pages && i < MAX_OBJECT_PAGES; i++)
+		if (object->doubtful[i])
+			return false;
+	return object->freed[at] && !is_covered(object, at);
+}
+
 static void check_object(const struct object *object)
 {
 	uint64_t before[MAX_OBJECT_PAGES], after[MAX_OBJECT_PAGES], mask = 0;
@@ -189,7 +201,7 @@ static void check_object(const struct object *object)
 
 	for (size_t at = 0; at < object->pages && at < MAX_OBJECT_PAGES; at++)
 		if ((object->kept[at] && !object->faint[at]) ||
-		    (object->freed[at] && shift == PAGE_SHIFT && !is_covered(object, at)))
+		    (shift == PAGE_SHIFT && is_freed(object, at)))
 			mask |= 1ULL << at;
 	if (!mask)
 		return;

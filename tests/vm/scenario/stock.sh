@@ -104,6 +104,27 @@ END
     contains "... and the log says why" "$(cat "$NOIOMMU_SHIM_LOG_FILE")" RLIMIT_MEMLOCK
 }
 
+# Many pins, large ones, and ends of all kinds.
+# shellcheck disable=SC2317 # runs in a guest
+ends() {
+    # shellcheck source=SCRIPTDIR/../guest/shim.sh
+    . "$vm_dir/guest/shim.sh"
+
+    is "pins of processes that fork, give back, are killed, execute" \
+        "$("${shim[@]}" "$vm_dir/guest/rings" 2>&1)" "many 20000 0
+fork 20032
+its end 20000 0
+half 10000 0
+none 0 0
+large 0 327680
+giant 262143 True
+none 0 0
+before kill True -4
+kill 0 0
+exec 0 0"
+    says ""
+}
+
 options=(--numa 2 --mem 1G --hugepages 16)
 vm_checks --kernel group "${options[@]}" -- stays plain 1
 vm_checks --kernel group "${options[@]}" -- stays shim 0 told
@@ -115,3 +136,4 @@ for kernel in debian11 debian12 debian13; do
     vm_checks --kernel "$kernel" "${options[@]}" -- stays shim 0 "$sysv"
 done
 vm_checks --kernel debian13 --hugepages 16 -- refused
+vm_checks --kernel debian12 --mem 4G --hugepages 16 --append 'hugepagesz=1G hugepages=1' -- ends
