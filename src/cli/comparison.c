@@ -211,7 +211,7 @@ void comparison_rows(const struct comparison *comparison,
 	put_times(&table, "  median", side_lookup(one, 50), side_lookup(other, 50));
 	put_times(&table, "  99th percentile", side_lookup(one, 99), side_lookup(other, 99));
 	put_addresses(&table, &one->addresses, &other->addresses);
-	put_bars(&table, "pinned (VmPin)", bytes_cell(one->pinned), bytes_cell(other->pinned));
+	put_bars(&table, "pinned", bytes_cell(one->pinned), bytes_cell(other->pinned));
 	put(&table, "  by", (struct cell){one->backend ? one->backend : "-", 0},
 	    (struct cell){other->backend ? other->backend : "-", 0}, 0);
 	if (comparison_lost(comparison))

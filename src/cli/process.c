@@ -143,6 +143,17 @@ int process_read(pid_t pid, struct process *process)
 	return 1;
 }
 
+uint64_t process_pinned(const struct process *process)
+{
+	static const unsigned int shifts[] = {
+		[STATE_PAGE_4K] = 12, [STATE_PAGE_2M] = 21, [STATE_PAGE_1G] = 30};
+	uint64_t bytes = 0;
+
+	for (int i = 0; i < STATE_PAGE_SIZES; i++)
+		bytes += process->counts.pages[i] << shifts[i];
+	return bytes;
+}
+
 void process_comm(pid_t pid, char *comm, size_t size)
 {
 	char path[64];

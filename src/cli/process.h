@@ -7,6 +7,7 @@
 #define CLI_PROCESS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "shim/state.h"
@@ -26,6 +27,9 @@ struct process {
  * A hostile process can make this wait for ever: see cli/inspect.h.
  */
 int process_read(pid_t pid, struct process *process);
+
+/* The bytes that it has pinned. */
+uint64_t process_pinned(const struct process *process);
 
 /* The name of a process, with printable characters only; "" if it has ended. */
 void process_comm(pid_t pid, char *comm, size_t size);

@@ -29,13 +29,10 @@ struct ps {
 	struct history pins;
 };
 
-static const struct {
-	const char *name;
-	unsigned int shift;
-} page_sizes[] = {
-	[STATE_PAGE_4K] = {"4 KiB", 12},
-	[STATE_PAGE_2M] = {"2 MiB", 21},
-	[STATE_PAGE_1G] = {"1 GiB", 30},
+static const char *const page_sizes[] = {
+	[STATE_PAGE_4K] = "4 KiB",
+	[STATE_PAGE_2M] = "2 MiB",
+	[STATE_PAGE_1G] = "1 GiB",
 };
 
 static const char *const modes[] = {
@@ -156,15 +153,6 @@ static bool holds(const struct device *device, pid_t pid)
 	return false;
 }
 
-static uint64_t pinned_bytes(const struct shim_counts *counts)
-{
-	uint64_t bytes = 0;
-
-	for (int i = 0; i < STATE_PAGE_SIZES; i++)
-		bytes += counts->pages[i] << page_sizes[i].shift;
-	return bytes;
-}
-
 /* ---- the table ---- */
 
 /* In the largest unit that leaves at least two digits. */
@@ -196,7 +184,7 @@ static void print_process(FILE *to, const struct ps *ps, const struct process *p
 			  const struct devices *devices)
 {
 	const struct shim_counts *counts = &process->counts;
-	char *pinned = human(pinned_bytes(counts));
+	char *pinned = human(process_pinned(process));
 
 	fprintf(to,
 		"%7d %-15s %-5s %-7s %5" PRIu32 " %10" PRIu64 " %6" PRIu64 " %6" PRIu64 " %9s\n",
@@ -211,7 +199,7 @@ static void print_process(FILE *to, const struct ps *ps, const struct process *p
 	for (int i = 0; i < STATE_PAGE_SIZES; i++)
 		if (counts->pages[i])
 			fprintf(to, "%8s%" PRIu64 " page%s of %s\n", "", counts->pages[i],
-				counts->pages[i] == 1 ? "" : "s", page_sizes[i].name);
+				counts->pages[i] == 1 ? "" : "s", page_sizes[i]);
 	for (size_t i = 0; i < devices->count; i++)
 		if (holds(&devices->list[i], process->pid))
 			fprintf(to, "%8sdevice %s\n", "", devices->list[i].address);
@@ -238,7 +226,7 @@ static json_t *process_json(const struct process *process, const struct devices 
 		if (holds(&devices->list[i], process->pid))
 			json_array_append_new(addresses, json_string(devices->list[i].address));
 	for (int i = 0; i < STATE_PAGE_SIZES; i++)
-		json_object_set_new(pages, page_sizes[i].name,
+		json_object_set_new(pages, page_sizes[i],
 				    json_integer((json_int_t)counts->pages[i]));
 	return json_pack("{s:i, s:s, s:s, s:s, s:s, s:i, s:o, s:I, s:I, s:{s:I, s:I, s:o}}", "pid",
 			 process->pid, "comm", process->comm, "mode",
@@ -248,7 +236,7 @@ static json_t *process_json(const struct process *process, const struct devices 
 			 (int)process->state.containers, "devices", addresses, "lookups",
 			 (json_int_t)counts->lookups, "failures", (json_int_t)counts->failures,
 			 "pins", "count", (json_int_t)counts->pins, "bytes",
-			 (json_int_t)pinned_bytes(counts), "pages", pages);
+			 (json_int_t)process_pinned(process), "pages", pages);
 }
 
 static void print_json(const struct ps *ps, const struct devices *devices)

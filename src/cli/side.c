@@ -9,6 +9,7 @@
 #include "cli/cli.h"
 #include "cli/decode.h"
 #include "cli/plain.h"
+#include "cli/process.h"
 #include "cli/progress.h"
 #include "uapi/vfio.h"
 
@@ -166,8 +167,8 @@ static void take(struct session *session, const struct trace_event *event)
 
 /* ---- what is seen from outside ---- */
 
-/* Bytes that the process has pinned. 0 if it has ended. */
-static uint64_t pinned_by(int32_t pid)
+/* Bytes that the kernel counts as pinned for a process. 0 if it has ended. */
+static uint64_t vm_pin(int32_t pid)
 {
 	char path[64], line[256];
 	uint64_t kib = 0;
@@ -181,6 +182,16 @@ static uint64_t pinned_by(int32_t pid)
 	if (file)
 		fclose(file);
 	return kib * 1024;
+}
+
+/* What io_uring pins the kernel need not count: see man/noiommu-shim.1. */
+static uint64_t pinned_by(const struct side *side, int32_t pid)
+{
+	struct process process;
+
+	if (!side->backend || strcmp(side->backend, decode_backend(STATE_BACKEND_URING)) != 0)
+		return vm_pin(pid);
+	return process_read(pid, &process) == 1 ? process_pinned(&process) : 0;
 }
 
 /* Shows once a second how far the run is. */
@@ -207,7 +218,7 @@ static void look(struct session *session)
 	session_catch_up(session);
 	addresses_look(&side->addresses, session_now());
 	for (size_t i = 0; i < side->pid_count; i++)
-		pinned += pinned_by(side->pids[i]);
+		pinned += pinned_by(side, side->pids[i]);
 	if (pinned > side->pinned)
 		side->pinned = pinned;
 	tell(side);

@@ -49,7 +49,7 @@ struct side {
 
 	int32_t *pids; /* of the processes that were seen */
 	size_t pid_count;
-	uint64_t pinned;     /* bytes, the maximum of VmPin */
+	uint64_t pinned;     /* bytes, the most at a time */
 	const char *backend; /* what pinned last; NULL: nothing was pinned */
 
 	struct named_fd *names;
