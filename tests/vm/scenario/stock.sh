@@ -117,6 +117,7 @@ its end 20000 0
 half 10000 0
 none 0 0
 large 0 327680
+parts 163840 0
 giant 262143 True
 none 0 0
 before kill True -4
