@@ -54,12 +54,40 @@ static void release_private(void)
 			pin_release(pin.va, pin.len, NULL);
 }
 
+/* Faults in pages that have no entry. */
+static void map_missing(uint64_t va, const uint64_t *entries, size_t run)
+{
+	char byte;
+
+	for (size_t i = 0; i < run; i++, va += PIN_PAGE_SIZE)
+		if (!(entries[i] & PAGEMAP_PRESENT))
+			user_read(&byte, (const void *)va, 1);
+}
+
+/*
+ * A shared page without an entry counts as mapped where it was looked up. If other memory
+ * is mapped there by now, an entry shows that, and sweep_all() looks for the page elsewhere.
+ */
+static void map_shared(void)
+{
+	static uint64_t entries[TOGETHER];
+	struct pin pin;
+
+	for (uint64_t va = 0; store_next(va, &pin); va = pin.va + pin.len) {
+		size_t run = pin.shift == PIN_PAGE_SHIFT ? pin.len >> PIN_PAGE_SHIFT : 1;
+
+		if (pin.shared && maps_entries(proc_pagemap(), pin.va, entries, run))
+			map_missing(pin.va, entries, run);
+	}
+}
+
 void handover_prepare(void)
 {
 	size_t n;
 	struct pin pin;
 
 	ahead_release();
+	map_shared();
 	sweep_all();
 	n = count_pages();
 	if (!n)
@@ -86,25 +114,16 @@ static size_t run_from(const struct page *page, size_t left)
 }
 
 /*
- * Faults in pages that have no entry, because only pages with an entry get pinned. fork()
- * copies no page tables of shared memory (vma_needs_copy() in mm/memory.c).
+ * Only pages with an entry get pinned, and fork() copies no page tables of shared memory
+ * (vma_needs_copy() in mm/memory.c).
  */
-static void map_missing(const struct page *page, const uint64_t *entries, size_t run)
-{
-	char byte;
-
-	for (size_t i = 0; i < run; i++)
-		if (!(entries[i] & PAGEMAP_PRESENT))
-			user_read(&byte, (const void *)page[i].va, 1);
-}
-
 static void pin_run(const struct page *page, size_t run)
 {
 	static uint64_t entries[TOGETHER];
 
 	if (!maps_entries(proc_pagemap(), page->va, entries, run))
 		return;
-	map_missing(page, entries, run);
+	map_missing(page->va, entries, run);
 	if (maps_entries(proc_pagemap(), page->va, entries, run))
 		answer_entries(page->va, entries, run);
 }
