@@ -115,6 +115,7 @@ void check_uring(struct check *c)
 	int error = trial_uring();
 
 	if (!error) {
+		c->uring_pins = true;
 		OK(c, name, "can pin memory on the group path");
 		return;
 	}

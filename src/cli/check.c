@@ -120,6 +120,8 @@ int check_main(int argc, char **argv)
 		print_json(&c);
 	else
 		findings_print(&c.findings);
+	if (!c.json && c.findings.missing && c.library && c.uring_pins)
+		puts("Memory can be pinned (io_uring), groups as they are.");
 	if (fflush(stdout) || ferror(stdout))
 		give_up("cannot write: %s", strerror(errno));
 	return c.findings.missing ? STATUS_NOT_READY : 0;

@@ -23,6 +23,7 @@ struct check {
 	const char *library; /* NULL: it cannot be used */
 	struct elf elf;	     /* of the library */
 	uint64_t huge_bytes;
+	bool uring_pins;
 	json_t *program;
 };
 

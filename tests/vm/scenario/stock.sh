@@ -110,6 +110,8 @@ ends() {
     # shellcheck source=SCRIPTDIR/../guest/shim.sh
     . "$vm_dir/guest/shim.sh"
 
+    contains "check" "$("$top/build/noiommu-shim" check)" \
+        "Memory can be pinned (io_uring), groups as they are."
     is "pins of processes that fork, give back, are killed, execute" \
         "$("${shim[@]}" "$vm_dir/guest/rings" 2>&1)" "many 20000 0
 fork 20032
@@ -137,4 +139,5 @@ for kernel in debian11 debian12 debian13; do
     vm_checks --kernel "$kernel" "${options[@]}" -- stays shim 0 "$sysv"
 done
 vm_checks --kernel debian13 --hugepages 16 -- refused
-vm_checks --kernel debian12 --mem 4G --hugepages 16 --append 'hugepagesz=1G hugepages=1' -- ends
+vm_checks --kernel debian12 --timeout 900 --mem 4G --hugepages 16 \
+    --append 'hugepagesz=1G hugepages=1' -- ends
