@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lookups native | shim [threads | pins N]
+ * lookups native | shim [threads | others | pins N]
  * lookups bare DEVICE-NODE
  *
  * Looks up physical addresses as legacy drivers do and prints what each kind
  * took, a name and nanoseconds to the line. native and shim are the same calls
  * on /proc/self/pagemap; bare pins by hand, by iommufd's own calls or io_uring's.
- * threads: several at once; pins: while N pages are pinned of which no two are
- * neighbours, and what memory the library has for each (bytes).
+ * threads: several at once; others: calls that are no lookups, in between; pins:
+ * while N pages are pinned of which no two are neighbours, and what memory the
+ * library has for each (bytes).
  *
  * Every address is held against what the kernel says afterwards, by a system
  * call that no library sees, and what is pinned against VmPin; by io_uring, with
@@ -26,6 +27,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -456,6 +458,41 @@ static void by_threads(void)
 	check_pins(PAGES, 0);
 }
 
+/* ---- calls that are none ---- */
+
+static void others(void)
+{
+	int zero = open("/dev/zero", O_RDONLY), null = open("/dev/null", O_WRONLY), fd;
+	char *memory = fresh(1), byte = 0;
+	uint64_t start;
+
+	look_up(memory, told, 1);
+	check("a lookup", memory, 1);
+	start = clock_ns();
+	for (size_t i = 0; i < AGAIN; i++)
+		syscall(SYS_getppid);
+	report("getppid", start);
+
+	start = clock_ns();
+	for (size_t i = 0; i < AGAIN; i++)
+		if (read(zero, &byte, 1) != 1)
+			err(1, "read");
+	report("read-other", start);
+
+	start = clock_ns();
+	for (size_t i = 0; i < AGAIN; i++)
+		if (write(null, &byte, 1) != 1)
+			err(1, "write");
+	report("write-other", start);
+
+	start = clock_ns();
+	for (size_t i = 0; i < AGAIN; i++)
+		if ((fd = open("/dev/null", O_RDONLY)) < 0 || close(fd))
+			err(1, "open");
+	report("open-close", start);
+	check_pins(1, 0);
+}
+
 /* ---- beside many pins ---- */
 
 static char *alternate(size_t pages)
@@ -508,6 +545,8 @@ int main(int argc, char **argv)
 		bare(argv[2]);
 	else if (argc > 2 && !strcmp(argv[2], "threads"))
 		by_threads();
+	else if (argc > 2 && !strcmp(argv[2], "others"))
+		others();
 	else if (argc > 3 && !strcmp(argv[2], "pins"))
 		beside_pins(strtoul(argv[3], NULL, 10));
 	else
