@@ -103,6 +103,17 @@ static __attribute__((noinline)) int look_up(int fd, uint64_t va, uint64_t *entr
 	return ret;
 }
 
+bool lookup_is_pinned(int fd, const void *buf, ssize_t len, off_t pos)
+{
+	size_t n = (size_t)len / sizeof(uint64_t);
+	uint64_t va = (uint64_t)pos / sizeof(uint64_t) << PIN_PAGE_SHIFT;
+
+	if (event_wanted() || n > TRACE_SCAN_PAGES || store_ask(va, buf, n) < n)
+		return false;
+	event_lookup(0, fd, va, buf, n, 0, 0);
+	return true;
+}
+
 ssize_t lookup_read(int fd, void *buf, ssize_t len, off_t pos, uint64_t start)
 {
 	size_t n = (size_t)len / sizeof(uint64_t), changed = 0;

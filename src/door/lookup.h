@@ -25,7 +25,13 @@ bool lookup_expect(const char *path, int flags, int fd);
 ssize_t lookup_read(int fd, void *buf, ssize_t len, off_t pos, uint64_t start);
 
 /*
- * The same for any range of the file, as stdio and readv() read it: len bytes at offset
+ * The fast path of lookup_read(), for a pos that is not -1: true when the frames are all
+ * pinned, so that the lookup is done. False: call lookup_read(). Takes no lock.
+ */
+bool lookup_is_pinned(int fd, const void *buf, ssize_t len, off_t pos);
+
+/*
+ * lookup_read() for any range of the file, as stdio and readv() read it: len bytes at offset
  * pos, in buf. The range need not begin or end at an entry. Returns 0 or a negative
  * errno.
  */

@@ -35,6 +35,15 @@ struct opening {
 	uint64_t start;
 };
 
+bool slow_may_be_opened(const char *path, int fd)
+{
+	if (fd == -ENOENT)
+		return name_may_be_added(path);
+	if (fd < 0)
+		return may_open(-fd) && name_may_be_ours(path);
+	return is_ours(fd) || name_may_be_ours(path) || name_may_lead_to_ours(path);
+}
+
 static bool may_be_ours(const struct opening *with, int fd)
 {
 	if (fd < 0 && errno == ENOENT)

@@ -29,6 +29,12 @@
  */
 int slow_opened(int dirfd, const char *path, int flags, int fd, int before);
 
+/*
+ * False: slow_opened() would do nothing. fd is the descriptor or a negative errno. Needs little
+ * of the stack.
+ */
+bool slow_may_be_opened(const char *path, int fd);
+
 int slow_open(const char *path, int flags, mode_t mode, __typeof__(open) *call);
 int slow_openat(int dirfd, const char *path, int flags, mode_t mode, __typeof__(openat) *call);
 

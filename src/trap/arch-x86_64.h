@@ -76,10 +76,18 @@ static inline void arch_redirect(ucontext_t *frame, void (*function)(void), void
 /* What program_pass() needs on the program's stack while it makes the call again. */
 struct passing {
 	unsigned long pc, rdi, r10, r8, r9;
+	/* Only for program_make(), which makes the call nr. */
+	unsigned long rsi, rdx, rax, rflags;
+	uint64_t mask;
+	long nr;
 	unsigned long kept[3]; /* what a changed argument points to */
 };
+#define ASSERT_OFFSET(member, offset)                                                              \
+	_Static_assert(offsetof(struct passing, member) == (offset), #member)
+ASSERT_OFFSET(r9, PASSING_R9);
+ASSERT_OFFSET(rflags, PASSING_RFLAGS);
+ASSERT_OFFSET(mask, PASSING_MASK);
 _Static_assert(sizeof(struct passing) == PASSING_SIZE, "PASSING_SIZE");
-_Static_assert(offsetof(struct passing, r9) == PASSING_R9, "PASSING_R9");
 
 /* Makes the frame return to function(), which makes the call. */
 static inline struct passing *arch_pass(ucontext_t *frame, void (*function)(void))
@@ -107,6 +115,43 @@ static inline void arch_change_argument(ucontext_t *frame, unsigned int arg, con
 						  REG_R10, REG_R8,  REG_R9};
 
 	frame->uc_mcontext.gregs[registers[arg]] = (greg_t)to;
+}
+
+/*
+ * The program's registers after the call, and the call's arguments. The callee-saved registers
+ * are missing.
+ */
+static inline void arch_passed(struct registers *to, long call[7], const struct passing *from)
+{
+	*to = (struct registers){
+		.rdi = from->rdi,
+		.rsi = from->rsi,
+		.rdx = from->rdx,
+		.r8 = from->r8,
+		.r9 = from->r9,
+		.r10 = from->r10,
+		.rax = from->rax,
+		.sp = (unsigned long)(from + 1) + RED_ZONE,
+		.pc = from->pc,
+		.rflags = from->rflags,
+	};
+	call[0] = from->nr;
+	call[1] = (long)from->rdi;
+	call[2] = (long)from->rsi;
+	call[3] = (long)from->rdx;
+	call[4] = (long)from->r10;
+	call[5] = (long)from->r8;
+	call[6] = (long)from->r9;
+}
+
+static inline long arch_passed_result(const struct passing *passing)
+{
+	return (long)passing->rax;
+}
+
+static inline void arch_set_passed_result(struct passing *passing, long ret)
+{
+	passing->rax = (unsigned long)ret;
 }
 
 /* ---- memory ---- */

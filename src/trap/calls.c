@@ -67,7 +67,7 @@ const struct filter_call calls_first[] = {
 };
 const size_t calls_first_count = COUNT(calls_first);
 
-/* add_filter_from() sets the value of FILTER_FD_FROM. */
+/* add_descriptors() sets the test and the value of FILTER_FD_FROM. */
 const struct filter_call calls_io[] = {
 	{SYS_read, FILTER_FD_FROM, 0, 0},    {SYS_pread64, FILTER_FD_FROM, 0, 0},
 	{SYS_write, FILTER_FD_FROM, 0, 0},   {SYS_pwrite64, FILTER_FD_FROM, 0, 0},

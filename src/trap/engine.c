@@ -23,132 +23,23 @@
 #include "pin/store.h"
 #include "preload/slow.h"
 #include "trap/arch.h"
-#include "trap/calls.h"
 #include "trap/entry.h"
+#include "trap/fast.h"
+#include "trap/filter.h"
 #include "trap/floor.h"
 #include "trap/image.h"
+#include "trap/made.h"
 #include "trap/pass.h"
 #include "trap/process.h"
 #include "trap/rings.h"
+#include "trap/sight.h"
 #include "trap/signal.h"
 #include "uapi/syscall.h"
 
-extern const char image_text_end[] __attribute__((visibility("hidden")));
 extern struct image_boot image_boot __attribute__((visibility("hidden")));
 struct image_boot image_boot;
 
-/* ---- filters, added as more calls have to be trapped ---- */
-
-/* What is trapped in a process beyond calls_first. Protected by the lock. */
-struct sight {
-	pid_t process;
-	unsigned int first_of_ours; /* calls_io is trapped from this descriptor on */
-	bool memory;
-};
-
-/*
- * own is of this process, guest of a vfork() child. The child shares this memory, but a filter
- * that one of the two adds is not in force in the other.
- */
-static struct sight own = {.first_of_ours = INT_MAX}, guest;
-
-static struct sight *sight_here(void)
-{
-	pid_t process;
-
-	lock_assert_held();
-	if (!process_is_guest())
-		return &own;
-	process = sys_getpid();
-	if (guest.process != process)
-		guest = (struct sight){process, INT_MAX, false};
-	return &guest;
-}
-
-/* Needs the lock. */
-static int add_filter(const struct filter_call *calls, size_t count)
-{
-	static struct sock_filter program[FILTER_SIZE];
-	const struct filter_range range = {IMAGE_BASE, (uintptr_t)image_text_end};
-	unsigned int len = filter_build(program, calls, count, range);
-	int ret = len ? filter_install(program, len) : -E2BIG;
-
-	if (ret)
-		log_error("calls cannot be trapped (%e)", ret);
-	else if (!process_is_guest())
-		rights_own_filters++;
-	return ret;
-}
-
-static int add_filter_from(unsigned int fd)
-{
-	struct filter_call calls[32];
-
-	memcpy(calls, calls_io, calls_io_count * sizeof(calls[0]));
-	for (size_t i = 0; i < calls_io_count; i++)
-		if (calls[i].test == FILTER_FD_FROM)
-			calls[i].value = fd;
-	return add_filter(calls, calls_io_count);
-}
-
-/*
- * Traps calls on the descriptors from fd on; if that was done before, for a higher fd, on all
- * descriptors. A lower number is likely to be followed by one that is lower still.
- */
-static int see_from(unsigned int fd)
-{
-	struct lock_saved saved = lock_enter();
-	struct sight *sight = sight_here();
-	unsigned int first = sight->first_of_ours == INT_MAX ? fd : 0;
-	int ret = 0;
-
-	if (fd < sight->first_of_ours)
-		ret = add_filter_from(first);
-	if (!ret && fd < sight->first_of_ours)
-		sight->first_of_ours = first;
-	lock_leave(saved);
-	return ret;
-}
-
-static unsigned int seen_from(void)
-{
-	struct lock_saved saved = lock_enter();
-	unsigned int first = sight_here()->first_of_ours;
-
-	lock_leave(saved);
-	return first;
-}
-
-static int see_all_memory(void)
-{
-	struct lock_saved saved = lock_enter();
-	struct sight *sight = sight_here();
-	int ret = 0;
-
-	if (!sight->memory)
-		ret = add_filter(calls_memory, calls_memory_count);
-	if (!ret)
-		sight->memory = true;
-	lock_leave(saved);
-	return ret;
-}
-
-static int see_memory(void)
-{
-	return store_count() || deferred_tells_unpinned ? see_all_memory() : 0;
-}
-
-/*
- * The program is about to give up capabilities. Without CAP_SYS_ADMIN or no_new_privs it can add
- * no filter later, so all are added now.
- */
-static void see_all(void)
-{
-	if (sys_call(SYS_prctl, PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0, 0) == 1)
-		return;
-	see_from(seen_from() == INT_MAX ? STDERR_FILENO + 1 : 0);
-	see_all_memory();
-}
+/* ---- what a call makes necessary ---- */
 
 /*
  * The program has the new descriptor fd. Returns fd, or a negative errno: the library cannot
@@ -164,7 +55,7 @@ static long look_at(int fd)
 	if (kind == FD_PAGEMAP)
 		ret = rings_admit_pagemap();
 	if (!ret)
-		ret = see_from((unsigned int)fd);
+		ret = sight_descriptor((unsigned int)fd, kind != FD_PAGEMAP);
 	if (!ret)
 		return fd;
 	if (!fd_close(fd, &closed))
@@ -175,17 +66,16 @@ static long look_at(int fd)
 /* look_at() for descriptors that no call returned: inherited or received ones. */
 static int see_descriptors(void)
 {
-	const unsigned int end = seen_from();
 	long ret = 0;
 
-	for (unsigned int fd = 0; fd < FDTAB_LOW && fd < end; fd++) {
+	for (unsigned int fd = 0; fd < FDTAB_LOW; fd++) {
 		long seen = 0;
 
 		/* A higher number that shares the place may be ours. */
 		if (fdtab_kind((int)fd) != FD_NOT_OURS)
 			seen = look_at((int)fd);
 		else if (fdtab_place((int)fd))
-			seen = see_from(fd);
+			seen = sight_descriptor(fd, true);
 		ret = seen < 0 ? seen : ret;
 	}
 	return (int)ret;
@@ -214,8 +104,7 @@ static bool may_return_descriptor(long nr, unsigned int cmd)
 	}
 }
 
-/* Adds the filters that a successful call makes necessary. Returns the program's result. */
-static long look_after(long nr, const long a[6], long ret)
+long engine_look_after(long nr, const long a[6], long ret)
 {
 	int error = 0;
 
@@ -232,7 +121,7 @@ static long look_after(long nr, const long a[6], long ret)
 	case SYS_preadv:
 	case SYS_preadv2:
 		if (fdtab_kind((int)a[0]) == FD_PAGEMAP)
-			error = see_memory();
+			error = sight_memory();
 		return error ? error : ret;
 	default:
 		return may_return_descriptor(nr, (unsigned int)a[1]) ? look_at((int)ret) : ret;
@@ -275,11 +164,11 @@ static long answer(struct slot *slot, long nr, const long a[6])
 	case SYS_setreuid:
 	case SYS_setresuid:
 	case SYS_capset:
-		see_all();
+		sight_all();
 		return sys_call(nr, a[0], a[1], a[2], 0, 0, 0);
 	default:
 		ret = syscall(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
-		return look_after(nr, a, ret == -1 ? -errno : ret);
+		return engine_look_after(nr, a, ret == -1 ? -errno : ret);
 	}
 }
 
@@ -314,8 +203,18 @@ static long answer_signal(long nr, const long a[6], ucontext_t *frame)
 
 static bool answer_at_once(long nr, const long a[6], ucontext_t *frame)
 {
+	long ret;
+
 	if (pass_is_programs(nr, a)) {
 		arch_pass(frame, program_pass);
+		return true;
+	}
+	if (made_goes_first(nr, a)) {
+		arch_pass(frame, program_make)->nr = nr;
+		return true;
+	}
+	if (fast_answer(nr, a, &ret)) {
+		arch_set_result(frame, ret);
 		return true;
 	}
 	if (signal_has_mask(nr)) {
@@ -338,11 +237,6 @@ static bool answer_at_once(long nr, const long a[6], ucontext_t *frame)
 	}
 }
 
-static bool is_on_alternate_stack(const ucontext_t *frame)
-{
-	return arch_stack(frame) - (uintptr_t)frame->uc_stack.ss_sp < frame->uc_stack.ss_size;
-}
-
 static void trapped(int sig, siginfo_t *info, void *context)
 {
 	ucontext_t *frame = context;
@@ -354,7 +248,7 @@ static void trapped(int sig, siginfo_t *info, void *context)
 	arch_arguments(frame, call + 1);
 	if (answer_at_once(call[0], call + 1, frame))
 		return;
-	slot = slot_get(is_on_alternate_stack(frame) ? 0 : arch_stack(frame));
+	slot = slot_get();
 	if (!slot) {
 		arch_set_result(frame, -ENOMEM);
 		return;
@@ -410,15 +304,6 @@ static void drop_preload(char **envp)
 			drop_library(*envp + sizeof(variable) - 1);
 }
 
-static int see_first(void)
-{
-	struct lock_saved saved = lock_enter();
-	int ret = image_boot.origin.filters ? 0 : add_filter(calls_first, calls_first_count);
-
-	lock_leave(saved);
-	return ret ? ret : see_descriptors();
-}
-
 void image_start(void)
 {
 	int kept = process_keep_data();
@@ -438,7 +323,7 @@ void image_start(void)
 	start_init(envp);
 	if (!kept)
 		sys_call(SYS_wait4, image_boot.origin.helper, 0, __WALL, 0, 0, 0);
-	if (kept || see_first()) {
+	if (kept || (!image_boot.origin.filters && sight_first()) || see_descriptors()) {
 		log_error("the program is not started: it cannot be served");
 		sys_call(SYS_exit_group, 2, 0, 0, 0, 0, 0);
 	}

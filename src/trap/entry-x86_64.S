@@ -86,6 +86,7 @@ function program_resume
  */
 function program_pass
 	syscall
+program_passed:
 	mov PASSING_RDI(%rsp), %rdi
 	mov PASSING_R10(%rsp), %r10
 	mov PASSING_R8(%rsp), %r8
@@ -93,6 +94,57 @@ function program_pass
 	mov PASSING_PC(%rsp), %rcx
 	lea PASSING_SIZE + RED_ZONE(%rsp), %rsp
 	jmp *%rcx
+
+/*
+ * program_pass() for calls whose result may concern the library (made.h). That is decided on the
+ * program's stack. Only if it does, a slot is taken, with all signals blocked.
+ */
+function program_make
+	syscall
+	mov %rsi, PASSING_RSI(%rsp)
+	mov %rdx, PASSING_RDX(%rsp)
+	mov %rax, PASSING_RAX(%rsp)
+	pushfq
+	popq PASSING_RFLAGS(%rsp)
+	cld
+	mov %rsp, %rdi
+	call made_is_done
+	test %al, %al
+	jz 2f
+1:	pushq PASSING_RFLAGS(%rsp)
+	popfq
+	mov PASSING_RSI(%rsp), %rsi
+	mov PASSING_RDX(%rsp), %rdx
+	mov PASSING_RAX(%rsp), %rax
+	jmp program_passed
+2:	mov $SIG_BLOCK, %edi
+	lea all_signals(%rip), %rsi
+	lea PASSING_MASK(%rsp), %rdx
+	mov $SIGSET_SIZE, %r10d
+	mov $__NR_rt_sigprocmask, %eax
+	syscall
+	mov %rsp, %rdi
+	call made_slot
+	test %rax, %rax
+	jz 3f
+	mov %rbx, REGISTERS_RBX(%rax)
+	mov %rbp, REGISTERS_RBP(%rax)
+	mov %r12, REGISTERS_R12(%rax)
+	mov %r13, REGISTERS_R13(%rax)
+	mov %r14, REGISTERS_R14(%rax)
+	mov %r15, REGISTERS_R15(%rax)
+	mov %rax, %rdi
+	mov %rax, %rsp
+	mov $0, %ebp
+	call engine_made
+	ud2
+3:	mov $SIG_SETMASK, %edi
+	lea PASSING_MASK(%rsp), %rsi
+	mov $0, %edx
+	mov $SIGSET_SIZE, %r10d
+	mov $__NR_rt_sigprocmask, %eax
+	syscall
+	jmp 1b
 
 /*
  * long program_call(struct slot *slot)

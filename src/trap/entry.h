@@ -3,7 +3,11 @@
 #ifndef TRAP_ENTRY_H
 #define TRAP_ENTRY_H
 
+#include <stdbool.h>
+
 #include "trap/slot.h"
+
+struct passing;
 
 void image_entry(void);
 void image_start(void) __attribute__((noreturn));
@@ -11,9 +15,23 @@ void image_start(void) __attribute__((noreturn));
 void engine_entry(void);
 void engine_run(struct slot *slot) __attribute__((noreturn));
 
+/* Of program_make(): true when the call's result is the program's as it is. */
+bool made_is_done(const struct passing *passing);
+
+/*
+ * Of program_make(), with all signals blocked: a slot for engine_made(), or NULL: the call has
+ * failed.
+ */
+struct slot *made_slot(struct passing *passing);
+void engine_made(struct slot *slot) __attribute__((noreturn));
+
+/* Adds the filters that a call makes necessary. Returns the program's result. */
+long engine_look_after(long nr, const long a[6], long ret);
+
 void signal_return(void);
 void program_resume(struct slot *slot) __attribute__((noreturn));
 void program_pass(void);
+void program_make(void);
 long program_call(struct slot *slot);
 
 /*

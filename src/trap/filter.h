@@ -18,6 +18,7 @@
 enum filter_test {
 	FILTER_ALWAYS,
 	FILTER_FD_FROM,	  /* argument `arg` is a descriptor not below value */
+	FILTER_FD_IS,	  /* argument `arg` is the descriptor value */
 	FILTER_IOCTL,	  /* the request has VFIO's type, ';' */
 	FILTER_GIVEN,	  /* argument `arg` is not 0 */
 	FILTER_WITHOUT,	  /* argument `arg` has none of the bits in value */
@@ -42,10 +43,14 @@ struct filter_range {
  */
 #define FILTER_DATA 0x7368
 
-/* In instructions. Enough for the largest table. */
-#define FILTER_SIZE 640
+/* In instructions and in calls. Enough for the largest table. */
+#define FILTER_SIZE  640
+#define FILTER_CALLS 64
 
-/* Builds a filter in program[FILTER_SIZE]. Returns its length, or 0: it does not fit. */
+/*
+ * Builds a filter in program[FILTER_SIZE]. No number is twice in calls. Returns the filter's
+ * length, or 0: it does not fit.
+ */
 unsigned int filter_build(struct sock_filter *program, const struct filter_call *calls,
 			  size_t count, struct filter_range range);
 

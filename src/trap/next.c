@@ -20,8 +20,6 @@ static bool may_sleep(long nr)
 	case SYS_write:
 	case SYS_readv:
 	case SYS_writev:
-	case SYS_recvmsg:
-	case SYS_recvmmsg:
 	case SYS_ioctl:
 	case SYS_fcntl:
 #ifdef SYS_open

@@ -262,7 +262,7 @@ long process_exec(long nr, const long a[6], uint64_t mask)
 
 	if (ret)
 		return ret;
-	slot = slot_get(0);
+	slot = slot_get();
 	if (!slot)
 		return -ENOMEM;
 	ret = exec_with(slot, nr, a, mask);

@@ -33,12 +33,17 @@
 #define RED_ZONE 128
 
 /* Offsets in struct passing. */
-#define PASSING_PC   0
-#define PASSING_RDI  8
-#define PASSING_R10  16
-#define PASSING_R8   24
-#define PASSING_R9   32
-#define PASSING_SIZE 64
+#define PASSING_PC     0
+#define PASSING_RDI    8
+#define PASSING_R10    16
+#define PASSING_R8     24
+#define PASSING_R9     32
+#define PASSING_RSI    40
+#define PASSING_RDX    48
+#define PASSING_RAX    56
+#define PASSING_RFLAGS 64
+#define PASSING_MASK   72
+#define PASSING_SIZE   112
 
 #ifndef __ASSEMBLER__
 /* rcx and r11 are missing: a system call clobbers them. */

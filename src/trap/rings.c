@@ -42,3 +42,8 @@ int rings_admit_pagemap(void)
 		  "not seen, nor pinned");
 	return -EPERM;
 }
+
+bool rings_have_pagemap(void)
+{
+	return has_pagemap;
+}

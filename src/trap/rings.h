@@ -8,10 +8,15 @@
 #ifndef TRAP_RINGS_H
 #define TRAP_RINGS_H
 
+#include <stdbool.h>
+
 /* io_uring_setup(). Returns a descriptor or a negative errno. */
 long rings_setup(const long a[6]);
 
 /* The program got a pagemap. 0, or a negative errno: the caller has to close it. */
 int rings_admit_pagemap(void);
+
+/* True after rings_admit_pagemap() has returned 0. */
+bool rings_have_pagemap(void);
 
 #endif

@@ -13,6 +13,7 @@ OFFSET(program.rbx, REGISTERS_RBX);
 OFFSET(program.rbp, REGISTERS_RBP);
 OFFSET(program.rdi, REGISTERS_RDI);
 OFFSET(program.r10, REGISTERS_R10);
+OFFSET(program.r12, REGISTERS_R12);
 OFFSET(program.r15, REGISTERS_R15);
 OFFSET(program.rax, REGISTERS_RAX);
 OFFSET(program.sp, REGISTERS_SP);
@@ -82,44 +83,33 @@ static struct slot *take_from(union stack *stacks)
 	return NULL;
 }
 
-/* ---- slots that their threads have left ---- */
+/* ---- slots whose threads have ended ---- */
 
-#define STACK_MOST (64UL << 20)
-
-/*
- * True when the sleeper has left its program_call() for good: it has ended, or it makes a call
- * from a higher address of the same stack, so it has jumped out of a signal handler. A stack
- * that is STACK_MOST bytes away is taken for another one, for which the slot is kept.
- */
-static bool is_left(const struct slot *slot, int sleeper, int thread, unsigned long stack)
+static bool has_ended(int thread)
 {
-	if (sleeper == thread)
-		return stack > slot->program.sp && stack - slot->program.sp < STACK_MOST;
-	return sys_call(SYS_tgkill, sys_getpid(), sleeper, 0, 0, 0, 0) == -ESRCH;
+	return sys_call(SYS_tgkill, sys_getpid(), thread, 0, 0, 0, 0) == -ESRCH;
 }
 
-static void find_left(union stack *stacks, unsigned long stack)
+static void find_left(union stack *stacks)
 {
-	int thread = (int)sys_call(SYS_gettid, 0, 0, 0, 0, 0, 0);
-
 	for (size_t i = 0; i < CHUNK; i++) {
 		struct slot *slot = &stacks[i].in.slot;
 		int sleeper = slot->sleeper;
 
-		if (sleeper && is_left(slot, sleeper, thread, stack) &&
+		if (sleeper && has_ended(sleeper) &&
 		    atomic_compare_exchange_strong(&slot->sleeper, &sleeper, 0))
 			slot->busy = 0;
 	}
 }
 
-struct slot *slot_get(unsigned long stack)
+struct slot *slot_get(void)
 {
 	for (size_t i = 0; i < CHUNKS; i++) {
 		union stack *stacks = chunk(i);
 		struct slot *slot = stacks ? take_from(stacks) : NULL;
 
 		if (!slot && stacks) {
-			find_left(stacks, stack);
+			find_left(stacks);
 			slot = take_from(stacks);
 		}
 		if (slot || !stacks)

@@ -22,12 +22,12 @@ struct slot {
 };
 
 /*
- * Takes a free slot. NULL: there is no memory. stack is the program's stack pointer, or 0 if it
- * is on the alternate signal stack. When no slot of a chunk is free, frees those that threads
- * have left for good: by siglongjmp() out of a handler that interrupted program_call(), or by
- * their end. Async-signal-safe.
+ * Takes a free slot. NULL: there is no memory. When no slot of a chunk is free, frees those of
+ * threads that have ended in program_call(). A thread that has jumped out of it keeps the slot:
+ * its stack pointer does not show that, as a handler can run on any stack. Few calls sleep there
+ * (trap/made.h). Async-signal-safe.
  */
-struct slot *slot_get(unsigned long stack);
+struct slot *slot_get(void);
 
 /* The slot on whose stack the caller runs. */
 struct slot *slot_here(void);

@@ -40,6 +40,7 @@ void own_sigsys(void);
 void masks(void);
 void left_by_jumps(void);
 void alternate_stack(void);
+void on_another_stack(void);
 void executed(void);
 
 #ifdef __GLIBC__

@@ -492,6 +492,7 @@ const struct scenario scenarios[] = {
 	{"masks", masks},
 	{"calls that a handler left", left_by_jumps},
 	{"on an alternate stack", alternate_stack},
+	{"on another stack", on_another_stack},
 	{"programs executed", executed},
 	{NULL, NULL},
 };

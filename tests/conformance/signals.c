@@ -224,6 +224,84 @@ void alternate_stack(void)
 	     stack_of_handler < memory || stack_of_handler >= memory + sizeof(memory));
 }
 
+/* ---- handlers on a stack that the kernel does not know ---- */
+
+#define WAITING 40 /* more than there are slots at first in src/trap */
+
+static ucontext_t in_handler, elsewhere;
+
+static void calls_elsewhere(void)
+{
+	CALL(the.access("file", R_OK));
+	CALL(the.access("none", R_OK));
+}
+
+static void goes_elsewhere(int sig)
+{
+	(void)sig;
+	swapcontext(&in_handler, &elsewhere);
+}
+
+static void *waits(void *result)
+{
+	int fd = the.open("fifo", O_RDONLY);
+
+	*(bool *)result = fd >= 0;
+	the.close(fd);
+	return NULL;
+}
+
+static bool opened[WAITING];
+
+static pthread_t start_waiting(const pthread_attr_t *attributes, size_t i)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, attributes, waits, &opened[i]))
+		abort();
+	return thread;
+}
+
+static int join_waiting(const pthread_t *threads)
+{
+	int right = 0;
+
+	for (size_t i = 0; i < WAITING; i++) {
+		pthread_join(threads[i], NULL);
+		right += opened[i];
+	}
+	return right;
+}
+
+/* The first thread has the lower half of the memory for a stack, its handler the upper one. */
+void on_another_stack(void)
+{
+	static char memory[512 << 10] __attribute__((aligned(4096)));
+	const struct timespec soon = {0, 100000000};
+	pthread_attr_t attributes;
+	pthread_t threads[WAITING];
+	int fd;
+
+	pthread_attr_init(&attributes);
+	pthread_attr_setstack(&attributes, memory, sizeof(memory) / 2);
+	getcontext(&elsewhere);
+	elsewhere.uc_stack.ss_sp = memory + sizeof(memory) / 2;
+	elsewhere.uc_stack.ss_size = sizeof(memory) / 2;
+	elsewhere.uc_link = &in_handler;
+	makecontext(&elsewhere, calls_elsewhere, 0);
+	handle(SIGUSR1, goes_elsewhere, SA_RESTART);
+	threads[0] = start_waiting(&attributes, 0);
+	nanosleep(&soon, NULL);
+	for (size_t i = 1; i < WAITING; i++)
+		threads[i] = start_waiting(NULL, i);
+	nanosleep(&soon, NULL);
+	pthread_kill(threads[0], SIGUSR1);
+	nanosleep(&soon, NULL);
+	fd = the.open("fifo", O_WRONLY);
+	tell("%d of %d threads have opened it", join_waiting(threads), WAITING);
+	the.close(fd);
+}
+
 /* ---- programs ---- */
 
 static char *const no_environment[] = {NULL};
