@@ -313,6 +313,7 @@ void image_start(void)
 	slot->busy = 1;
 	slot->program = image_boot.program;
 	sys_sigprocmask(SIG_SETMASK, NULL, &slot->mask);
+	signal_set_blocked(image_boot.origin.blocked || slot->mask & SIGNAL_BIT(SIGSYS));
 	slot->mask &= ~SIGNAL_BIT(SIGSYS);
 	while (*end)
 		end++;

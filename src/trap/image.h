@@ -32,6 +32,7 @@ struct image_origin {
 	int32_t helper;	 /* a child, which ends when the program starts; its pid */
 	int32_t filters; /* number of the image's filters that exec() kept */
 	int32_t ignored; /* the program ignored SIGSYS before its exec() */
+	int32_t blocked; /* ... or blocked it */
 };
 
 struct image_boot {

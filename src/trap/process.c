@@ -30,6 +30,7 @@ extern const struct image_head image_head __attribute__((visibility("hidden")));
 long process_fork(struct slot *slot, long nr, const long a[6])
 {
 	long stack = nr == SYS_clone ? a[CLONE_STACK] : 0, ret;
+	const bool blocked = signal_is_blocked();
 
 	if (floor_fork.before)
 		floor_fork.before();
@@ -41,6 +42,7 @@ long process_fork(struct slot *slot, long nr, const long a[6])
 	}
 	/* The child continues here, on its copy of this stack. */
 	slot_only(slot);
+	signal_set_blocked(blocked);
 	if (floor_fork.in_child)
 		floor_fork.in_child();
 	if (stack)
@@ -176,7 +178,9 @@ static long exec_with(struct slot *slot, long nr, const long a[6], uint64_t mask
 	struct helping helping = {
 		.inject = {&image_head,
 			   kept_data,
-			   {.filters = (int32_t)rights_own_filters, .ignored = signal_is_ignored()},
+			   {.filters = (int32_t)rights_own_filters,
+			    .ignored = signal_is_ignored(),
+			    .blocked = signal_is_blocked()},
 			   -1},
 		.target = {sys_getpid(), (pid_t)sys_call(SYS_gettid, 0, 0, 0, 0, 0, 0)},
 	};

@@ -2,6 +2,7 @@
 #include "trap/signal.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stddef.h>
 
 #include "base/sys.h"
@@ -67,23 +68,74 @@ long signal_action(const long a[6])
 	return sys_call(SYS_rt_sigaction, a[0], (long)&new, a[2], a[3], 0, 0);
 }
 
-long signal_mask(const long a[6], uint64_t *mask)
+/*
+ * A bit for each thread, by its id: the program has blocked SIGSYS there. The kernel is not told
+ * so, as it would kill the process at the next trap. A thread that is made by clone() can begin
+ * with the bit of one that had its id before; C libraries set the mask of a new thread.
+ */
+#define THREADS_MOST (1 << 22) /* PID_MAX_LIMIT in include/linux/threads.h */
+static _Atomic(uint64_t) blocking[THREADS_MOST / 64];
+
+static unsigned int thread_here(void)
 {
-	uint64_t set = 0, old = *mask;
+	return (unsigned int)sys_call(SYS_gettid, 0, 0, 0, 0, 0, 0) % THREADS_MOST;
+}
+
+bool signal_is_blocked(void)
+{
+	unsigned int thread = thread_here();
+
+	return blocking[thread / 64] >> thread % 64 & 1;
+}
+
+void signal_set_blocked(bool blocked)
+{
+	unsigned int thread = thread_here();
+	uint64_t bit = UINT64_C(1) << thread % 64;
+
+	if (blocked)
+		atomic_fetch_or(&blocking[thread / 64], bit);
+	else
+		atomic_fetch_and(&blocking[thread / 64], ~bit);
+}
+
+/* What the call makes of a mask. 0 or a negative errno. */
+static int change_mask(const long a[6], uint64_t *mask)
+{
+	uint64_t set;
 
 	if (a[3] != sizeof(set))
 		return -EINVAL;
-	if (a[1] && user_read(&set, (const void *)a[1], sizeof(set)))
+	if (!a[1])
+		return 0;
+	if (user_read(&set, (const void *)a[1], sizeof(set)))
 		return -EFAULT;
-	if (a[1] && a[0] == SIG_BLOCK)
+	switch (a[0]) {
+	case SIG_BLOCK:
 		*mask |= set;
-	else if (a[1] && a[0] == SIG_UNBLOCK)
+		return 0;
+	case SIG_UNBLOCK:
 		*mask &= ~set;
-	else if (a[1] && a[0] == SIG_SETMASK)
+		return 0;
+	case SIG_SETMASK:
 		*mask = set;
-	else if (a[1])
+		return 0;
+	default:
 		return -EINVAL;
-	*mask &= ~(SIGNAL_BIT(SIGKILL) | SIGNAL_BIT(SIGSTOP) | SIGNAL_BIT(SIGSYS));
+	}
+}
+
+long signal_mask(const long a[6], uint64_t *mask)
+{
+	const uint64_t old = *mask | (signal_is_blocked() ? SIGNAL_BIT(SIGSYS) : 0);
+	uint64_t new = old;
+	int ret = change_mask(a, &new);
+
+	if (ret)
+		return ret;
+	if (a[1])
+		signal_set_blocked(new &SIGNAL_BIT(SIGSYS));
+	*mask = new & ~(SIGNAL_BIT(SIGKILL) | SIGNAL_BIT(SIGSTOP) | SIGNAL_BIT(SIGSYS));
 	return a[2] && user_write((void *)a[2], &old, sizeof(old)) ? -EFAULT : 0;
 }
 

@@ -44,4 +44,8 @@ void signal_pass_mask(long nr, const long a[6], ucontext_t *frame);
 /* Does what the program set for a SIGSYS that these filters did not raise. */
 void signal_pass_on(int sig, siginfo_t *info, ucontext_t *frame);
 
+/* True when the program has blocked SIGSYS in this thread, and sets that. */
+bool signal_is_blocked(void);
+void signal_set_blocked(bool blocked);
+
 #endif

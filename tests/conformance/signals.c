@@ -132,8 +132,17 @@ static void tell_mask(const char *when)
 
 	pthread_sigmask(SIG_SETMASK, NULL, &mask);
 	for (int sig = 1; sig < NSIG; sig++)
-		set += sig != SIGSYS && sigismember(&mask, sig) == 1;
-	tell("%s: %d are blocked, handled %d", when, set, (int)count);
+		set += sigismember(&mask, sig) == 1;
+	tell("%s: %d are blocked, SIGSYS: %d, handled %d", when, set, sigismember(&mask, SIGSYS),
+	     (int)count);
+}
+
+static void tell_mask_of_child(void)
+{
+	sigset_t mask;
+
+	pthread_sigmask(SIG_SETMASK, NULL, &mask);
+	_exit(sigismember(&mask, SIGSYS));
 }
 
 /* With all signals blocked calls are made as ever; one that came waits. */
@@ -146,7 +155,10 @@ void masks(void)
 	but_one = all;
 	sigdelset(&but_one, SIGUSR1);
 	handle(SIGUSR1, counts, 0);
+	tell_mask("at first");
 	pthread_sigmask(SIG_SETMASK, &all, NULL);
+	tell_mask("all blocked");
+	tell_end("in a child", tell_mask_of_child);
 	raise(SIGUSR1);
 	CALL(the.access("file", R_OK));
 	CALL(the.close(the.open("file", O_RDONLY)));
