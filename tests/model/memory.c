@@ -298,8 +298,10 @@ void area_unmapped(struct area *area, bool quiet)
 void area_doubted(struct area *area, size_t pages)
 {
 	for (size_t i = 0; i < pages; i++)
-		if (is_of_object(area, i))
+		if (is_of_object(area, i)) {
 			area->object->doubtful[area->offset + i] = true;
+			area->object->freed[area->offset + i] = false;
+		}
 }
 
 void area_discarded(struct area *area, size_t from, size_t pages, bool quiet)
