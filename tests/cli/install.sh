@@ -21,7 +21,7 @@ library=$(find "$scratch" -name libnoiommu-shim.so)
 libdir=$(basename "$(dirname "$library")")
 is "every file is in its place" "$(installed)" "$(printf '%s\n' bin/noiommu-shim \
     completions/noiommu-shim "$libdir/libnoiommu-shim.la" "$libdir/libnoiommu-shim.so" \
-    man1/noiommu-shim.1 man7/noiommu-shim.7 | sort | xargs)"
+    man1/noiommu-shim.1 man7/noiommu-shim.7 noiommu-shim/MIGRATING.md | sort | xargs)"
 
 # shellcheck disable=SC2016 # for the program
 if [[ $("$command" run -- true 2>&1) == *Sanitizer* ]]; then

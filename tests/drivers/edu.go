@@ -74,11 +74,25 @@ func info(device int, index uint32) region {
 	return r
 }
 
-func openDevice(address string) int {
-	link, err := os.Readlink("/sys/bus/pci/devices/" + address + "/iommu_group")
-	need(err, "iommu_group")
+type file struct {
+	fd     int
+	offset uint64
+}
+
+// Without a group the device is used by sysfs, as drivers on UIO do.
+func openDevice(address string) (config, bar file) {
+	sysfs := "/sys/bus/pci/devices/" + address
+	link, err := os.Readlink(sysfs + "/iommu_group")
+	if err != nil {
+		return file{open(sysfs + "/config"), 0}, file{open(sysfs + "/resource0"), 0}
+	}
+	device := openMember(filepath.Base(link), address)
+	return file{device, info(device, configRegion).offset}, file{device, info(device, 0).offset}
+}
+
+func openMember(groupName, address string) int {
 	container := open("/dev/vfio/vfio")
-	group := open("/dev/vfio/noiommu-" + filepath.Base(link))
+	group := open("/dev/vfio/noiommu-" + groupName)
 	status := [2]uint32{8, 0}
 	ioctl(group, getStatus, unsafe.Pointer(&status), "GET_STATUS")
 	number := int32(container)
@@ -91,13 +105,13 @@ func openDevice(address string) int {
 	return ioctl(group, getDevice, unsafe.Pointer(&name[0]), "GET_DEVICE_FD")
 }
 
-func enableBusMaster(device int) {
+func enableBusMaster(config file) {
 	var command [2]byte
-	at := int64(info(device, configRegion).offset) + configCommand
-	_, err := syscall.Pread(device, command[:], at)
+	at := int64(config.offset) + configCommand
+	_, err := syscall.Pread(config.fd, command[:], at)
 	need(err, "command register")
 	command[0] |= 6
-	_, err = syscall.Pwrite(device, command[:], at)
+	_, err = syscall.Pwrite(config.fd, command[:], at)
 	need(err, "command register")
 }
 
@@ -180,12 +194,11 @@ func main() {
 	from, to := aligned(), aligned()
 	from[0], to[0] = 1, 1
 	fromPA := physical(from) // before any device is open
-	device := openDevice(os.Args[1])
-	defer syscall.Close(device)
-	enableBusMaster(device)
-	r := info(device, 0)
+	config, registers := openDevice(os.Args[1])
+	defer syscall.Close(config.fd)
+	enableBusMaster(config)
 	var err error
-	bar, err = syscall.Mmap(device, int64(r.offset), int(r.length),
+	bar, err = syscall.Mmap(registers.fd, int64(registers.offset), page,
 		syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
 	need(err, "BAR 0")
 	toPA := physical(to)
