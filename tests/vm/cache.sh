@@ -16,9 +16,9 @@ debian_mirror() {
 }
 
 # Gives apt directories in the current one, and those suites of that mirror, for the
-# rest of the script: the system's stay untouched.
+# architecture in $arch if the script has one: the system's stay untouched.
 private_apt() { # SUITE...
-    local mirror suite
+    local mirror suite architecture=${arch-x86_64}
 
     mirror=$(debian_mirror)
     mkdir -p apt/lists/partial apt/cache/archives/partial
@@ -34,6 +34,7 @@ Dir::Etc::SourceList "$PWD/apt/sources.list";
 Dir::Etc::SourceParts "-";
 Acquire::Languages "none";
 APT::Sandbox::User "root";
+APT::Architecture "${architecture/x86_64/amd64}";
 Acquire::Check-Valid-Until "false";
 EOF
     export APT_CONFIG=$PWD/apt/apt.conf
