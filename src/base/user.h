@@ -9,6 +9,21 @@
 #define BASE_USER_H
 
 #include <stddef.h>
+#include <stdint.h>
+
+/*
+ * The address that munmap(), madvise(), mremap() and pagemap take addr for: on arm64 they
+ * ignore the top byte, which the program may use as a tag (untagged_addr() in
+ * arch/arm64/include/asm/memory.h). mmap() and brk() do not.
+ */
+static inline uintptr_t user_address(const void *addr)
+{
+#ifdef __aarch64__
+	return (uintptr_t)addr & (uintptr_t)((intptr_t)((uintptr_t)addr << 8) >> 8);
+#else
+	return (uintptr_t)addr;
+#endif
+}
 
 /*
  * 0, or -EFAULT when not all of the len bytes could be copied. Where process_vm_readv()

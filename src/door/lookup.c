@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/settings.h"
 #include "base/sys.h"
+#include "base/user.h"
 #include "door/fd.h"
 #include "iommufd/idle.h"
 #include "pin/answer.h"
@@ -118,7 +119,8 @@ ssize_t lookup_read(int fd, void *buf, ssize_t len, off_t pos, uint64_t start)
 {
 	size_t n = (size_t)len / sizeof(uint64_t), changed = 0;
 	off_t at = pos < 0 ? sys_lseek(fd, 0, SEEK_CUR) - len : pos;
-	uint64_t va = (uint64_t)at / sizeof(uint64_t) << PIN_PAGE_SHIFT;
+	uint64_t page = (uint64_t)at / sizeof(uint64_t) << PIN_PAGE_SHIFT;
+	uint64_t va = user_address((const void *)page);
 	int ret = 0;
 
 	if (n <= TRACE_SCAN_PAGES && store_ask(va, buf, n) < n && settings.mode != MODE_GROUP)

@@ -14,13 +14,14 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/user.h"
 #include "pin/deferred.h"
 #include "pin/pin.h"
 
 /* A cheap test whether any memory in the range may be told. Needs no lock. */
 static inline bool memory_told(const void *addr, size_t len)
 {
-	return store_any((uintptr_t)addr, len) || deferred_tells_unpinned;
+	return store_any(user_address(addr), len) || deferred_tells_unpinned;
 }
 
 /*

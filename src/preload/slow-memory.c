@@ -113,10 +113,10 @@ int slow_munmap(void *addr, size_t len, __typeof__(munmap) *call)
 {
 	int ret;
 
-	memory_leaving((uintptr_t)addr, len);
+	memory_leaving(user_address(addr), len);
 	ret = call(addr, len);
 	if (!ret)
-		memory_left((uintptr_t)addr, len);
+		memory_left(user_address(addr), len);
 	return ret;
 }
 
@@ -146,18 +146,18 @@ static bool removes(int advice)
 static void advising(void *addr, size_t len, int advice)
 {
 	if (discards(advice) && memory_told(addr, len))
-		memory_discarding((uintptr_t)addr, len);
+		memory_discarding(user_address(addr), len);
 	else if (removes(advice))
-		memory_removing((uintptr_t)addr, len);
+		memory_removing(user_address(addr), len);
 }
 
 /* The range was advised, at least in part. */
 static void advised(void *addr, size_t len, int advice)
 {
 	if (discards(advice) && memory_told(addr, len))
-		memory_discarded((uintptr_t)addr, len);
+		memory_discarded(user_address(addr), len);
 	else if (removes(advice))
-		memory_removed((uintptr_t)addr, len);
+		memory_removed(user_address(addr), len);
 }
 
 int slow_madvise(void *addr, size_t len, int advice, __typeof__(madvise) *call)
@@ -228,7 +228,7 @@ void *slow_mremap(void *addr, size_t len, size_t new_len, int flags, void *to,
 	size_t kept = new_len < len ? new_len : len;
 	bool over = flags & MREMAP_FIXED && memory_told(to, new_len);
 	bool told = memory_told(addr, len);
-	uintptr_t from = (uintptr_t)addr;
+	uintptr_t from = user_address(addr);
 	void *new;
 
 	if (told && kept < len)

@@ -7,6 +7,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "base/user.h"
 #include "fake-inside.h"
 #include "pin/pin.h"
 #include "uapi/pagemap.h"
@@ -404,7 +405,8 @@ static uint64_t real_entry(const struct fake_node *node, uint64_t va)
 ssize_t fake_pagemap_read(const struct fake_node *node, uint64_t *entries, size_t len, off_t pos)
 {
 	size_t n = len / sizeof(*entries);
-	uint64_t page = (uint64_t)pos / sizeof(*entries);
+	uint64_t offset = (uint64_t)pos / sizeof(*entries) * FAKE_4K;
+	uint64_t page = user_address((const void *)offset) / FAKE_4K;
 
 	if (pos % (off_t)sizeof(*entries) || len % sizeof(*entries))
 		return -EINVAL;

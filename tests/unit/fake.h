@@ -20,16 +20,22 @@
 
 #include "base/sys.h"
 
-#define FAKE_4K	  (UINT64_C(1) << 12)
-#define FAKE_2M	  (UINT64_C(1) << 21)
-#define FAKE_1G	  (UINT64_C(1) << 30)
-#define FAKE_TASK (UINT64_C(1) << 56) /* TASK_SIZE with five levels */
+#define FAKE_4K (UINT64_C(1) << 12)
+#define FAKE_2M (UINT64_C(1) << 21)
+#define FAKE_1G (UINT64_C(1) << 30)
+/* TASK_SIZE with five levels, and with the longest addresses that arm64 has */
+#ifdef __aarch64__
+#define FAKE_TASK (UINT64_C(1) << 52)
+#else
+#define FAKE_TASK (UINT64_C(1) << 56)
+#endif
 
 /*
  * Real memory of the process, as the library has it from mmap(), begins here;
- * what a test maps lies below. One frame stands for all of it.
+ * what a test maps lies below. One frame stands for all of it. QEMU gives an emulated
+ * process memory from 1 << 38 on, other kernels far above.
  */
-#define FAKE_OWN     (UINT64_C(1) << 46)
+#define FAKE_OWN     (UINT64_C(1) << 38)
 #define FAKE_OWN_END (UINT64_C(1) << 48)
 
 #define FAKE_DEVICES	  4

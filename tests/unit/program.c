@@ -8,6 +8,7 @@
 
 #include "base/lock.h"
 #include "base/log.h"
+#include "base/user.h"
 #include "fake.h"
 #include "pin/pin.h"
 #include "pin/sweep.h"
@@ -63,7 +64,7 @@ static int next_madvise(void *addr, size_t len, int advice)
 
 static int next_munmap(void *addr, size_t len)
 {
-	fake_unmap((uint64_t)addr, len);
+	fake_unmap(user_address(addr), len);
 	return 0;
 }
 

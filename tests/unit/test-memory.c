@@ -58,6 +58,25 @@ START_TEST(unmapped_is_unpinned)
 }
 END_TEST
 
+#ifdef __aarch64__
+/* The kernel ignores the top byte of these addresses: the program's tag. */
+START_TEST(tagged_address)
+{
+	const uint64_t tag = UINT64_C(0xb4) << 56;
+	uint64_t entry;
+
+	fake_map(BASE, 8 * FAKE_4K, NULL, 0, 0);
+	ck_assert_int_eq(program_pread(pagemap, &entry, sizeof(entry),
+				       (off_t)((tag | BASE) / FAKE_4K * sizeof(entry))),
+			 sizeof(entry));
+	ck_assert(fake_is_pinned(entry & PAGEMAP_PFN));
+	ck_assert(memory_told((void *)(tag | BASE), FAKE_4K));
+	program_unmap(tag | BASE, 8 * FAKE_4K);
+	ck_assert_uint_eq(fake.pinned, 1);
+}
+END_TEST
+#endif
+
 /* A length that is no multiple of a page goes up to one, as munmap()'s does. */
 START_TEST(part_unmapped)
 {
@@ -495,6 +514,9 @@ Suite *suite_memory(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, unmapped_is_unpinned);
 	tcase_add_test(tc, part_unmapped);
+#ifdef __aarch64__
+	tcase_add_test(tc, tagged_address);
+#endif
 	tcase_add_loop_test(tc, alias_keeps_the_pin, 0, 3);
 	tcase_add_loop_test(tc, alias_behind_many, -2, 3);
 	tcase_add_test(tc, alias_of_a_part);
