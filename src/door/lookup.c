@@ -104,10 +104,18 @@ static __attribute__((noinline)) int look_up(int fd, uint64_t va, uint64_t *entr
 	return ret;
 }
 
+/* The address of the page whose entry is at offset pos of pagemap. */
+static uint64_t shown_at(off_t pos)
+{
+	uint64_t page = (uint64_t)pos / sizeof(uint64_t) << PIN_PAGE_SHIFT;
+
+	return user_address((const void *)page);
+}
+
 bool lookup_is_pinned(int fd, const void *buf, ssize_t len, off_t pos)
 {
 	size_t n = (size_t)len / sizeof(uint64_t);
-	uint64_t va = (uint64_t)pos / sizeof(uint64_t) << PIN_PAGE_SHIFT;
+	uint64_t va = shown_at(pos);
 
 	if (event_wanted() || n > TRACE_SCAN_PAGES || store_ask(va, buf, n) < n)
 		return false;
@@ -119,8 +127,7 @@ ssize_t lookup_read(int fd, void *buf, ssize_t len, off_t pos, uint64_t start)
 {
 	size_t n = (size_t)len / sizeof(uint64_t), changed = 0;
 	off_t at = pos < 0 ? sys_lseek(fd, 0, SEEK_CUR) - len : pos;
-	uint64_t page = (uint64_t)at / sizeof(uint64_t) << PIN_PAGE_SHIFT;
-	uint64_t va = user_address((const void *)page);
+	uint64_t va = shown_at(at);
 	int ret = 0;
 
 	if (n <= TRACE_SCAN_PAGES && store_ask(va, buf, n) < n && settings.mode != MODE_GROUP)
