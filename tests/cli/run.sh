@@ -374,7 +374,7 @@ if type -P script >/dev/null; then
     on_terminal() { # VARIABLE=VALUE: how many colours there are
         TERM=xterm SHELL=/bin/sh command script -qec "stty cols 80; env $1 '$command' check" /dev/null \
             >"$scratch/out" </dev/null || true # as check says whether the machine is ready
-        grep -c $'\033' "$scratch/out" || true # grep fails where it counts 0
+        grep -c $'\033\\[[0-9;]*m' "$scratch/out" || true # grep fails where it counts 0
     }
     is "check on a terminal has colours" "$(($(on_terminal NONE=1) > 5))" 1
     sed -i $'s/\033\\[[0-9;]*m//g; s/\r//' "$scratch/out"
