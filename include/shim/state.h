@@ -6,7 +6,8 @@
  * The library has an ELF note in a segment that is mapped with it. The note's descriptor
  * is an int32_t, the distance from itself to the process's struct shim_state. A reader
  * therefore does not need the library's file, which may have been stripped, replaced by
- * another version or left in another mount namespace.
+ * another version or left in another mount namespace. In a process whose system calls are
+ * trapped, the note is behind the head of the image (src/trap/image.h).
  *
  * Each number is valid by itself. The numbers change while they are read, so two of them
  * can disagree by what is in progress.

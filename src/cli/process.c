@@ -12,6 +12,7 @@
 
 #include "cli/cli.h"
 #include "cli/library.h"
+#include "trap/image.h"
 
 /* Copies from the memory of a process. 0 or a negative errno. */
 static int peek(pid_t pid, uint64_t address, void *to, size_t size)
@@ -25,7 +26,10 @@ static int peek(pid_t pid, uint64_t address, void *to, size_t size)
 	return (size_t)got == size ? 0 : -EFAULT;
 }
 
-/* Finds the address of the library. 1, 0 if it is not mapped, or a negative errno. */
+/*
+ * Finds the address of the library, or of the image that serves by traps. 1, 0 if neither is
+ * mapped, or a negative errno.
+ */
 static int find_library(pid_t pid, uint64_t *base)
 {
 	char path[64], *line = NULL;
@@ -40,9 +44,10 @@ static int find_library(pid_t pid, uint64_t *base)
 	while (!found && getline(&line, &size, maps) > 0) {
 		unsigned long start, offset;
 
+		if (sscanf(line, "%lx-%*x %*s %lx", &start, &offset) != 2 || offset)
+			continue;
 		/* " (deleted)" follows the name of a file that was replaced meanwhile. */
-		if (strstr(line, "/" LIBRARY_NAME) &&
-		    sscanf(line, "%lx-%*x %*s %lx", &start, &offset) == 2 && !offset) {
+		if (start == IMAGE_BASE || strstr(line, "/" LIBRARY_NAME)) {
 			*base = start;
 			found = 1;
 		}
@@ -84,10 +89,24 @@ static uint64_t follow_note(const char *notes, size_t size, uint64_t address)
 	return 0;
 }
 
-/* Finds the address of struct shim_state. 0 or a negative errno. */
-static int find_state(pid_t pid, uint64_t base, uint64_t *state)
+/* Finds the address of struct shim_state by a note in the range. 0 or a negative errno. */
+static int find_in_notes(pid_t pid, uint64_t address, size_t size, uint64_t *state)
 {
 	_Alignas(Elf64_Nhdr) char notes[1024];
+	int ret;
+
+	if (size > sizeof(notes))
+		size = sizeof(notes);
+	ret = peek(pid, address, notes, size);
+	if (ret)
+		return ret;
+	*state = follow_note(notes, size, address);
+	return *state ? 0 : -EPROTO;
+}
+
+/* The same in the library at base. */
+static int find_in_library(pid_t pid, uint64_t base, uint64_t *state)
+{
 	Elf64_Ehdr header;
 	Elf64_Phdr segment;
 	int ret = peek(pid, base, &header, sizeof(header));
@@ -97,23 +116,28 @@ static int find_state(pid_t pid, uint64_t base, uint64_t *state)
 	if (memcmp(header.e_ident, ELFMAG, SELFMAG) || header.e_ident[EI_CLASS] != ELFCLASS64)
 		return -EPROTO;
 	for (unsigned int i = 0; i < header.e_phnum; i++) {
-		size_t size;
-
 		ret = peek(pid, base + header.e_phoff + i * sizeof(segment), &segment,
 			   sizeof(segment));
 		if (ret)
 			return ret;
 		if (segment.p_type != PT_NOTE)
 			continue;
-		size = segment.p_memsz < sizeof(notes) ? segment.p_memsz : sizeof(notes);
-		ret = peek(pid, base + segment.p_vaddr, notes, size);
-		if (ret)
+		ret = find_in_notes(pid, base + segment.p_vaddr, segment.p_memsz, state);
+		if (ret != -EPROTO)
 			return ret;
-		*state = follow_note(notes, size, base + segment.p_vaddr);
-		if (*state)
-			return 0;
 	}
 	return -EPROTO;
+}
+
+/* The same in the image. */
+static int find_in_image(pid_t pid, uint64_t *state)
+{
+	struct image_head head;
+	int ret = peek(pid, IMAGE_BASE, &head, sizeof(head));
+
+	if (ret || head.magic != IMAGE_MAGIC)
+		return ret ? ret : -EPROTO;
+	return find_in_notes(pid, IMAGE_BASE + sizeof(head), head.text_size - sizeof(head), state);
 }
 
 int process_read(pid_t pid, struct process *process)
@@ -124,7 +148,8 @@ int process_read(pid_t pid, struct process *process)
 
 	if (ret <= 0)
 		return ret;
-	ret = find_state(pid, base, &address);
+	ret = base == IMAGE_BASE ? find_in_image(pid, &address)
+				 : find_in_library(pid, base, &address);
 	if (!ret)
 		ret = peek(pid, address, state, sizeof(*state));
 	if (ret)

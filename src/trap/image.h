@@ -4,7 +4,8 @@
  * src/trap, linked without libc for a fixed address. A helper (trap/inject.h) maps it at the
  * stop after exec(), fills in struct image_boot and starts it. The image starts the program.
  *
- * It begins with struct image_head. Its first text_size bytes are never written.
+ * It begins with struct image_head and the note of include/shim/state.h. Its first text_size
+ * bytes are never written.
  */
 #ifndef TRAP_IMAGE_H
 #define TRAP_IMAGE_H
