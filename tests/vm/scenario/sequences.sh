@@ -6,7 +6,7 @@
 # on devices that are opened and closed in no time; a few are on such as are
 # reset by that, on a bus of their own or on one that they share.
 #
-# SEQUENCES=N performs N random ones in place of 2500, from the seed in SEED (1).
+# SEQUENCES=N performs N random ones in place of 1500, from the seed in SEED (1).
 
 # shellcheck source=SCRIPTDIR/../lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
@@ -14,7 +14,7 @@
 top=$(cd "$vm_dir/../.." && pwd)
 program=$top/build/tests/differential/differential
 library=$top/build/.libs/libnoiommu-shim.so
-count=${SEQUENCES:-2500} seed=${SEED:-1}
+count=${SEQUENCES:-1500} seed=${SEED:-1}
 
 same() { # NAME STATUS REPORT
     if (($2 == 0)) && [[ $3 == *" sequences the same, 0 different"* ]]; then
