@@ -35,27 +35,32 @@ struct opening {
 	uint64_t start;
 };
 
-bool slow_may_be_opened(const char *path, int fd)
+/* fd is the descriptor or a negative errno. */
+static bool name_may_concern_us(const char *path, int fd)
 {
 	if (fd == -ENOENT)
 		return name_may_be_added(path);
 	if (fd < 0)
 		return may_open(-fd) && name_may_be_ours(path);
-	return is_ours(fd) || name_may_be_ours(path) || name_may_lead_to_ours(path);
+	return name_may_be_ours(path) || name_may_lead_to_ours(path);
 }
 
-static bool may_be_ours(const struct opening *with, int fd)
+bool slow_may_be_opened(const char *path, int fd)
 {
-	if (fd < 0 && errno == ENOENT)
-		return name_may_be_added(with->path);
-	return name_may_be_ours(with->path) ||
-	       (fd >= 0 && name_may_lead_to_ours(with->path) && open_may_be_ours(fd));
+	return (fd >= 0 && is_ours(fd)) || name_may_concern_us(path, fd);
+}
+
+/* A name that only may lead to a file of ours is followed: the file is looked at. */
+static bool may_be_ours(const char *path, int fd)
+{
+	return name_may_concern_us(path, fd) &&
+	       (fd < 0 || name_may_be_ours(path) || open_may_be_ours(fd));
 }
 
 /* fd is the call's result. If the kernel has a node of that name, its answer counts. */
 static int opened(const struct opening *with, int fd)
 {
-	int ret;
+	int ret = fd < 0 ? -errno : fd;
 
 	if (fd >= 0 && lookup_expect(with->path, with->flags, fd))
 		return fd;
@@ -63,11 +68,9 @@ static int opened(const struct opening *with, int fd)
 		fd_replaced(fd);
 	if (fd >= 0 && with->flags & O_TRUNC)
 		memory_emptied(fd);
-	if (fd < 0 && !may_open(errno))
+	if (!with->below && !may_be_ours(with->path, ret))
 		return fd;
-	if (!with->below && !may_be_ours(with, fd))
-		return fd;
-	ret = open_done(with->dirfd, with->path, with->flags, fd < 0 ? -errno : fd, with->start);
+	ret = open_done(with->dirfd, with->path, with->flags, ret, with->start);
 	errno = with->before;
 	return (int)result(ret);
 }
