@@ -27,6 +27,18 @@ static int peek(pid_t pid, uint64_t address, void *to, size_t size)
 }
 
 /*
+ * The image has no name in maps, and a program may have memory of its own at that address.
+ * True also where it cannot be read.
+ */
+static bool may_be_image(pid_t pid, uint64_t start)
+{
+	uint64_t magic;
+
+	return start == IMAGE_BASE &&
+	       (peek(pid, start, &magic, sizeof(magic)) || magic == IMAGE_MAGIC);
+}
+
+/*
  * Finds the address of the library, or of the image that serves by traps. 1, 0 if neither is
  * mapped, or a negative errno.
  */
@@ -47,7 +59,7 @@ static int find_library(pid_t pid, uint64_t *base)
 		if (sscanf(line, "%lx-%*x %*s %lx", &start, &offset) != 2 || offset)
 			continue;
 		/* " (deleted)" follows the name of a file that was replaced meanwhile. */
-		if (start == IMAGE_BASE || strstr(line, "/" LIBRARY_NAME)) {
+		if (may_be_image(pid, start) || strstr(line, "/" LIBRARY_NAME)) {
 			*base = start;
 			found = 1;
 		}

@@ -75,6 +75,29 @@ if ! "$cc" -shared -fPIC -fvisibility=hidden -o "$scratch/libnoiommu-shim.so" "$
     skip "a process that pins" "there is no C compiler"
     exit
 fi
+# Memory of its own where the image of a trapped program would be.
+cat >"$scratch/own.c" <<END
+#include "$here/../../src/trap/image.h"
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+int main(void)
+{
+	puts(mmap((void *)IMAGE_BASE, 1 << 16, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+		  0) == MAP_FAILED ? "failed" : "mapped");
+	fflush(stdout);
+	return pause();
+}
+END
+"$cc" -I"$here/../../src" -o "$scratch/own" "$scratch/own.c"
+exec 3< <(exec "$scratch/own")
+own=$!
+read -r mapped <&3
+"$command" ps $own >"$scratch/out" 2>"$scratch/err" && status=0 || status=$?
+is "memory at the image's address is not the image" "$mapped/$status/$(<"$scratch/err")" \
+    "mapped/1/noiommu-shim ps: process $own is not under noiommu-shim"
+kill $own
+
 "$scratch/watched" &
 watched=$!
 trap 'kill $watched 2>/dev/null; finish' EXIT
