@@ -9,6 +9,7 @@
 #include "base/proc.h"
 #include "base/sys.h"
 #include "pin/maps.h"
+#include "pin/renew.h"
 #include "pin/store.h"
 
 /* A page in a frame that does not exist. Nor do the frames after it, up to 1 GiB. */
@@ -233,30 +234,6 @@ static int save(struct store *s, uint64_t va, uint64_t len, uint64_t *iova)
 	return len ? backend->copy_anywhere(s->window + va, len, iova) : 0;
 }
 
-/*
- * If a copied part keeps its former map pinned as a whole, gives it a map of its own,
- * provided that the same pages are still there.
- */
-static void renew(struct store *s, uint64_t va, uint64_t len)
-{
-	uint64_t at = 0, run, pa, iova = s->window + STORE_PROBED;
-	bool same = true;
-
-	if (!backend->parts_hold_all || va >= STORE_STRAYS || backend->map(va, len, iova))
-		return;
-	for (; same && at < len; at += run) {
-		run = len - at;
-		same = !backend->physical(iova + at, &run, &pa);
-		for (uint64_t i = 0; same && i < run; i += PIN_PAGE_SIZE)
-			same = (store_page(va + at + i) & PAGEMAP_PFN) ==
-			       (pa + i) >> PIN_PAGE_SHIFT;
-	}
-	/* The unmap frees the memory that the copy needs. */
-	if (same && !backend->unmap(s->window + va, len))
-		backend->copy(iova, len, s->window + va);
-	backend->unmap(iova, len);
-}
-
 static void restore(struct store *s, uint64_t va, uint64_t len, uint64_t iova)
 {
 	unsigned int level;
@@ -277,7 +254,7 @@ static void restore(struct store *s, uint64_t va, uint64_t len, uint64_t iova)
 	slot = store_find(s, va, &level);
 	slot_set(slot, SLOT_HEAD);
 	store_tally(s, 1);
-	renew(s, va, len);
+	renew_rest(s, va, len);
 }
 
 /*
@@ -393,7 +370,7 @@ static int copy_part(struct store *s, uint64_t va, uint64_t len, unsigned int le
 	}
 	store_tally(s, 1);
 	if (!level)
-		renew(s, to, len);
+		renew_rest(s, to, len);
 	return 0;
 }
 

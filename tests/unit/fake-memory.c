@@ -329,6 +329,7 @@ int fake_pin(uint64_t va, bool writable, uint64_t *pfn)
 		if (!vma || vma->flags & (FAKE_PFNMAP | FAKE_SECRET | FAKE_NO_ACCESS))
 			return -EFAULT;
 		ck_assert_msg(!writable, "a pin is a write that the program did not make");
+		vma->flags &= ~(unsigned int)FAKE_UNTOUCHED;
 		page = vma->copies ? copy(vma, va) : touch(vma, va);
 		if (*page & COPY_FIRST)
 			*page = new_frames(FAKE_4K);

@@ -123,6 +123,24 @@ START_TEST(part_is_given_back)
 }
 END_TEST
 
+/* A shared page that is in no page table does not come into one by that. */
+START_TEST(part_stays_absent)
+{
+	struct fake_file *file = fake_file(16 * FAKE_4K, FAKE_4K);
+	uint64_t entries[16];
+
+	fake_map(BASE, 16 * FAKE_4K, file, 0, 0);
+	ck_assert_int_eq(program_pread(pagemap, entries, sizeof(entries),
+				       (off_t)(BASE / FAKE_4K * sizeof(*entries))),
+			 sizeof(entries));
+	fake_map(BASE, 4 * FAKE_4K, file, 0, FAKE_UNTOUCHED);
+	program_unmap(BASE + 8 * FAKE_4K, 8 * FAKE_4K);
+	ck_assert_int_eq(program_lookup(pagemap, BASE, &entries[0]), sizeof(entries[0]));
+	ck_assert_uint_eq(entries[0], 0);
+	assert_stays(BASE, 8 * FAKE_4K);
+}
+END_TEST
+
 START_TEST(moved_memory_stays)
 {
 	fake_map(BASE, 16 * FAKE_4K, NULL, 0, 0);
@@ -377,6 +395,7 @@ Suite *suite_uring(void)
 	tcase_add_test(tc, copies_are_told);
 	tcase_add_test(tc, huge_pages);
 	tcase_add_test(tc, part_is_given_back);
+	tcase_add_test(tc, part_stays_absent);
 	tcase_add_test(tc, moved_memory_stays);
 	tcase_add_test(tc, more_than_one_ring);
 	tcase_add_test(tc, limit_is_reached);
@@ -390,6 +409,7 @@ Suite *suite_uring(void)
 	tcase_add_test(tc, copies_are_told);
 	tcase_add_test(tc, huge_pages);
 	tcase_add_test(tc, part_is_given_back);
+	tcase_add_test(tc, part_stays_absent);
 	tcase_add_test(tc, moved_memory_stays);
 	tcase_add_test(tc, memory_that_cannot_be_pinned);
 	tcase_add_test(tc, child_has_its_own);

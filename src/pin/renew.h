@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * To renew pins: maps their memory a second time (backend/backend.h), compares its frames
+ * with those in the store, and only then removes the first maps. The pages stay pinned
+ * throughout. Needs the lock.
+ */
+#ifndef PIN_RENEW_H
+#define PIN_RENEW_H
+
+#include <stdint.h>
+
+#include "pin/store.h"
+
+/*
+ * [va, va + len) is what is left of a map, in small pages of one table. If the backend
+ * keeps the former map pinned as a whole, gives the rest a map of its own, provided that
+ * all its pages are at their address. A page that is not would be faulted in.
+ */
+void renew_rest(struct store *s, uint64_t va, uint64_t len);
+
+#endif
