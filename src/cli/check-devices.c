@@ -26,10 +26,10 @@ void check_mode(struct check *c)
 		MISSING(c, name, "off");
 		MEND(c, "echo 1 > " PARAMETER);
 	} else if (kconfig_value("VFIO_NOIOMMU") == 'n') {
-		MISSING(c, name, "the kernel was built without it");
+		NO_CDEV(c, name, "the kernel was built without it");
 		MEND(c, "boot a kernel with CONFIG_VFIO_NOIOMMU=y");
 	} else {
-		MISSING(c, name, "the module vfio is not loaded, or has no such mode");
+		NO_CDEV(c, name, "the module vfio is not loaded, or has no such mode");
 		MEND(c, "modprobe vfio enable_unsafe_noiommu_mode=1");
 	}
 }
@@ -134,7 +134,7 @@ void check_devices(struct check *c)
 		unheld += !device->holder_count && !device->error;
 	}
 	if (!all)
-		MISSING(c, name, "none");
+		NO_CDEV(c, name, "none");
 	else if (!unheld)
 		MISSING(c, name, "%zu, none free", all);
 	else

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -22,7 +23,8 @@ void check_version(struct check *c)
 	} else if (!c->answer.open_error && (!c->answer.error || c->answer.error == EPERM)) {
 		OK(c, "Linux", "%s, which has what came with 7.3", name.release);
 	} else {
-		MISSING(c, "Linux", "%s; no-IOMMU cdevs came with 7.3", name.release);
+		c->lacks_cdevs = true;
+		NO_CDEV(c, "Linux", "%s; no-IOMMU cdevs came with 7.3", name.release);
 		MEND(c, "boot Linux 7.3 or later");
 	}
 }
@@ -53,7 +55,8 @@ void check_options(struct check *c)
 		if (!options[i].needed) {
 			OK(c, options[i].name, "%s (not needed)", value == 'n' ? "not set" : "y");
 		} else if (value == 'n') {
-			MISSING(c, options[i].name, "not set");
+			c->lacks_cdevs = true;
+			NO_CDEV(c, options[i].name, "not set");
 			MEND(c, "build the kernel with %s=y", options[i].name);
 		} else {
 			OK(c, options[i].name, "%c", value);
@@ -75,7 +78,7 @@ void check_iommufd(struct check *c)
 		MISSING(c, name, "cannot be opened: %s", strerror(error));
 		MEND(c, "allow this container to use it: --device /dev/iommu");
 	} else if (error == ENOENT) {
-		MISSING(c, name, "there is none");
+		NO_CDEV(c, name, "there is none");
 		MEND(c, kconfig_value("IOMMUFD") == 'n' ? "boot a kernel with CONFIG_IOMMUFD=y"
 							: "modprobe iommufd");
 	} else {
@@ -99,30 +102,65 @@ void check_get_pa(struct check *c)
 		OK(c, name, "the kernel has IOMMU_IOAS_NOIOMMU_GET_PA");
 		break;
 	case EOPNOTSUPP:
-		MISSING(c, name, "the kernel was built without it");
+		c->lacks_cdevs = true;
+		NO_CDEV(c, name, "the kernel was built without it");
 		MEND(c, "build it with CONFIG_VFIO_NOIOMMU=y and CONFIG_VFIO_DEVICE_CDEV=y");
 		break;
 	default:
-		MISSING(c, name, "the kernel does not know IOMMU_IOAS_NOIOMMU_GET_PA: %s",
+		c->lacks_cdevs = true;
+		NO_CDEV(c, name, "the kernel does not know IOMMU_IOAS_NOIOMMU_GET_PA: %s",
 			strerror(c->answer.error));
 		MEND(c, "boot Linux 7.3 or later");
+	}
+}
+
+/* Where a filter is in force the library asks for io_uring only if the user says so. */
+static bool is_filtered(void)
+{
+	const char *backend = getenv("NOIOMMU_SHIM_BACKEND");
+	FILE *file = fopen("/proc/self/status", "re");
+	char line[256];
+	int mode = 0;
+
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "Seccomp: %d", &mode) == 1)
+			break;
+	if (file)
+		fclose(file);
+	return mode && (!backend || strcmp(backend, "uring") != 0);
+}
+
+static const char *uring_obstacle(int error)
+{
+	switch (error) {
+	case ENOSYS:
+		return "the kernel has none";
+	case EPERM:
+		return "not allowed, by kernel.io_uring_disabled or a seccomp profile";
+	case EACCES:
+		return "this process may not see page frames (CAP_SYS_ADMIN)";
+	default:
+		return "it pins no page";
 	}
 }
 
 void check_uring(struct check *c)
 {
 	static const char name[] = "io_uring";
-	int error = trial_uring();
+	int error;
 
+	if (is_filtered()) {
+		NOTE(c, name, "not tried: a seccomp filter is in force, as in a container");
+		MEND(c, "export NOIOMMU_SHIM_BACKEND=uring    # if the filter allows io_uring");
+		return;
+	}
+	error = trial_uring();
 	if (!error) {
 		c->uring_pins = true;
 		OK(c, name, "can pin memory on the group path");
 		return;
 	}
-	NOTE(c, name, "%s: %s",
-	     error == ENOSYS ? "the kernel has none"
-			     : "not allowed, by kernel.io_uring_disabled or a seccomp profile",
-	     strerror(error));
+	NOTE(c, name, "%s: %s", uring_obstacle(error), strerror(error));
 	if (check_number("/proc/sys", "kernel", "io_uring_disabled"))
 		MEND(c, "sysctl kernel.io_uring_disabled=0");
 }

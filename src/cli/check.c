@@ -36,9 +36,15 @@ bool check_capability(unsigned int capability)
 	return data[CAP_TO_INDEX(capability)].effective & CAP_TO_MASK(capability);
 }
 
+bool check_is_ready(const struct check *c)
+{
+	return !c->findings.missing ||
+	       (c->uring_pins && c->lacks_cdevs && c->findings.missing == c->missing_for_cdev);
+}
+
 static void print_json(struct check *c)
 {
-	json_t *all = json_pack("{s:b, s:o, s:o, s:o*}", "ready", !c->findings.missing, "findings",
+	json_t *all = json_pack("{s:b, s:o, s:o, s:o*}", "ready", check_is_ready(c), "findings",
 				findings_json(&c->findings), "devices", devices_json(&c->devices),
 				"program", c->program);
 
@@ -88,8 +94,8 @@ int check_main(int argc, char **argv)
 		.args_doc = "[-- PROGRAM]",
 		.doc = "Shows what noiommu-shim needs, what is missing and how to get it, and "
 		       "whether PROGRAM can be served.\v"
-		       "Exit status: 0: ready; 1: not ready; 2: bad usage, or the command could "
-		       "not look.",
+		       "Exit status: 0: ready, also where io_uring pins instead of the cdev path; "
+		       "1: not ready; 2: bad usage, or the command could not look.",
 	};
 	struct check c = {.json = false};
 
@@ -119,10 +125,8 @@ int check_main(int argc, char **argv)
 	if (c.json)
 		print_json(&c);
 	else
-		findings_print(&c.findings);
-	if (!c.json && c.findings.missing && c.library && c.uring_pins)
-		puts("Memory can be pinned (io_uring), groups as they are.");
+		findings_print(&c.findings, check_is_ready(&c));
 	if (fflush(stdout) || ferror(stdout))
 		give_up("cannot write: %s", strerror(errno));
-	return c.findings.missing ? STATUS_NOT_READY : 0;
+	return check_is_ready(&c) ? 0 : STATUS_NOT_READY;
 }

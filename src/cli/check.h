@@ -23,6 +23,8 @@ struct check {
 	const char *library; /* NULL: it cannot be used */
 	struct elf elf;	     /* of the library */
 	uint64_t huge_bytes;
+	size_t missing_for_cdev;
+	bool lacks_cdevs; /* the kernel does, whatever is bound or loaded */
 	bool uring_pins;
 	json_t *program;
 };
@@ -35,8 +37,17 @@ struct check {
 #define DETAIL(c, ...)	      finding_detail(&(c)->findings, __VA_ARGS__)
 #define MEND(c, ...)	      finding_mend(&(c)->findings, __VA_ARGS__)
 
+/* Missing for the cdev path. On a kernel that lacks it, io_uring may pin instead. */
+#define NO_CDEV(c, name, ...) ((c)->missing_for_cdev++, MISSING(c, name, __VA_ARGS__))
+
 /* The number in directory/entry/file, or 0 if there is none. */
 uint64_t check_number(const char *directory, const char *entry, const char *file);
+
+/*
+ * True when nothing is missing, or only what is for the cdev path, on a kernel without one
+ * whose io_uring pins.
+ */
+bool check_is_ready(const struct check *c);
 
 /* True if this process has the capability. */
 bool check_capability(unsigned int capability);

@@ -170,9 +170,12 @@ static void check_machine(const struct compare *compare)
 		if (compare->ways[i]->needs_cdev && !has_cdev())
 			give_up("there is no cdev path here: no device has a no-IOMMU cdev; see "
 				"noiommu-shim check");
-	/* A record needs no group: a driver that uses UIO looks addresses up, too. */
+	/*
+	 * A record needs no group, nor does a driver that uses UIO, on a kernel without
+	 * cdevs: it looks addresses up, too.
+	 */
 	for (size_t i = 0; !compare->record && i < compare->way_count; i++)
-		if (compare->ways[i]->needs_group && !has_group())
+		if (compare->ways[i]->needs_group && !has_group() && has_cdev())
 			give_up("there is no group path here to compare with: this kernel has no "
 				"VFIO groups (CONFIG_VFIO_GROUP)");
 }

@@ -138,16 +138,20 @@ static void print_finding(const struct finding *f, const struct screen *screen)
 	}
 }
 
-void findings_print(const struct findings *findings)
+void findings_print(const struct findings *findings, bool ready)
 {
 	struct screen screen = look_at_screen();
 
 	for (size_t i = 0; i < findings->count; i++)
 		print_finding(&findings->list[i], &screen);
-	if (findings->missing)
-		printf("\nNot ready: %zu of %zu missing.\n", findings->missing, findings->count);
-	else
+	if (!findings->missing)
 		printf("\nReady.\n");
+	else if (ready)
+		printf("\nReady, without the cdev path: for it %zu of %zu are missing.\n"
+		       "Memory can be pinned (io_uring), groups as they are.\n",
+		       findings->missing, findings->count);
+	else
+		printf("\nNot ready: %zu of %zu missing.\n", findings->missing, findings->count);
 }
 
 /* ---- JSON ---- */

@@ -11,7 +11,7 @@ enum finding_state {
 	FINDING_OK,
 	FINDING_NOTE,	 /* the library can work, but it is good to know */
 	FINDING_UNTOLD,	 /* the machine does not tell */
-	FINDING_MISSING, /* not ready */
+	FINDING_MISSING, /* not ready, or not for the cdev path */
 };
 
 struct finding_line {
@@ -44,7 +44,7 @@ __attribute__((format(printf, 2, 3))) void finding_mend(struct findings *finding
 							const char *format, ...);
 
 /* Prints to standard output, with colours only on a terminal. */
-void findings_print(const struct findings *findings);
+void findings_print(const struct findings *findings, bool ready);
 
 /* An array of objects with name, state, what and mend, without details. */
 json_t *findings_json(const struct findings *findings);

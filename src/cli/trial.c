@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "iommufd/cdev.h" /* for the lock only, which the library takes, too */
@@ -35,15 +36,41 @@ struct trial_answer trial_ask(void)
 	return answer;
 }
 
+static uint64_t ask_pagemap(const void *page)
+{
+	off_t at = (off_t)((uintptr_t)page / PAGE * sizeof(uint64_t));
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	uint64_t entry = 0;
+
+	if (fd >= 0) {
+		if (pread(fd, &entry, sizeof(entry), at) != (ssize_t)sizeof(entry))
+			entry = 0;
+		close(fd);
+	}
+	return (entry & PAGEMAP_PFN) * PAGE;
+}
+
+static int register_page(int ring, const void *page)
+{
+	struct iovec buffer = {.iov_base = (void *)page, .iov_len = PAGE};
+
+	if (syscall(SYS_io_uring_register, ring, UAPI_REGISTER_BUFFERS, &buffer, 1))
+		return errno;
+	return ask_pagemap(page) ? 0 : EACCES;
+}
+
 int trial_uring(void)
 {
+	static char page[PAGE] __attribute__((aligned(PAGE)));
 	struct uapi_io_uring_params params = {{0}};
 	long fd = syscall(SYS_io_uring_setup, 1, &params);
+	int error;
 
 	if (fd < 0)
 		return errno;
+	error = register_page((int)fd, page);
 	close((int)fd);
-	return 0;
+	return error;
 }
 
 static int lock(int fd)
@@ -104,20 +131,6 @@ static int get_pa(int iommufd, uint32_t ioas, uint64_t *pa)
 
 	*pa = query.out_phys;
 	return ret;
-}
-
-static uint64_t ask_pagemap(const void *page)
-{
-	off_t at = (off_t)((uintptr_t)page / PAGE * sizeof(uint64_t));
-	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-	uint64_t entry = 0;
-
-	if (fd >= 0) {
-		if (pread(fd, &entry, sizeof(entry), at) != (ssize_t)sizeof(entry))
-			entry = 0;
-		close(fd);
-	}
-	return (entry & PAGEMAP_PFN) * PAGE;
 }
 
 static struct trial_result try(int fd, int iommufd, void *page)

@@ -14,7 +14,10 @@ struct trial_answer {
 };
 struct trial_answer trial_ask(void);
 
-/* 0: memory can be pinned by io_uring. Else the errno of asking for a ring. */
+/*
+ * Pins a page by io_uring for a moment. 0 or an errno; EACCES: this process may not see
+ * frames.
+ */
 int trial_uring(void);
 
 /*

@@ -363,12 +363,14 @@ is "a library beside the command" "$out" "$scratch/moved/bin/libnoiommu-shim.so"
 # ---- check ------------------------------------------------------------------
 
 run check
-is "check says ready or not" "$status/${out##*$'\n'}" \
-    "$([[ $out == *$'\n'Ready. ]] && echo 0/Ready. || echo "1/${out##*$'\n'}")"
+case ${out##*$'\n'} in
+Ready. | "Memory can be pinned (io_uring), groups as they are.") ready=0 ;;
+*) ready=1 ;;
+esac
+is "check says ready or not" "$status" "$ready"
 is "check writes no control characters" "$(tr -d '\n\040-\176' <"$scratch/out" | wc -c)" 0
 # A path is not broken, however long it is.
 is "check fits 80 columns" "$(grep -v "$library" "$scratch/out" | grep -cE '.{81}')" 0
-ready=$status
 
 if type -P script >/dev/null; then
     on_terminal() { # VARIABLE=VALUE: how many colours there are
@@ -400,7 +402,7 @@ import json, sys
 c = json.load(open(sys.argv[1]))
 states = {f["state"] for f in c["findings"]} - {"ok", "note", "not told", "missing"}
 missing = [f for f in c["findings"] if f["state"] == "missing"]
-assert c["ready"] == (not missing) and not states and isinstance(c["devices"], list)
+assert (c["ready"] or missing) and not states and isinstance(c["devices"], list)
 assert "program" not in c and all(f["mend"] for f in missing), missing
 print(int(not c["ready"]))' "$scratch/out")" "$ready"
     run check --json -- sh

@@ -110,8 +110,14 @@ ends() {
     # shellcheck source=SCRIPTDIR/../guest/shim.sh
     . "$vm_dir/guest/shim.sh"
 
-    contains "check" "$("$top/build/noiommu-shim" check)" \
-        "Memory can be pinned (io_uring), groups as they are."
+    local command=$top/build/noiommu-shim status
+    "$command" check >/tmp/out && status=0 || status=$?
+    is "check" "$status/$(tail -n 1 /tmp/out)" \
+        "0/Memory can be pinned (io_uring), groups as they are."
+    "$command" compare --ways group,uring --json -- "$top/build/tests/drivers/lookups" /tmp/told \
+        >/tmp/out 2>/tmp/err && status=0 || status=$?
+    is "compare without VFIO" "$status $(python3 -c 'import json; r = json.load(open("/tmp/out"))
+print(r["same"], r["group"]["backend"], r["uring"]["backend"])')" "0 True None io_uring"
     is "pins of processes that fork, give back, are killed, execute" \
         "$("${shim[@]}" "$vm_dir/guest/rings" 2>&1)" "many 20000 0
 fork 20032
