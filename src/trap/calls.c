@@ -46,6 +46,7 @@ const struct filter_call calls_first[] = {
 	{SYS_close_range, FILTER_ALWAYS, 0, 0},
 	/* With CLONE_VM, for a thread or a vfork() child, the call is not trapped. */
 	{SYS_clone, FILTER_WITHOUT, 0, CLONE_VM},
+	/* Its flags are in memory, where a filter cannot read. */
 	{SYS_clone3, FILTER_ALWAYS, 0, 0},
 	{SYS_execve, FILTER_ALWAYS, 0, 0},
 	{SYS_execveat, FILTER_ALWAYS, 0, 0},

@@ -23,6 +23,7 @@
 #include "pin/store.h"
 #include "preload/slow.h"
 #include "trap/arch.h"
+#include "trap/clone.h"
 #include "trap/entry.h"
 #include "trap/fast.h"
 #include "trap/filter.h"
@@ -155,7 +156,9 @@ static long answer(struct slot *slot, long nr, const long a[6])
 	case SYS_fork:
 #endif
 	case SYS_clone:
-		return process_fork(slot, nr, a);
+		return clone_fork(slot, nr, a);
+	case SYS_clone3:
+		return clone_3(slot, a);
 	case SYS_brk:
 		return change_break(a[0]);
 	case SYS_io_uring_setup:
@@ -227,10 +230,6 @@ static bool answer_at_once(long nr, const long a[6], ucontext_t *frame)
 	case SYS_execve:
 	case SYS_execveat:
 		arch_set_result(frame, answer_signal(nr, a, frame));
-		return true;
-	case SYS_clone3:
-		/* A filter cannot read its flags in memory. Callers fall back to clone(). */
-		arch_set_result(frame, -ENOSYS);
 		return true;
 	default:
 		return false;

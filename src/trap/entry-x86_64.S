@@ -146,18 +146,14 @@ function program_make
 	syscall
 	jmp 1b
 
-/*
- * long program_call(struct slot *slot)
- *
- * Makes slot->call on the program's stack, with the program's signal mask. The call can
- * sleep. Signal handlers run meanwhile, and may never return.
- */
-function program_call
+/* Makes slot->call on the program's stack, below the given number of bytes. */
+	.macro call_on_program_stack below
 	push %rbx
 	push %rbp
 	mov %rdi, %rbx
 	mov %rsp, TRAP_SLOT_ENGINE_SP(%rbx)
 	mov REGISTERS_SP(%rbx), %rsp
+	sub $\below, %rsp
 	mov $SIG_SETMASK, %edi
 	lea TRAP_SLOT_MASK(%rbx), %rsi
 	mov $0, %edx
@@ -172,6 +168,17 @@ function program_call
 	mov TRAP_SLOT_CALL + 40(%rbx), %r8
 	mov TRAP_SLOT_CALL + 48(%rbx), %r9
 	syscall
+	.endm
+
+/*
+ * long program_call(struct slot *slot)
+ *
+ * Makes slot->call on the program's stack, with the program's signal mask. The call can
+ * sleep. Signal handlers run meanwhile, and may never return.
+ */
+function program_call
+	call_on_program_stack 0
+program_called:
 	mov %rax, %rbp
 	mov $SIG_BLOCK, %edi
 	lea all_signals(%rip), %rsi
@@ -184,6 +191,36 @@ function program_call
 	pop %rbp
 	pop %rbx
 	ret
+
+/* long program_clone(struct slot *slot): entry.h. The slot is the parent's only. */
+function program_clone
+	call_on_program_stack RED_ZONE + REGISTERS_SIZE
+	test %rax, %rax
+	jnz program_called
+	mov %rsp, %rbx
+	and $-16, %rsp
+	mov $0, %ebp
+	mov %r9, %rdi
+	call clone_started
+	pushq REGISTERS_RFLAGS(%rbx)
+	popfq
+	mov REGISTERS_RBP(%rbx), %rbp
+	mov REGISTERS_RDI(%rbx), %rdi
+	mov REGISTERS_RSI(%rbx), %rsi
+	mov REGISTERS_RDX(%rbx), %rdx
+	mov REGISTERS_R8(%rbx), %r8
+	mov REGISTERS_R9(%rbx), %r9
+	mov REGISTERS_R10(%rbx), %r10
+	mov REGISTERS_R12(%rbx), %r12
+	mov REGISTERS_R13(%rbx), %r13
+	mov REGISTERS_R14(%rbx), %r14
+	mov REGISTERS_R15(%rbx), %r15
+	mov REGISTERS_RAX(%rbx), %rax
+	mov REGISTERS_PC(%rbx), %rcx
+	mov REGISTERS_SP(%rbx), %r11
+	mov REGISTERS_RBX(%rbx), %rbx
+	mov %r11, %rsp
+	jmp *%rcx
 
 /*
  * long helper_clone(struct slot *slot, void (*function)(const void *), const void *arg,

@@ -35,6 +35,14 @@ void program_make(void);
 long program_call(struct slot *slot);
 
 /*
+ * program_call() for clone3() with CLONE_VM. The child goes on in the program, with the struct
+ * registers that is where its stack begins, or that is below the red zone of the program's. It
+ * first calls clone_started(slot->call[6]) on that stack.
+ */
+long program_clone(struct slot *slot);
+void clone_started(unsigned long started);
+
+/*
  * clone() with flags and without an exit signal. The child runs function(arg) on the slot's
  * stack, frees the slot and exits. Returns as clone() does.
  */

@@ -23,33 +23,6 @@
 
 extern const struct image_head image_head __attribute__((visibility("hidden")));
 
-/* ---- fork ---- */
-
-#define CLONE_STACK 1 /* argument */
-
-long process_fork(struct slot *slot, long nr, const long a[6])
-{
-	long stack = nr == SYS_clone ? a[CLONE_STACK] : 0, ret;
-	const bool blocked = signal_is_blocked();
-
-	if (floor_fork.before)
-		floor_fork.before();
-	ret = sys_call(nr, a[0], 0, a[2], a[3], a[4], 0);
-	if (ret) {
-		if (floor_fork.in_parent)
-			floor_fork.in_parent();
-		return ret;
-	}
-	/* The child continues here, on its copy of this stack. */
-	slot_only(slot);
-	signal_set_blocked(blocked);
-	if (floor_fork.in_child)
-		floor_fork.in_child();
-	if (stack)
-		slot->program.sp = (unsigned long)stack;
-	return 0;
-}
-
 /* ---- exec ---- */
 
 static void *kept_data;

@@ -1,15 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* fork() and exec() of the program. */
+/* exec() of the program. */
 #ifndef TRAP_PROCESS_H
 #define TRAP_PROCESS_H
 
 #include <stddef.h>
 #include <stdint.h>
-
-#include "trap/slot.h"
-
-/* fork(), or clone() without CLONE_VM: the child has its own memory. Returns as they do. */
-long process_fork(struct slot *slot, long nr, const long a[6]);
 
 /*
  * execve() or execveat(). Returns a negative errno if it fails. Runs on the program's own

@@ -24,6 +24,7 @@
 #define REGISTERS_SP	    104
 #define REGISTERS_PC	    112
 #define REGISTERS_RFLAGS    120
+#define REGISTERS_SIZE	    128
 #define TRAP_SLOT_MASK	    128
 #define TRAP_SLOT_ENGINE_SP 136
 #define TRAP_SLOT_CALL	    144

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
+#include "base/process.h"
 #include "base/sys.h"
 #include "base/user.h"
 #include "trap/arch.h"
@@ -13,44 +14,71 @@
 
 #define SA_RESTORES 0x04000000
 
-/* The action that the program set for SIGSYS. */
-static struct signal_action wanted;
+/*
+ * The action that the program set for SIGSYS. own is of this process, guest of a vfork() child,
+ * which has actions of its own in the same memory.
+ */
+static struct signal_action own, guest;
+static pid_t guest_process;
+
+static struct signal_action *wanted(void)
+{
+	pid_t process;
+
+	if (!process_is_guest())
+		return &own;
+	process = sys_getpid();
+	if (guest_process != process) {
+		guest = own;
+		guest_process = process;
+	}
+	return &guest;
+}
 
 static long act(int sig, const struct signal_action *new, struct signal_action *old)
 {
 	return sys_call(SYS_rt_sigaction, sig, (long)new, (long)old, sizeof(uint64_t), 0, 0);
 }
 
+static struct signal_action action = {
+	.flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | SA_RESTORES,
+	.restorer = (uintptr_t)signal_return,
+	.mask = ~UINT64_C(0),
+};
+
 void signal_set_handler(void (*handler)(int sig, siginfo_t *info, void *frame), bool ignored)
 {
 	struct signal_action old;
 
-	const struct signal_action action = {
-		.handler = (uintptr_t)handler,
-		.flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | SA_RESTORES,
-		.restorer = (uintptr_t)signal_return,
-		.mask = ~UINT64_C(0),
-	};
-
+	action.handler = (uintptr_t)handler;
 	act(SIGSYS, &action, &old);
-	wanted.handler = ignored ? (uintptr_t)SIG_IGN : old.handler;
+	own.handler = ignored ? (uintptr_t)SIG_IGN : old.handler;
+}
+
+void signal_set_cleared(void)
+{
+	struct signal_action *cleared = wanted();
+
+	act(SIGSYS, &action, NULL);
+	*cleared = (struct signal_action){
+		.handler = (uintptr_t)(signal_is_ignored() ? SIG_IGN : SIG_DFL)};
 }
 
 bool signal_is_ignored(void)
 {
-	return wanted.handler == (uintptr_t)SIG_IGN;
+	return wanted()->handler == (uintptr_t)SIG_IGN;
 }
 
 static long set_wanted(const void *from, void *to)
 {
-	struct signal_action new, old = wanted;
+	struct signal_action *set = wanted(), new, old = *set;
 
 	if (from && user_read(&new, from, sizeof(new)))
 		return -EFAULT;
 	if (to && user_write(to, &old, sizeof(old)))
 		return -EFAULT;
 	if (from)
-		wanted = new;
+		*set = new;
 	return 0;
 }
 
@@ -219,7 +247,7 @@ static void end_by(int sig)
 
 void signal_pass_on(int sig, siginfo_t *info, ucontext_t *frame)
 {
-	const struct signal_action by = wanted;
+	const struct signal_action by = *wanted();
 	uint64_t mask;
 
 	/* SIGSYS from a filter cannot be ignored: force_sig_seccomp() in kernel/signal.c. */
@@ -228,7 +256,7 @@ void signal_pass_on(int sig, siginfo_t *info, ucontext_t *frame)
 	if (by.handler == (uintptr_t)SIG_DFL || by.handler == (uintptr_t)SIG_IGN)
 		return end_by(sig);
 	if (by.flags & (unsigned int)SA_RESETHAND)
-		wanted.handler = (uintptr_t)SIG_DFL;
+		wanted()->handler = (uintptr_t)SIG_DFL;
 	__builtin_memcpy(&mask, &frame->uc_sigmask, sizeof(mask));
 	mask |= by.mask & ~SIGNAL_BIT(SIGSYS);
 	sys_sigprocmask(SIG_SETMASK, &mask, NULL);

@@ -30,6 +30,9 @@ struct signal_action {
 void signal_set_handler(void (*handler)(int sig, siginfo_t *info, void *frame), bool ignored);
 bool signal_is_ignored(void);
 
+/* In a child of clone3() with CLONE_CLEAR_SIGHAND. */
+void signal_set_cleared(void);
+
 /* rt_sigaction() and rt_sigprocmask(), which changes *mask, the thread's signal mask. */
 long signal_action(const long a[6]);
 long signal_mask(const long a[6], uint64_t *mask);

@@ -23,6 +23,7 @@ OFFSET(mask, TRAP_SLOT_MASK);
 OFFSET(engine_sp, TRAP_SLOT_ENGINE_SP);
 OFFSET(call, TRAP_SLOT_CALL);
 OFFSET(busy, TRAP_SLOT_BUSY);
+_Static_assert(sizeof(struct registers) == REGISTERS_SIZE, "REGISTERS_SIZE");
 _Static_assert(sizeof(struct slot) <= TRAP_SLOT_HEAD, "TRAP_SLOT_HEAD");
 
 /* The image starts on the first slot's stack. */
@@ -85,9 +86,10 @@ static struct slot *take_from(union stack *stacks)
 
 /* ---- slots whose threads have ended ---- */
 
+/* The thread can be another process's: the parent of a vfork() child, or such a child. */
 static bool has_ended(int thread)
 {
-	return sys_call(SYS_tgkill, sys_getpid(), thread, 0, 0, 0, 0) == -ESRCH;
+	return sys_call(SYS_tkill, thread, 0, 0, 0, 0, 0) == -ESRCH;
 }
 
 static void find_left(union stack *stacks)

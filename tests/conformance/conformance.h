@@ -42,6 +42,7 @@ void left_by_jumps(void);
 void alternate_stack(void);
 void on_another_stack(void);
 void executed(void);
+void cloned(void);
 
 #ifdef __GLIBC__
 #define LIBC "libc.so.6"

@@ -494,5 +494,6 @@ const struct scenario scenarios[] = {
 	{"on an alternate stack", alternate_stack},
 	{"on another stack", on_another_stack},
 	{"programs executed", executed},
+	{"clone3()", cloned},
 	{NULL, NULL},
 };
