@@ -62,6 +62,21 @@ static inline void arch_set_result(ucontext_t *frame, long ret)
 	frame->uc_mcontext.gregs[REG_RAX] = ret;
 }
 
+static inline long arch_result_of(const ucontext_t *frame)
+{
+	return frame->uc_mcontext.gregs[REG_RAX];
+}
+
+static inline unsigned long arch_at(const ucontext_t *frame)
+{
+	return (unsigned long)frame->uc_mcontext.gregs[REG_RIP];
+}
+
+static inline void arch_set_pc(ucontext_t *frame, void (*pc)(void))
+{
+	frame->uc_mcontext.gregs[REG_RIP] = (greg_t)pc;
+}
+
 /* Makes the frame return to function(argument) on another stack. */
 static inline void arch_redirect(ucontext_t *frame, void (*function)(void), void *argument,
 				 void *stack)
@@ -79,6 +94,7 @@ struct passing {
 	/* Only for program_make(), which makes the call nr. */
 	unsigned long rsi, rdx, rax, rflags;
 	uint64_t mask;
+	/* Of program_pass(), this is 0, or a call that waits with a mask (signal.c). */
 	long nr;
 	unsigned long kept[3]; /* what a changed argument points to */
 };
@@ -100,9 +116,16 @@ static inline struct passing *arch_pass(ucontext_t *frame, void (*function)(void
 	passing->r10 = (unsigned long)g[REG_R10];
 	passing->r8 = (unsigned long)g[REG_R8];
 	passing->r9 = (unsigned long)g[REG_R9];
+	passing->nr = 0;
 	g[REG_RIP] = (greg_t)function;
 	g[REG_RSP] = (greg_t)passing;
 	return passing;
+}
+
+/* What arch_pass() has put on the stack, in program_pass(). */
+static inline const struct passing *arch_passing(const ucontext_t *frame)
+{
+	return (const struct passing *)frame->uc_mcontext.gregs[REG_RSP];
 }
 
 /*

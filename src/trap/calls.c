@@ -53,6 +53,8 @@ const struct filter_call calls_first[] = {
 	/* The kernel kills a process that blocks or ignores SIGSYS when a call is trapped. */
 	{SYS_rt_sigaction, FILTER_ALWAYS, 0, 0},
 	{SYS_rt_sigprocmask, FILTER_ALWAYS, 0, 0},
+	{SYS_rt_sigpending, FILTER_ALWAYS, 0, 0},
+	{SYS_rt_sigtimedwait, FILTER_ALWAYS, 0, 0},
 	{SYS_rt_sigsuspend, FILTER_ALWAYS, 0, 0},
 	{SYS_ppoll, FILTER_GIVEN, 3, 0},
 	{SYS_pselect6, FILTER_GIVEN, 5, 0},

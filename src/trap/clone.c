@@ -9,6 +9,7 @@
 #include "base/user.h"
 #include "trap/entry.h"
 #include "trap/floor.h"
+#include "trap/pending.h"
 #include "trap/registers.h"
 #include "trap/signal.h"
 
@@ -30,6 +31,7 @@ static long fork_by(struct slot *slot, long nr, const long a[6], unsigned long s
 	}
 	/* The child continues here, on its copy of this stack. */
 	slot_only(slot);
+	pending_drop();
 	clone_started(started);
 	if (floor_fork.in_child)
 		floor_fork.in_child();

@@ -31,6 +31,7 @@
 #include "trap/image.h"
 #include "trap/made.h"
 #include "trap/pass.h"
+#include "trap/pending.h"
 #include "trap/process.h"
 #include "trap/rings.h"
 #include "trap/sight.h"
@@ -196,6 +197,8 @@ static long answer_signal(long nr, const long a[6], ucontext_t *frame)
 	memcpy(&mask, &frame->uc_sigmask, sizeof(mask));
 	if (nr == SYS_rt_sigaction)
 		ret = signal_action(a);
+	else if (nr == SYS_rt_sigpending)
+		ret = signal_pending(a);
 	else if (nr == SYS_rt_sigprocmask)
 		ret = signal_mask(a, &mask);
 	else
@@ -225,7 +228,11 @@ static bool answer_at_once(long nr, const long a[6], ucontext_t *frame)
 		return true;
 	}
 	switch (nr) {
+	case SYS_rt_sigtimedwait:
+		signal_wait(a, frame);
+		return true;
 	case SYS_rt_sigaction:
+	case SYS_rt_sigpending:
 	case SYS_rt_sigprocmask:
 	case SYS_execve:
 	case SYS_execveat:

@@ -86,7 +86,7 @@ function program_resume
  */
 function program_pass
 	syscall
-program_passed:
+function program_passed
 	mov PASSING_RDI(%rsp), %rdi
 	mov PASSING_R10(%rsp), %r10
 	mov PASSING_R8(%rsp), %r8

@@ -31,6 +31,7 @@ long engine_look_after(long nr, const long a[6], long ret);
 void signal_return(void);
 void program_resume(struct slot *slot) __attribute__((noreturn));
 void program_pass(void);
+void program_passed(void); /* behind its call */
 void program_make(void);
 long program_call(struct slot *slot);
 

@@ -19,6 +19,7 @@
 #include "trap/floor.h"
 #include "trap/image.h"
 #include "trap/inject.h"
+#include "trap/pending.h"
 #include "trap/signal.h"
 
 extern const struct image_head image_head __attribute__((visibility("hidden")));

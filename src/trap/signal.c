@@ -2,7 +2,6 @@
 #include "trap/signal.h"
 
 #include <errno.h>
-#include <stdatomic.h>
 #include <stddef.h>
 
 #include "base/process.h"
@@ -10,6 +9,7 @@
 #include "base/user.h"
 #include "trap/arch.h"
 #include "trap/entry.h"
+#include "trap/pending.h"
 #include "uapi/syscall.h"
 
 #define SA_RESTORES 0x04000000
@@ -40,18 +40,30 @@ static long act(int sig, const struct signal_action *new, struct signal_action *
 	return sys_call(SYS_rt_sigaction, sig, (long)new, (long)old, sizeof(uint64_t), 0, 0);
 }
 
-static struct signal_action action = {
-	.flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | SA_RESTORES,
-	.restorer = (uintptr_t)signal_return,
-	.mask = ~UINT64_C(0),
-};
+static uintptr_t trap_handler;
+
+/* A call that sleeps is not interrupted by a signal that the program ignores. */
+static void set_handler(struct signal_action *old)
+{
+	const struct signal_action *set = wanted();
+	const bool interrupts = set->handler != (uintptr_t)SIG_IGN && !(set->flags & SA_RESTART);
+	const struct signal_action action = {
+		.handler = trap_handler,
+		.flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | SA_RESTORES |
+			 (interrupts ? 0 : SA_RESTART),
+		.restorer = (uintptr_t)signal_return,
+		.mask = ~UINT64_C(0),
+	};
+
+	act(SIGSYS, &action, old);
+}
 
 void signal_set_handler(void (*handler)(int sig, siginfo_t *info, void *frame), bool ignored)
 {
 	struct signal_action old;
 
-	action.handler = (uintptr_t)handler;
-	act(SIGSYS, &action, &old);
+	trap_handler = (uintptr_t)handler;
+	set_handler(&old);
 	own.handler = ignored ? (uintptr_t)SIG_IGN : old.handler;
 }
 
@@ -59,9 +71,9 @@ void signal_set_cleared(void)
 {
 	struct signal_action *cleared = wanted();
 
-	act(SIGSYS, &action, NULL);
 	*cleared = (struct signal_action){
 		.handler = (uintptr_t)(signal_is_ignored() ? SIG_IGN : SIG_DFL)};
+	set_handler(NULL);
 }
 
 bool signal_is_ignored(void)
@@ -77,8 +89,12 @@ static long set_wanted(const void *from, void *to)
 		return -EFAULT;
 	if (to && user_write(to, &old, sizeof(old)))
 		return -EFAULT;
-	if (from)
-		*set = new;
+	if (!from)
+		return 0;
+	*set = new;
+	set_handler(NULL);
+	if (signal_is_ignored())
+		pending_drop();
 	return 0;
 }
 
@@ -94,37 +110,6 @@ long signal_action(const long a[6])
 		return -EFAULT;
 	new.mask &= ~SIGNAL_BIT(SIGSYS);
 	return sys_call(SYS_rt_sigaction, a[0], (long)&new, a[2], a[3], 0, 0);
-}
-
-/*
- * A bit for each thread, by its id: the program has blocked SIGSYS there. The kernel is not told
- * so, as it would kill the process at the next trap. A thread that is made by clone() can begin
- * with the bit of one that had its id before; C libraries set the mask of a new thread.
- */
-#define THREADS_MOST (1 << 22) /* PID_MAX_LIMIT in include/linux/threads.h */
-static _Atomic(uint64_t) blocking[THREADS_MOST / 64];
-
-static unsigned int thread_here(void)
-{
-	return (unsigned int)sys_call(SYS_gettid, 0, 0, 0, 0, 0, 0) % THREADS_MOST;
-}
-
-bool signal_is_blocked(void)
-{
-	unsigned int thread = thread_here();
-
-	return blocking[thread / 64] >> thread % 64 & 1;
-}
-
-void signal_set_blocked(bool blocked)
-{
-	unsigned int thread = thread_here();
-	uint64_t bit = UINT64_C(1) << thread % 64;
-
-	if (blocked)
-		atomic_fetch_or(&blocking[thread / 64], bit);
-	else
-		atomic_fetch_and(&blocking[thread / 64], ~bit);
 }
 
 /* What the call makes of a mask. 0 or a negative errno. */
@@ -164,7 +149,68 @@ long signal_mask(const long a[6], uint64_t *mask)
 	if (a[1])
 		signal_set_blocked(new &SIGNAL_BIT(SIGSYS));
 	*mask = new & ~(SIGNAL_BIT(SIGKILL) | SIGNAL_BIT(SIGSTOP) | SIGNAL_BIT(SIGSYS));
+	if (!(new &SIGNAL_BIT(SIGSYS)))
+		pending_send();
 	return a[2] && user_write((void *)a[2], &old, sizeof(old)) ? -EFAULT : 0;
+}
+
+long signal_pending(const long a[6])
+{
+	long ret = sys_call(SYS_rt_sigpending, a[0], a[1], 0, 0, 0, 0);
+	uint64_t set = 0;
+
+	if (ret || !pending_here())
+		return ret;
+	ret = user_read(&set, (const void *)a[0], sizeof(set));
+	set |= SIGNAL_BIT(SIGSYS);
+	return ret ? ret : user_write((void *)a[0], &set, (size_t)a[1]);
+}
+
+/* ---- calls that wait for a signal ---- */
+
+/* True if rt_sigtimedwait() need not wait, as a SIGSYS is kept for it: *ret is its result. */
+static bool wait_at_once(const long a[6], long *ret)
+{
+	uint64_t set;
+
+	if (a[3] != sizeof(set) || user_read(&set, (const void *)a[0], sizeof(set)) ||
+	    !(set & SIGNAL_BIT(SIGSYS)))
+		return false;
+	/* One that comes from here on is sent to this thread: wait_again(). */
+	pending_wait();
+	if (!pending_here())
+		return false;
+	pending_send();
+	*ret = sys_call(SYS_rt_sigtimedwait, a[0], a[1], a[2], a[3], 0, 0);
+	return true;
+}
+
+void signal_wait(const long a[6], ucontext_t *frame)
+{
+	long ret;
+
+	if (wait_at_once(a, &ret))
+		arch_set_result(frame, ret);
+	else
+		arch_pass(frame, program_pass);
+}
+
+/* The frame goes on behind the call that program_pass() is about to make. */
+static void end_call(ucontext_t *frame, long ret)
+{
+	arch_set_result(frame, ret);
+	arch_set_pc(frame, program_passed);
+}
+
+/* A signal came, and rt_sigtimedwait() is still to be made. */
+static void wait_again(ucontext_t *frame)
+{
+	long a[6], ret;
+
+	arch_arguments(frame, a);
+	if (arch_at(frame) == (unsigned long)program_pass &&
+	    arch_result_of(frame) == SYS_rt_sigtimedwait && wait_at_once(a, &ret))
+		end_call(frame, ret);
 }
 
 /* ---- signal masks of calls that wait ---- */
@@ -203,7 +249,7 @@ static int read_argument(unsigned int arg, const long a[6], unsigned long of[2])
 	return arg == 5 ? user_read(of, (const void *)a[arg], 2 * sizeof(of[0])) : 0;
 }
 
-/* 1: *mask blocks SIGSYS. 0: it does not, or there is no mask. Else a negative errno. */
+/* 1, or 0: there is no mask. Else a negative errno. */
 static int read_mask(unsigned int arg, const long a[6], uint64_t *mask)
 {
 	unsigned long of[2];
@@ -213,7 +259,7 @@ static int read_mask(unsigned int arg, const long a[6], uint64_t *mask)
 		return 0;
 	if (!ret)
 		ret = user_read(mask, (const void *)of[0], sizeof(*mask));
-	return ret ? ret : !!(*mask & SIGNAL_BIT(SIGSYS));
+	return ret ? ret : 1;
 }
 
 void signal_pass_mask(long nr, const long a[6], ucontext_t *frame)
@@ -229,6 +275,11 @@ void signal_pass_mask(long nr, const long a[6], ucontext_t *frame)
 	passing = arch_pass(frame, program_pass);
 	if (ret <= 0)
 		return;
+	if (!(mask & SIGNAL_BIT(SIGSYS))) {
+		passing->nr = nr;
+		pending_send();
+		return;
+	}
 	passing->kept[0] = mask & ~SIGNAL_BIT(SIGSYS);
 	passing->kept[1] = (unsigned long)&passing->kept[0];
 	passing->kept[2] = sizeof(mask);
@@ -245,20 +296,55 @@ static void end_by(int sig)
 	sys_sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 
+/* True in a call that waits with a mask that does not block SIGSYS. */
+static bool waits_for_it(const ucontext_t *frame)
+{
+	const unsigned long at = arch_at(frame);
+
+	return (at == (unsigned long)program_pass || at == (unsigned long)program_passed) &&
+	       arch_passing(frame)->nr;
+}
+
+static void call_handler(const struct signal_action *by, int sig, siginfo_t *info,
+			 ucontext_t *frame)
+{
+	const uint64_t all = ~UINT64_C(0);
+	const bool was_blocked = signal_is_blocked();
+	uint64_t mask;
+
+	__builtin_memcpy(&mask, &frame->uc_sigmask, sizeof(mask));
+	mask |= by->mask & ~SIGNAL_BIT(SIGSYS);
+	if (!(by->flags & SA_NODEFER) || by->mask & SIGNAL_BIT(SIGSYS))
+		signal_set_blocked(true);
+	sys_sigprocmask(SIG_SETMASK, &mask, NULL);
+	((void (*)(int, siginfo_t *, void *))by->handler)(sig, info, frame);
+	sys_sigprocmask(SIG_SETMASK, &all, NULL);
+	signal_set_blocked(was_blocked);
+	if (!was_blocked)
+		pending_send();
+}
+
 void signal_pass_on(int sig, siginfo_t *info, ucontext_t *frame)
 {
 	const struct signal_action by = *wanted();
-	uint64_t mask;
+	/* Such a one cannot be ignored or blocked: force_sig_info_to_task() in kernel/signal.c. */
+	const bool forced = info->si_code > 0;
 
-	/* SIGSYS from a filter cannot be ignored: force_sig_seccomp() in kernel/signal.c. */
-	if (by.handler == (uintptr_t)SIG_IGN && info->si_code != SYS_SECCOMP)
+	if (!forced && signal_is_blocked()) {
+		if (!waits_for_it(frame)) {
+			pending_keep(info);
+			return wait_again(frame);
+		}
+		if (arch_at(frame) == (unsigned long)program_pass)
+			end_call(frame, -EINTR);
+	} else if (forced && (signal_is_blocked() || signal_is_ignored())) {
+		return end_by(sig);
+	}
+	if (by.handler == (uintptr_t)SIG_IGN)
 		return;
-	if (by.handler == (uintptr_t)SIG_DFL || by.handler == (uintptr_t)SIG_IGN)
+	if (by.handler == (uintptr_t)SIG_DFL)
 		return end_by(sig);
 	if (by.flags & (unsigned int)SA_RESETHAND)
 		wanted()->handler = (uintptr_t)SIG_DFL;
-	__builtin_memcpy(&mask, &frame->uc_sigmask, sizeof(mask));
-	mask |= by.mask & ~SIGNAL_BIT(SIGSYS);
-	sys_sigprocmask(SIG_SETMASK, &mask, NULL);
-	((void (*)(int, siginfo_t *, void *))by.handler)(sig, info, frame);
+	call_handler(&by, sig, info, frame);
 }

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The program's signals. The traps need SIGSYS: it is never really blocked or ignored,
- * whatever the program sets. The program sees the action that it set, but never sees SIGSYS
- * in a signal mask.
+ * whatever the program sets. The program sees the action and the masks that it set.
  */
 #ifndef TRAP_SIGNAL_H
 #define TRAP_SIGNAL_H
@@ -33,9 +32,13 @@ bool signal_is_ignored(void);
 /* In a child of clone3() with CLONE_CLEAR_SIGHAND. */
 void signal_set_cleared(void);
 
-/* rt_sigaction() and rt_sigprocmask(), which changes *mask, the thread's signal mask. */
+/* rt_sigaction(), rt_sigpending(), and rt_sigprocmask(), which changes the thread's *mask. */
 long signal_action(const long a[6]);
+long signal_pending(const long a[6]);
 long signal_mask(const long a[6], uint64_t *mask);
+
+/* rt_sigtimedwait(). The frame returns to the call if it may have to wait. */
+void signal_wait(const long a[6], ucontext_t *frame);
 
 /*
  * ppoll() and similar calls, which wait with a mask of their own. signal_pass_mask() makes the
@@ -46,9 +49,5 @@ void signal_pass_mask(long nr, const long a[6], ucontext_t *frame);
 
 /* Does what the program set for a SIGSYS that these filters did not raise. */
 void signal_pass_on(int sig, siginfo_t *info, ucontext_t *frame);
-
-/* True when the program has blocked SIGSYS in this thread, and sets that. */
-bool signal_is_blocked(void);
-void signal_set_blocked(bool blocked);
 
 #endif

@@ -38,6 +38,7 @@ void small_stacks(void);
 void filters(void);
 void own_sigsys(void);
 void masks(void);
+void blocked_sigsys(void);
 void left_by_jumps(void);
 void alternate_stack(void);
 void on_another_stack(void);

@@ -490,6 +490,7 @@ const struct scenario scenarios[] = {
 	{"filters of its own", filters},
 	{"a SIGSYS of its own", own_sigsys},
 	{"masks", masks},
+	{"a SIGSYS that is blocked", blocked_sigsys},
 	{"calls that a handler left", left_by_jumps},
 	{"on an alternate stack", alternate_stack},
 	{"on another stack", on_another_stack},

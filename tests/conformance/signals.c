@@ -175,6 +175,139 @@ void masks(void)
 	tell_mask("unblocked");
 }
 
+/* ---- a SIGSYS that is blocked ---- */
+
+static sigset_t only_sigsys(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGSYS);
+	return set;
+}
+
+static void tells(int sig, siginfo_t *info, void *context)
+{
+	(void)context;
+	count++;
+	tell("handler: signal %d, code %d, value %d, by this process: %d", sig, info->si_code,
+	     info->si_code == SI_QUEUE ? info->si_value.sival_int : 0, info->si_pid == getpid());
+}
+
+/* In between there are calls that are trapped. */
+static void tell_pending(const char *when)
+{
+	sigset_t set;
+
+	CALL(the.access("file", R_OK));
+	sigpending(&set);
+	tell("%s: pending %d, handled %d", when, sigismember(&set, SIGSYS), (int)count);
+}
+
+static void let_come(void)
+{
+	const sigset_t set = only_sigsys();
+
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+	tell_pending("unblocked");
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
+static void raised_again(int sig)
+{
+	if (!count++)
+		raise(sig);
+	tell_pending("in the handler");
+}
+
+static void *takes(void *at)
+{
+	const struct timespec soon = {0, 1000000};
+	const sigset_t set = only_sigsys();
+
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+	*(volatile bool *)at = true;
+	while (!count)
+		nanosleep(&soon, NULL);
+	return NULL;
+}
+
+static void *waits_for_sigsys(void *at)
+{
+	const struct timespec long_time = {15, 0};
+	const sigset_t set = only_sigsys();
+
+	*(volatile bool *)at = true;
+	return (void *)(long)sigtimedwait(&set, NULL, &long_time);
+}
+
+/* A signal for the process, which the main thread blocks. */
+static void *with_thread(void *(*run)(void *at))
+{
+	const struct timespec soon = {0, 50000000};
+	volatile bool there = false;
+	pthread_t thread;
+	void *ret;
+
+	pthread_create(&thread, NULL, run, (void *)&there);
+	while (!there)
+		nanosleep(&soon, NULL);
+	nanosleep(&soon, NULL);
+	kill(getpid(), SIGSYS);
+	pthread_join(thread, &ret);
+	return ret;
+}
+
+void blocked_sigsys(void)
+{
+	const struct sigaction told = {.sa_sigaction = tells, .sa_flags = SA_SIGINFO};
+	const struct timespec no_time = {0, 0}, long_time = {15, 0};
+	const sigset_t set = only_sigsys();
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigaction(SIGSYS, &told, NULL);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	raise(SIGSYS);
+	raise(SIGSYS);
+	tell_pending("raised twice");
+	let_come();
+	kill(getpid(), SIGSYS);
+	tell_pending("sent");
+	let_come();
+	sigqueue(getpid(), SIGSYS, (union sigval){.sival_int = 11});
+	raise(SIGSYS);
+	let_come();
+
+	raise(SIGSYS);
+	CALL(sigtimedwait(&set, NULL, &no_time));
+	CALL(sigtimedwait(&set, NULL, &no_time));
+	raise(SIGSYS);
+	CALL(sigsuspend(&none));
+	raise(SIGSYS);
+	CALL(ppoll(NULL, 0, &long_time, &none));
+	raise(SIGSYS);
+	CALL(ppoll(NULL, 0, &no_time, &set));
+	tell_pending("after ppoll()");
+	tell_end("in a child", let_come);
+	handle(SIGSYS, SIG_IGN, 0);
+	handle(SIGSYS, raised_again, 0);
+	let_come();
+	raise(SIGSYS);
+	let_come();
+
+	handle(SIGSYS, counts, SA_RESTART);
+	count = 0;
+	with_thread(takes);
+	tell_pending("taken by a thread");
+	tell("... which waits: %ld", (long)with_thread(waits_for_sigsys));
+	tell_pending("taken by a thread that waits");
+	handle(SIGSYS, SIG_DFL, 0);
+	raise(SIGSYS);
+	tell_end("by default", let_come);
+	let_come();
+}
+
 /* ---- handlers that go elsewhere ---- */
 
 #define JUMPS 100
