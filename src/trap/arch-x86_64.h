@@ -13,6 +13,10 @@
 #include "base/sys.h"
 #include "trap/registers.h"
 
+#ifndef SS_AUTODISARM
+#define SS_AUTODISARM (1U << 31)
+#endif
+
 #define ARCH_AUDIT AUDIT_ARCH_X86_64
 
 /* ---- the signal frame of a trapped system call ---- */
@@ -62,19 +66,42 @@ static inline void arch_set_result(ucontext_t *frame, long ret)
 	frame->uc_mcontext.gregs[REG_RAX] = ret;
 }
 
-static inline long arch_result_of(const ucontext_t *frame)
-{
-	return frame->uc_mcontext.gregs[REG_RAX];
-}
-
 static inline unsigned long arch_at(const ucontext_t *frame)
 {
 	return (unsigned long)frame->uc_mcontext.gregs[REG_RIP];
 }
 
-static inline void arch_set_pc(ucontext_t *frame, void (*pc)(void))
+#define ASSERT_FRAME(member, offset)                                                               \
+	_Static_assert(offsetof(ucontext_t, member) == (offset), #member)
+ASSERT_FRAME(uc_mcontext.gregs[REG_R8], FRAME_R8);
+ASSERT_FRAME(uc_mcontext.gregs[REG_R12], FRAME_R12);
+ASSERT_FRAME(uc_mcontext.gregs[REG_R15], FRAME_R15);
+ASSERT_FRAME(uc_mcontext.gregs[REG_RBP], FRAME_RBP);
+ASSERT_FRAME(uc_mcontext.gregs[REG_RBX], FRAME_RBX);
+ASSERT_FRAME(uc_mcontext.gregs[REG_RSP], FRAME_SP);
+
+/* Where the kernel says what else than the FXSAVE area it has saved: struct _fpx_sw_bytes. */
+struct saved_state {
+	char fxsave[464];
+	uint32_t magic;
+	uint32_t size;
+	uint64_t features;
+};
+#define SAVED_ALL 0x46505853 /* FP_XSTATE_MAGIC1 */
+
+/* The state of the vector unit and the like, which the kernel cleared for the handler. */
+static inline void arch_restore_state(const ucontext_t *frame)
 {
-	frame->uc_mcontext.gregs[REG_RIP] = (greg_t)pc;
+	const struct saved_state *state = (const void *)frame->uc_mcontext.fpregs;
+
+	if (state->magic == SAVED_ALL)
+		__asm__ volatile("xrstor64 %0"
+				 :
+				 : "m"(*state), "a"((uint32_t)state->features),
+				   "d"((uint32_t)(state->features >> 32))
+				 : "memory");
+	else
+		__asm__ volatile("fxrstor64 %0" : : "m"(*state) : "memory");
 }
 
 /* Makes the frame return to function(argument) on another stack. */
@@ -88,14 +115,16 @@ static inline void arch_redirect(ucontext_t *frame, void (*function)(void), void
 	g[REG_RSP] = (greg_t)stack;
 }
 
-/* What program_pass() needs on the program's stack while it makes the call again. */
+/* What is needed on the program's stack once the handler is left, and while a call is made. */
 struct passing {
-	unsigned long pc, rdi, r10, r8, r9;
-	/* Only for program_make(), which makes the call nr. */
-	unsigned long rsi, rdx, rax, rflags;
+	unsigned long pc, rdi, r10, r8, r9, rsi, rdx;
+	unsigned long rax; /* the call's number, or the result */
+	unsigned long rflags;
 	uint64_t mask;
-	/* Of program_pass(), this is 0, or a call that waits with a mask (signal.c). */
+	unsigned long to; /* where to go on: program_pass(), program_make() or program_passed() */
+	unsigned long made_rdi, made_r10; /* as the call is made: arch_change_argument() */
 	long nr;
+	bool takes_sigsys;     /* the call waits with a mask that does not block SIGSYS */
 	unsigned long kept[3]; /* what a changed argument points to */
 };
 #define ASSERT_OFFSET(member, offset)                                                              \
@@ -103,41 +132,87 @@ struct passing {
 ASSERT_OFFSET(r9, PASSING_R9);
 ASSERT_OFFSET(rflags, PASSING_RFLAGS);
 ASSERT_OFFSET(mask, PASSING_MASK);
+ASSERT_OFFSET(to, PASSING_TO);
+ASSERT_OFFSET(made_r10, PASSING_MADE_R10);
 _Static_assert(sizeof(struct passing) == PASSING_SIZE, "PASSING_SIZE");
 
-/* Makes the frame return to function(), which makes the call. */
-static inline struct passing *arch_pass(ucontext_t *frame, void (*function)(void))
+/*
+ * Makes the frame go on at function(), with rax. *leaves: the handler need not return to the
+ * kernel, as it must where the alternate stack is to be enabled again. The kernel may have put
+ * the frame where struct passing is, so what lies highest in it is restored first.
+ */
+static inline struct passing *arch_pass(ucontext_t *frame, void (*function)(void), long rax,
+					bool *leaves)
 {
 	greg_t *g = frame->uc_mcontext.gregs;
 	struct passing *passing = (struct passing *)(g[REG_RSP] - RED_ZONE) - 1;
 
+	*leaves = !((unsigned int)frame->uc_stack.ss_flags & SS_AUTODISARM);
+	if (*leaves)
+		arch_restore_state(frame);
+	g[REG_RAX] = rax;
 	passing->pc = (unsigned long)g[REG_RIP];
 	passing->rdi = (unsigned long)g[REG_RDI];
 	passing->r10 = (unsigned long)g[REG_R10];
 	passing->r8 = (unsigned long)g[REG_R8];
 	passing->r9 = (unsigned long)g[REG_R9];
-	passing->nr = 0;
+	passing->rsi = (unsigned long)g[REG_RSI];
+	passing->rdx = (unsigned long)g[REG_RDX];
+	passing->rax = (unsigned long)rax;
+	passing->rflags = (unsigned long)g[REG_EFL];
+	passing->to = (unsigned long)function;
+	passing->made_rdi = passing->rdi;
+	passing->made_r10 = passing->r10;
+	passing->nr = rax;
+	passing->takes_sigsys = false;
+	__builtin_memcpy(&passing->mask, &frame->uc_sigmask, sizeof(passing->mask));
 	g[REG_RIP] = (greg_t)function;
 	g[REG_RSP] = (greg_t)passing;
 	return passing;
 }
 
-/* What arch_pass() has put on the stack, in program_pass(). */
+/* What arch_pass() has put on the stack, until the program goes on. */
 static inline const struct passing *arch_passing(const ucontext_t *frame)
 {
 	return (const struct passing *)frame->uc_mcontext.gregs[REG_RSP];
 }
 
-/*
- * Changes an argument for the call only, after arch_pass(). program_pass() restores arguments
- * 0, 3, 4 and 5, so only these can be changed.
- */
-static inline void arch_change_argument(ucontext_t *frame, unsigned int arg, const void *to)
+/* The arguments of a call that is still to be made. */
+static inline void arch_passing_arguments(const struct passing *passing, long a[6])
+{
+	a[0] = (long)passing->rdi;
+	a[1] = (long)passing->rsi;
+	a[2] = (long)passing->rdx;
+	a[3] = (long)passing->r10;
+	a[4] = (long)passing->r8;
+	a[5] = (long)passing->r9;
+}
+
+/* Makes the frame go on behind such a call, in program_passed(). */
+static inline void arch_end_call(ucontext_t *frame, void (*passed)(void), long ret)
+{
+	const struct passing *passing = arch_passing(frame);
+	greg_t *g = frame->uc_mcontext.gregs;
+
+	g[REG_RSI] = (greg_t)passing->rsi;
+	g[REG_RDX] = (greg_t)passing->rdx;
+	g[REG_EFL] = (greg_t)passing->rflags;
+	g[REG_RAX] = ret;
+	g[REG_RIP] = (greg_t)passed;
+}
+
+/* Changes argument 0, 3, 4 or 5 for the call only, after arch_pass(). */
+static inline void arch_change_argument(ucontext_t *frame, struct passing *passing,
+					unsigned int arg, const void *to)
 {
 	static const unsigned char registers[] = {REG_RDI, REG_RSI, REG_RDX,
 						  REG_R10, REG_R8,  REG_R9};
 
 	frame->uc_mcontext.gregs[registers[arg]] = (greg_t)to;
+	if (!arg)
+		passing->made_rdi = (unsigned long)to;
+	else if (arg == 3)
+		passing->made_r10 = (unsigned long)to;
 }
 
 /*

@@ -57,7 +57,8 @@ static long look_at(int fd)
 	if (kind == FD_PAGEMAP)
 		ret = rings_admit_pagemap();
 	if (!ret)
-		ret = sight_descriptor((unsigned int)fd, kind != FD_PAGEMAP);
+		ret = kind == FD_HIDDEN ? sight_hidden((unsigned int)fd)
+					: sight_descriptor((unsigned int)fd, kind != FD_PAGEMAP);
 	if (!ret)
 		return fd;
 	if (!fd_close(fd, &closed))
@@ -207,63 +208,62 @@ static long answer_signal(long nr, const long a[6], ucontext_t *frame)
 	return ret;
 }
 
-static bool answer_at_once(long nr, const long a[6], ucontext_t *frame)
+/* Lets the call go on with a slot. */
+static void answer_later(const long call[7], ucontext_t *frame)
 {
-	long ret;
+	struct slot *slot = slot_get();
 
-	if (pass_is_programs(nr, a)) {
-		arch_pass(frame, program_pass);
-		return true;
-	}
-	if (made_goes_first(nr, a)) {
-		arch_pass(frame, program_make)->nr = nr;
-		return true;
-	}
-	if (fast_answer(nr, a, &ret)) {
-		arch_set_result(frame, ret);
-		return true;
-	}
-	if (signal_has_mask(nr)) {
-		signal_pass_mask(nr, a, frame);
-		return true;
-	}
-	switch (nr) {
-	case SYS_rt_sigtimedwait:
-		signal_wait(a, frame);
-		return true;
-	case SYS_rt_sigaction:
-	case SYS_rt_sigpending:
-	case SYS_rt_sigprocmask:
-	case SYS_execve:
-	case SYS_execveat:
-		arch_set_result(frame, answer_signal(nr, a, frame));
-		return true;
-	default:
-		return false;
-	}
-}
-
-static void trapped(int sig, siginfo_t *info, void *context)
-{
-	ucontext_t *frame = context;
-	struct slot *slot;
-	long call[7] = {info->si_syscall};
-
-	if (info->si_code != SYS_SECCOMP || info->si_errno != FILTER_DATA)
-		return signal_pass_on(sig, info, frame);
-	arch_arguments(frame, call + 1);
-	if (answer_at_once(call[0], call + 1, frame))
-		return;
-	slot = slot_get();
 	if (!slot) {
 		arch_set_result(frame, -ENOMEM);
 		return;
 	}
 	arch_save(&slot->program, frame);
-	memcpy(slot->call, call, sizeof(call));
+	memcpy(slot->call, call, 7 * sizeof(call[0]));
 	memcpy(&slot->mask, &frame->uc_sigmask, sizeof(slot->mask));
 	memset(&frame->uc_sigmask, 0xff, sizeof(slot->mask));
 	arch_redirect(frame, engine_entry, slot, (char *)slot);
+}
+
+bool trapped(int sig, siginfo_t *info, void *context)
+{
+	ucontext_t *frame = context;
+	long call[7] = {info->si_syscall}, ret;
+	const long *a = call + 1;
+	bool leaves;
+
+	if (info->si_code != SYS_SECCOMP || info->si_errno != FILTER_DATA) {
+		signal_pass_on(sig, info, frame);
+		return false;
+	}
+	arch_arguments(frame, call + 1);
+	if (pass_is_programs(call[0], a)) {
+		arch_pass(frame, program_pass, call[0], &leaves);
+		return leaves;
+	}
+	if (made_goes_first(call[0], a)) {
+		arch_pass(frame, program_make, call[0], &leaves);
+		return leaves;
+	}
+	if (fast_answer(call[0], a, &ret)) {
+		arch_pass(frame, program_passed, ret, &leaves);
+		return leaves;
+	}
+	if (signal_has_mask(call[0]))
+		return signal_pass_mask(call[0], a, frame);
+	switch (call[0]) {
+	case SYS_rt_sigtimedwait:
+		return signal_wait(a, frame);
+	case SYS_rt_sigaction:
+	case SYS_rt_sigpending:
+	case SYS_rt_sigprocmask:
+	case SYS_execve:
+	case SYS_execveat:
+		arch_set_result(frame, answer_signal(call[0], a, frame));
+		return false;
+	default:
+		answer_later(call, frame);
+		return false;
+	}
 }
 
 /* ---- the start ---- */
@@ -324,7 +324,7 @@ void image_start(void)
 	while (*end)
 		end++;
 	floor_set_auxv((const unsigned long *)(end + 1));
-	signal_set_handler(trapped, image_boot.origin.ignored);
+	signal_set_handler(image_boot.origin.ignored);
 	drop_preload(envp);
 	rights_own_filters = (unsigned long)image_boot.origin.filters;
 	start_init(envp);

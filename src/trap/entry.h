@@ -3,6 +3,7 @@
 #ifndef TRAP_ENTRY_H
 #define TRAP_ENTRY_H
 
+#include <signal.h>
 #include <stdbool.h>
 
 #include "trap/slot.h"
@@ -28,10 +29,17 @@ void engine_made(struct slot *slot) __attribute__((noreturn));
 /* Adds the filters that a call makes necessary. Returns the program's result. */
 long engine_look_after(long nr, const long a[6], long ret);
 
+/* The handler of SIGSYS, and what it calls. True: arch_pass() allows to leave the frame. */
+void trap_handler(int sig, siginfo_t *info, void *frame);
+bool trapped(int sig, siginfo_t *info, void *frame);
+
 void signal_return(void);
 void program_resume(struct slot *slot) __attribute__((noreturn));
 void program_pass(void);
 void program_passed(void); /* behind its call */
+
+/* From here to program_pass(), the call of struct passing is still to be made. */
+void program_unblocked(void);
 void program_make(void);
 long program_call(struct slot *slot);
 

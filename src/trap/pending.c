@@ -143,23 +143,28 @@ bool pending_here(void)
 	return find(thread_here()) || find(-sys_getpid());
 }
 
-static bool send_kept(pid_t whose)
+static bool take(pid_t whose, siginfo_t *info)
 {
 	struct kept *place = find(whose);
-	siginfo_t info;
 
 	if (!place || !atomic_compare_exchange_strong(&place->whose, &whose, TAKEN))
 		return false;
-	info = place->info;
+	*info = place->info;
 	place->whose = 0;
-	return !send(thread_here(), &info);
+	return true;
+}
+
+bool pending_take(siginfo_t *info)
+{
+	return take(thread_here(), info) || take(-sys_getpid(), info);
 }
 
 void pending_send(void)
 {
-	/* The thread can have one only that is not delivered yet. */
-	if (!send_kept(thread_here()))
-		send_kept(-sys_getpid());
+	siginfo_t info;
+
+	if (pending_take(&info))
+		send(thread_here(), &info);
 }
 
 void pending_drop(void)

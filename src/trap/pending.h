@@ -26,6 +26,9 @@ void pending_keep(const siginfo_t *info);
 /* True if one is kept for this thread or process. */
 bool pending_here(void);
 
+/* Takes one that is kept for this thread or process. False: there is none. */
+bool pending_take(siginfo_t *info);
+
 /* Sends one again to this thread, for which all signals are blocked. */
 void pending_send(void);
 

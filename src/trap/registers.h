@@ -34,17 +34,31 @@
 #define RED_ZONE 128
 
 /* Offsets in struct passing. */
-#define PASSING_PC     0
-#define PASSING_RDI    8
-#define PASSING_R10    16
-#define PASSING_R8     24
-#define PASSING_R9     32
-#define PASSING_RSI    40
-#define PASSING_RDX    48
-#define PASSING_RAX    56
-#define PASSING_RFLAGS 64
-#define PASSING_MASK   72
-#define PASSING_SIZE   112
+#define PASSING_PC	 0
+#define PASSING_RDI	 8
+#define PASSING_R10	 16
+#define PASSING_R8	 24
+#define PASSING_R9	 32
+#define PASSING_RSI	 40
+#define PASSING_RDX	 48
+#define PASSING_RAX	 56
+#define PASSING_RFLAGS	 64
+#define PASSING_MASK	 72
+#define PASSING_TO	 80
+#define PASSING_MADE_RDI 88
+#define PASSING_MADE_R10 96
+#define PASSING_SIZE	 144
+
+/* Offsets in ucontext_t; arch-x86_64.h asserts that they are right. */
+#define FRAME_R8  40
+#define FRAME_R9  48
+#define FRAME_R12 72
+#define FRAME_R13 80
+#define FRAME_R14 88
+#define FRAME_R15 96
+#define FRAME_RBP 120
+#define FRAME_RBX 128
+#define FRAME_SP  160
 
 #ifndef __ASSEMBLER__
 /* rcx and r11 are missing: a system call clobbers them. */

@@ -28,11 +28,13 @@ extern const char image_text_end[] __attribute__((visibility("hidden")));
  *
  * calls_io is trapped for single descriptors, each by a filter of its own, so that calls on
  * other descriptors stay cheap. Each filter costs all of them, so there is a limit. From then
- * on it is trapped for all descriptors from a number on.
+ * on it is trapped for all descriptors from a number on, as it is from the start for the highest
+ * numbers, which the library's own descriptors have.
  */
 struct sight {
 	pid_t process;
 	_Atomic(unsigned int) from; /* calls_io is trapped from this descriptor on */
+	bool lowered;		    /* ... for want of single ones */
 	_Atomic(unsigned int) singles;
 	unsigned int single[SINGLES];
 	bool closes[SINGLES]; /* close() is trapped, too */
@@ -116,11 +118,24 @@ static int see_single(struct sight *sight, unsigned int fd, bool closes)
 /* The second time for all: a lower number is likely to be followed by one that is lower still. */
 static int see_from(struct sight *sight, unsigned int fd)
 {
-	unsigned int from = sight->from == INT_MAX ? fd : 0;
+	unsigned int from = sight->lowered ? 0 : fd;
 	int ret = add_descriptors(FILTER_FD_FROM, from, true);
 
 	if (!ret)
 		sight->from = from;
+	sight->lowered = true;
+	return ret;
+}
+
+int sight_hidden(unsigned int fd)
+{
+	struct lock_saved saved = lock_enter();
+	struct sight *sight = sight_here();
+	int ret = fd < sight->from ? add_descriptors(FILTER_FD_FROM, fd, true) : 0;
+
+	if (!ret && fd < sight->from)
+		sight->from = fd;
+	lock_leave(saved);
 	return ret;
 }
 

@@ -17,6 +17,9 @@ int sight_first(void);
  */
 int sight_descriptor(unsigned int fd, bool closes);
 
+/* The same for a hidden descriptor, and all above it: others of the library's are there. */
+int sight_hidden(unsigned int fd);
+
 /* True if sight_descriptor(fd, false) has nothing to do. Takes no lock. */
 bool sight_has_descriptor(unsigned int fd);
 

@@ -40,15 +40,13 @@ static long act(int sig, const struct signal_action *new, struct signal_action *
 	return sys_call(SYS_rt_sigaction, sig, (long)new, (long)old, sizeof(uint64_t), 0, 0);
 }
 
-static uintptr_t trap_handler;
-
 /* A call that sleeps is not interrupted by a signal that the program ignores. */
 static void set_handler(struct signal_action *old)
 {
 	const struct signal_action *set = wanted();
 	const bool interrupts = set->handler != (uintptr_t)SIG_IGN && !(set->flags & SA_RESTART);
 	const struct signal_action action = {
-		.handler = trap_handler,
+		.handler = (uintptr_t)trap_handler,
 		.flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | SA_RESTORES |
 			 (interrupts ? 0 : SA_RESTART),
 		.restorer = (uintptr_t)signal_return,
@@ -58,11 +56,10 @@ static void set_handler(struct signal_action *old)
 	act(SIGSYS, &action, old);
 }
 
-void signal_set_handler(void (*handler)(int sig, siginfo_t *info, void *frame), bool ignored)
+void signal_set_handler(bool ignored)
 {
 	struct signal_action old;
 
-	trap_handler = (uintptr_t)handler;
 	set_handler(&old);
 	own.handler = ignored ? (uintptr_t)SIG_IGN : old.handler;
 }
@@ -171,6 +168,7 @@ long signal_pending(const long a[6])
 /* True if rt_sigtimedwait() need not wait, as a SIGSYS is kept for it: *ret is its result. */
 static bool wait_at_once(const long a[6], long *ret)
 {
+	siginfo_t info;
 	uint64_t set;
 
 	if (a[3] != sizeof(set) || user_read(&set, (const void *)a[0], sizeof(set)) ||
@@ -178,28 +176,33 @@ static bool wait_at_once(const long a[6], long *ret)
 		return false;
 	/* One that comes from here on is sent to this thread: wait_again(). */
 	pending_wait();
-	if (!pending_here())
+	if (!pending_take(&info))
 		return false;
-	pending_send();
-	*ret = sys_call(SYS_rt_sigtimedwait, a[0], a[1], a[2], a[3], 0, 0);
+	*ret = SIGSYS;
+	if (a[1] && user_write((void *)a[1], &info, sizeof(info)))
+		*ret = -EFAULT;
 	return true;
 }
 
-void signal_wait(const long a[6], ucontext_t *frame)
+bool signal_wait(const long a[6], ucontext_t *frame)
 {
+	bool leaves;
 	long ret;
 
 	if (wait_at_once(a, &ret))
-		arch_set_result(frame, ret);
+		arch_pass(frame, program_passed, ret, &leaves);
 	else
-		arch_pass(frame, program_pass);
+		arch_pass(frame, program_pass, SYS_rt_sigtimedwait, &leaves);
+	return leaves;
 }
 
-/* The frame goes on behind the call that program_pass() is about to make. */
-static void end_call(ucontext_t *frame, long ret)
+/* True where the program's signals are unblocked, but the call of program_pass() is not made. */
+static bool is_before_call(const ucontext_t *frame)
 {
-	arch_set_result(frame, ret);
-	arch_set_pc(frame, program_passed);
+	const unsigned long at = arch_at(frame);
+
+	return at >= (unsigned long)program_unblocked && at <= (unsigned long)program_pass &&
+	       arch_passing(frame)->to == (unsigned long)program_pass;
 }
 
 /* A signal came, and rt_sigtimedwait() is still to be made. */
@@ -207,10 +210,11 @@ static void wait_again(ucontext_t *frame)
 {
 	long a[6], ret;
 
-	arch_arguments(frame, a);
-	if (arch_at(frame) == (unsigned long)program_pass &&
-	    arch_result_of(frame) == SYS_rt_sigtimedwait && wait_at_once(a, &ret))
-		end_call(frame, ret);
+	if (!is_before_call(frame) || arch_passing(frame)->nr != SYS_rt_sigtimedwait)
+		return;
+	arch_passing_arguments(arch_passing(frame), a);
+	if (wait_at_once(a, &ret))
+		arch_end_call(frame, program_passed, ret);
 }
 
 /* ---- signal masks of calls that wait ---- */
@@ -262,29 +266,7 @@ static int read_mask(unsigned int arg, const long a[6], uint64_t *mask)
 	return ret ? ret : 1;
 }
 
-void signal_pass_mask(long nr, const long a[6], ucontext_t *frame)
-{
-	const unsigned int arg = mask_argument(nr);
-	struct passing *passing;
-	uint64_t mask;
-	int ret = read_mask(arg, a, &mask);
-
-	/* The kernel refuses a bad pointer. */
-	if (ret < 0 && ret != -EFAULT)
-		return arch_set_result(frame, ret);
-	passing = arch_pass(frame, program_pass);
-	if (ret <= 0)
-		return;
-	if (!(mask & SIGNAL_BIT(SIGSYS))) {
-		passing->nr = nr;
-		pending_send();
-		return;
-	}
-	passing->kept[0] = mask & ~SIGNAL_BIT(SIGSYS);
-	passing->kept[1] = (unsigned long)&passing->kept[0];
-	passing->kept[2] = sizeof(mask);
-	arch_change_argument(frame, arg, arg == 5 ? &passing->kept[1] : &passing->kept[0]);
-}
+/* ---- a SIGSYS that these filters did not raise ---- */
 
 static void end_by(int sig)
 {
@@ -296,13 +278,11 @@ static void end_by(int sig)
 	sys_sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 
-/* True in a call that waits with a mask that does not block SIGSYS. */
+/* True in a call that waits with a mask that does not block SIGSYS, or before it. */
 static bool waits_for_it(const ucontext_t *frame)
 {
-	const unsigned long at = arch_at(frame);
-
-	return (at == (unsigned long)program_pass || at == (unsigned long)program_passed) &&
-	       arch_passing(frame)->nr;
+	return (is_before_call(frame) || arch_at(frame) == (unsigned long)program_passed) &&
+	       arch_passing(frame)->takes_sigsys;
 }
 
 static void call_handler(const struct signal_action *by, int sig, siginfo_t *info,
@@ -324,9 +304,21 @@ static void call_handler(const struct signal_action *by, int sig, siginfo_t *inf
 		pending_send();
 }
 
-void signal_pass_on(int sig, siginfo_t *info, ucontext_t *frame)
+static void act_on(int sig, siginfo_t *info, ucontext_t *frame)
 {
 	const struct signal_action by = *wanted();
+
+	if (by.handler == (uintptr_t)SIG_IGN)
+		return;
+	if (by.handler == (uintptr_t)SIG_DFL)
+		return end_by(sig);
+	if (by.flags & (unsigned int)SA_RESETHAND)
+		wanted()->handler = (uintptr_t)SIG_DFL;
+	call_handler(&by, sig, info, frame);
+}
+
+void signal_pass_on(int sig, siginfo_t *info, ucontext_t *frame)
+{
 	/* Such a one cannot be ignored or blocked: force_sig_info_to_task() in kernel/signal.c. */
 	const bool forced = info->si_code > 0;
 
@@ -335,16 +327,40 @@ void signal_pass_on(int sig, siginfo_t *info, ucontext_t *frame)
 			pending_keep(info);
 			return wait_again(frame);
 		}
-		if (arch_at(frame) == (unsigned long)program_pass)
-			end_call(frame, -EINTR);
+		if (is_before_call(frame))
+			arch_end_call(frame, program_passed, -EINTR);
 	} else if (forced && (signal_is_blocked() || signal_is_ignored())) {
 		return end_by(sig);
 	}
-	if (by.handler == (uintptr_t)SIG_IGN)
-		return;
-	if (by.handler == (uintptr_t)SIG_DFL)
-		return end_by(sig);
-	if (by.flags & (unsigned int)SA_RESETHAND)
-		wanted()->handler = (uintptr_t)SIG_DFL;
-	call_handler(&by, sig, info, frame);
+	act_on(sig, info, frame);
+}
+
+bool signal_pass_mask(long nr, const long a[6], ucontext_t *frame)
+{
+	const unsigned int arg = mask_argument(nr);
+	struct passing *passing;
+	siginfo_t info;
+	uint64_t mask;
+	int ret = read_mask(arg, a, &mask);
+	bool takes = ret > 0 && !(mask & SIGNAL_BIT(SIGSYS)), leaves;
+
+	if (takes && pending_take(&info)) {
+		arch_set_result(frame, -EINTR);
+		act_on(SIGSYS, &info, frame);
+		return false;
+	}
+	/* The kernel refuses a bad pointer. */
+	if (ret < 0 && ret != -EFAULT) {
+		arch_set_result(frame, ret);
+		return false;
+	}
+	passing = arch_pass(frame, program_pass, nr, &leaves);
+	passing->takes_sigsys = takes;
+	if (ret <= 0 || takes)
+		return leaves;
+	passing->kept[0] = mask & ~SIGNAL_BIT(SIGSYS);
+	passing->kept[1] = (unsigned long)&passing->kept[0];
+	passing->kept[2] = sizeof(mask);
+	arch_change_argument(frame, passing, arg, arg == 5 ? &passing->kept[1] : &passing->kept[0]);
+	return leaves;
 }

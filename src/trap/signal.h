@@ -26,7 +26,7 @@ struct signal_action {
 };
 
 /* ignored: the program ignored SIGSYS before its exec(). */
-void signal_set_handler(void (*handler)(int sig, siginfo_t *info, void *frame), bool ignored);
+void signal_set_handler(bool ignored);
 bool signal_is_ignored(void);
 
 /* In a child of clone3() with CLONE_CLEAR_SIGHAND. */
@@ -37,15 +37,19 @@ long signal_action(const long a[6]);
 long signal_pending(const long a[6]);
 long signal_mask(const long a[6], uint64_t *mask);
 
-/* rt_sigtimedwait(). The frame returns to the call if it may have to wait. */
-void signal_wait(const long a[6], ucontext_t *frame);
+/*
+ * rt_sigtimedwait(). The frame returns to the call if it may have to wait. True: arch_pass()
+ * allows to leave it.
+ */
+bool signal_wait(const long a[6], ucontext_t *frame);
 
 /*
  * ppoll() and similar calls, which wait with a mask of their own. signal_pass_mask() makes the
- * frame return to the call, with a copy of the mask that does not block SIGSYS.
+ * frame return to the call, with a copy of the mask that does not block SIGSYS. True:
+ * arch_pass() allows to leave it.
  */
 bool signal_has_mask(long nr);
-void signal_pass_mask(long nr, const long a[6], ucontext_t *frame);
+bool signal_pass_mask(long nr, const long a[6], ucontext_t *frame);
 
 /* Does what the program set for a SIGSYS that these filters did not raise. */
 void signal_pass_on(int sig, siginfo_t *info, ucontext_t *frame);

@@ -43,6 +43,7 @@ void left_by_jumps(void);
 void alternate_stack(void);
 void on_another_stack(void);
 void executed(void);
+void registers(void);
 void cloned(void);
 
 #ifdef __GLIBC__

@@ -496,5 +496,6 @@ const struct scenario scenarios[] = {
 	{"on another stack", on_another_stack},
 	{"programs executed", executed},
 	{"clone3()", cloned},
+	{"registers over a call", registers},
 	{NULL, NULL},
 };
