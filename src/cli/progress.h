@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One line on standard error that says what takes so long. It is renewed in place, and
- * gone at the end. Where standard error is not a terminal there is none.
+ * One line that says what takes so long, in the last row of the terminal that is standard
+ * error. It is renewed in place, and gone at the end. Other output scrolls above it.
+ * Where standard error is not a terminal there is no line.
  */
 #ifndef CLI_PROGRESS_H
 #define CLI_PROGRESS_H
@@ -9,7 +10,7 @@
 /* Shows a line in place of the last one. It is cut to the width of the terminal. */
 __attribute__((format(printf, 1, 2))) void progress(const char *format, ...);
 
-/* Erases the line. Whatever else is written to standard error needs this before. */
+/* Erases the line, and gives the row back. Nothing else does so when the command ends. */
 void progress_end(void);
 
 #endif

@@ -1,16 +1,19 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Runs a command whose standard error is a terminal and prints what was written to it.
+"""Runs a command whose standard error is a terminal and prints what is to be seen there.
 
 progress.py COLUMNS TERM COMMAND [ARG...]
 
-Each erased or renewed line is a line of output. Standard output goes to /dev/null.
+Prints each line that was in the last row, "last: " before it, in the order in which they
+came, "last: " alone where it was erased; then the other rows as they are at the end, without
+empty ones. Standard output goes to /dev/null.
 """
-import fcntl, os, pty, struct, sys, termios
+import fcntl, os, pty, re, struct, sys, termios
 
+ROWS = 24
 columns, term, command = int(sys.argv[1]), sys.argv[2], sys.argv[3:]
 master, slave = pty.openpty()
-fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, columns, 0, 0))
 pid = os.fork()
 if not pid:
     null = os.open("/dev/null", os.O_RDWR)
@@ -28,4 +31,39 @@ while True:
     except OSError:  # nobody has the terminal open any more
         break
 os.waitpid(pid, 0)
-print(written.decode().replace("\033[K", "<erase>").replace("\r\n", "\n").replace("\r", "\n"), end="")
+
+# ---- the terminal ----
+
+screen, bottom, last = [""] * ROWS, ROWS, []
+row, column, saved = 0, 0, (0, 0)
+for sequence, number, kind, character in re.findall(
+        "\033(7|8|\\[([0-9;]*)([A-Za-z]))|([^\033])", written.decode(), re.S):
+    if sequence == "7":
+        saved = row, column
+    elif sequence == "8":
+        row, column = saved
+    elif kind == "A":
+        row = max(row - 1, 0)
+    elif kind == "r":
+        bottom = int(number.partition(";")[2] or ROWS)
+        row = column = 0
+    elif kind == "H":
+        row, column = int(number.partition(";")[0]) - 1, 0
+    elif kind == "K":
+        screen[row] = screen[row][:column]
+        if row == ROWS - 1:
+            last.append(screen[row])
+    elif character == "\r":
+        column = 0
+    elif character == "\n" and row == bottom - 1:
+        screen[:bottom] = screen[1:bottom] + [""]
+    elif character == "\n":
+        row = min(row + 1, ROWS - 1)
+    elif character:
+        screen[row] = screen[row][:column].ljust(column) + character + screen[row][column + 1:]
+        column += 1
+    else:
+        sys.exit(f"not understood: {sequence!r}")
+for line in last:
+    print("last:", line)
+print(*filter(None, screen), sep="\n")
