@@ -135,3 +135,11 @@ char *about_text(const json_t *about, const char *name, const char *between)
 	}
 	return words;
 }
+
+char *about_release(const json_t *about)
+{
+	char *kernel = about_text(about, "kernel", "");
+
+	kernel[strcspn(kernel, " ")] = '\0';
+	return kernel;
+}

@@ -23,4 +23,7 @@ extern const struct about_member about_members[];
  */
 char *about_text(const json_t *about, const char *name, const char *between);
 
+/* Returns the kernel's release, without the rest of its name. The caller frees it. */
+char *about_release(const json_t *about);
+
 #endif

@@ -7,17 +7,20 @@
 #include "cli/cli.h"
 #include "cli/html.h"
 
-/* In units of the picture. A letter is about 7 units wide. */
+/*
+ * In units of the picture. A letter is about 7 units wide, and up to 12 on a narrow
+ * screen, where html.c makes letters larger.
+ */
 #define WIDTH	  720
 #define LEFT	  112
-#define RIGHT	  28
+#define RIGHT	  44
 #define TOP	  8
 #define ROW	  13
 #define AXIS	  24
 #define HISTOGRAM 120
 
 /* The space above the bars for the labels of the ranks. */
-#define RANKS 36
+#define RANKS 46
 
 const char *chart_class(int run)
 {
@@ -28,18 +31,17 @@ static void begin(FILE *to, int run, const char *name, int height, const char *t
 		  const char *description)
 {
 	fprintf(to,
-		"<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"%s\">\n"
 		"<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"chart %s\" "
 		"viewBox=\"0 0 %d %d\" role=\"img\" "
 		"aria-labelledby=\"%s-title-%d %s-text-%d\">\n"
 		"<title id=\"%s-title-%d\">%s</title>\n<desc id=\"%s-text-%d\">%s</desc>\n",
-		html(title), chart_class(run), WIDTH, height, name, run, name, run, name, run,
-		html(title), name, run, html(description));
+		chart_class(run), WIDTH, height, name, run, name, run, name, run, html(title), name,
+		run, html(description));
 }
 
 static void end(FILE *to)
 {
-	fputs("</svg>\n</div>\n", to);
+	fputs("</svg>\n", to);
 }
 
 static void put_tick(FILE *to, double x, int bottom, const char *words)
@@ -104,7 +106,7 @@ static void put_track(FILE *to, const struct time_scale *scale, const struct tra
 
 	fprintf(to,
 		"<g><title>0x%" PRIx64 " has the physical address 0x%" PRIx64 "</title>"
-		"<text x=\"%d\" y=\"%d\" text-anchor=\"end\">0x%" PRIx64 "</text>",
+		"<text class=\"name\" x=\"%d\" y=\"%d\" text-anchor=\"end\">0x%" PRIx64 "</text>",
 		track->page << 12, track->frame << 12, LEFT - 8, scale->y + 4, track->page << 12);
 	for (size_t i = 0; i < track->gap_count; i++) {
 		const struct track_gap *gap = &track->gaps[i];
@@ -243,13 +245,13 @@ static void put_rank(FILE *to, const struct bins *bins, const struct side *side,
 {
 	uint64_t time = side_lookup(side, percent);
 	double x = across(bins, place(time));
-	bool left = x > WIDTH - 200;
-	int y = TOP + (percent == 50 ? 10 : 27);
+	bool left = x > WIDTH / 2;
+	int y = TOP + (percent == 50 ? 14 : 37);
 
 	fprintf(to,
 		"<line class=\"rank\" x1=\"%.1f\" y1=\"%d\" x2=\"%.1f\" y2=\"%d\"/>"
 		"<text class=\"rank-text\" x=\"%.1f\" y=\"%d\" text-anchor=\"%s\">%s %s</text>\n",
-		x, y - 8, x, bottom, left ? x - 5 : x + 5, y, left ? "end" : "start",
+		x, y - 10, x, bottom, left ? x - 5 : x + 5, y, left ? "end" : "start",
 		percent == 50 ? "median" : "99th percentile", duration(time));
 }
 

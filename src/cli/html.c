@@ -90,7 +90,7 @@ static const char style[] =
 	"overflow-wrap:anywhere}\n"
 	".bar{display:block;width:100%;height:.4rem}\n"
 	"figure{margin:.8rem 0}\n"
-	"svg.chart{display:block;width:100%;min-width:42rem;height:auto}\n"
+	"svg.chart{display:block;width:100%;height:auto}\n"
 	".one .mark{fill:var(--one)}.other .mark{fill:var(--other)}\n"
 	".one .held{stroke:var(--one)}.other .held{stroke:var(--other)}\n"
 	".held{stroke-width:4}.gone{stroke:var(--bad);stroke-width:1;stroke-dasharray:1 3}\n"
@@ -110,12 +110,15 @@ static const char style[] =
 	".machines th,.machines td{display:block;border:0;padding:.1rem 0}"
 	".machines tbody th{font-weight:600}.machines td{border-left:.25rem solid;"
 	"padding-left:.5rem;margin-bottom:.2rem}"
-	".machines td.one{border-color:var(--one)}.machines td.other{border-color:var(--other)}}\n"
+	".machines td.one{border-color:var(--one)}.machines td.other{border-color:var(--other)}"
+	/* The names of pages are in the table, too. */
+	".chart .name{display:none}.chart text,.chart text.rank-text{font-size:20px}"
+	".break{stroke-width:5}}\n"
 	"@page{size:A4;margin:15mm}\n"
 	"@media print{:root{color-scheme:light;--page:#fff;--text:#000;--soft:#444;--line:#bbb;"
 	"--card:#f5f6f8;--one:#a84300;--other:#0b57c4;--good:#116a2e;--bad:#b3141f}"
 	"body{max-width:none;padding:0;font-size:10pt}nav,.skip{display:none}"
-	"svg.chart{min-width:0}.wide{overflow:visible}"
+	".wide{overflow:visible}"
 	"figure,tr,.verdict,h2,h3{break-inside:avoid}h2,h3{break-after:avoid}"
 	"*{print-color-adjust:exact;-webkit-print-color-adjust:exact}}\n";
 

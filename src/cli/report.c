@@ -91,8 +91,8 @@ static void put_status_finding(FILE *to, const struct comparison *comparison)
 	bool same = comparison_same_status(comparison);
 
 	put_finding(to, same ? "good" : "bad", same ? "Same status" : "Status differs",
-		    text("The program ended with exit status %d and %d.%s", sides[0].status,
-			 sides[1].status,
+		    text("%s: %d, %s: %d.%s", title_of(comparison, 0), sides[0].status,
+			 title_of(comparison, 1), sides[1].status,
 			 sides[0].killed || sides[1].killed
 				 ? " It did not end after SIGINT, and was killed."
 				 : ""));
@@ -131,9 +131,10 @@ static void put_lost_finding(FILE *to, const struct comparison *comparison)
 
 	if (comparison_lost(comparison))
 		put_finding(to, "bad", "Events lost",
-			    text("%" PRIu64 " and %" PRIu64 " events were lost: what was in them "
-				 "is not compared.",
-				 sides[0].lost, sides[1].lost));
+			    text("%s: %" PRIu64 ", %s: %" PRIu64
+				 ". What was in them is not compared.",
+				 title_of(comparison, 0), sides[0].lost, title_of(comparison, 1),
+				 sides[1].lost));
 }
 
 static void put_verdict(FILE *to, const struct comparison *comparison)
@@ -154,15 +155,6 @@ static void put_verdict(FILE *to, const struct comparison *comparison)
 	fputs("</ul>\n</section>\n", to);
 }
 
-/* The kernel's release only; the rest is further down on the page. */
-static const char *release_of(const struct side *side)
-{
-	char *kernel = about_text(side->about, "kernel", "");
-
-	kernel[strcspn(kernel, " ")] = '\0';
-	return html(kernel);
-}
-
 static void put_header(FILE *to, const struct comparison *comparison)
 {
 	const struct side *sides = comparison->sides;
@@ -178,7 +170,8 @@ static void put_header(FILE *to, const struct comparison *comparison)
 			"<p class=\"soft\"><span class=\"%s\">%s</span>: %s%s, Linux %s, %s</p>\n",
 			chart_class(i), title_of(comparison, i),
 			sides[i].recorded ? "recorded on " : "",
-			html(about_text(sides[i].about, "host", "")), release_of(&sides[i]),
+			html(about_text(sides[i].about, "host", "")),
+			html(about_release(sides[i].about)),
 			html(about_text(sides[i].about, "time", "")));
 	fputs("</header>\n", to);
 }

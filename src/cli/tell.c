@@ -62,7 +62,7 @@ static void print_recorded(const struct side *side)
 {
 	if (side->recorded)
 		printf("%s: recorded on %s, Linux %s\n", side->way->title,
-		       about_text(side->about, "host", ""), about_text(side->about, "kernel", ""));
+		       about_text(side->about, "host", ""), about_release(side->about));
 }
 
 void comparison_print(const struct comparison *comparison)
