@@ -46,6 +46,9 @@
 /* a flag of pwritev2() */
 #define UAPI_RWF_NOWAIT 0x8
 
+/* advice for madvise(), from Linux 5.14 on */
+#define UAPI_MADV_POPULATE_WRITE 23
+
 /* struct statx of <linux/stat.h>, which conflicts with libc's own, and its masks */
 #define UAPI_AT_STATX_DONT_SYNC 0x4000
 #define UAPI_STATX_TYPE		0x1U

@@ -16,6 +16,7 @@
 #include "pin/maps.h"
 #include "pin/pin.h"
 #include "pin/sweep.h"
+#include "uapi/syscall.h"
 
 /* A pinned page. va and pfn of a huge page are those of its first 4 KiB. */
 struct page {
@@ -103,6 +104,26 @@ void handover_prepare(void)
 	release_private();
 }
 
+/*
+ * fork() has left private pages to both processes. As each page is pinned, the kernel gives
+ * it to this process, unless something but a page table refers to it. In a large folio that
+ * has a page table entry for each page, the pin of one page does, and all others would be
+ * copied (__wp_can_reuse_large_anon_folio() in mm/memory.c). So these pages are made this
+ * process's own before any of them is pinned. Kernels before 5.14 cannot: the comparison
+ * finds the copies. Shared pages have stayed pinned.
+ */
+static void own_run(const struct page *page, size_t run)
+{
+	for (size_t i = 0, n; i < run; i += n + 1) {
+		n = 0;
+		while (i + n < run && !store_pfn(page[i + n].va))
+			n++;
+		if (n)
+			sys_call(SYS_madvise, (long)page[i].va, (long)(n << PIN_PAGE_SHIFT),
+				 UAPI_MADV_POPULATE_WRITE, 0, 0, 0);
+	}
+}
+
 /* The number of adjacent small pages from this one on, at most TOGETHER. */
 static size_t run_from(const struct page *page, size_t left)
 {
@@ -142,6 +163,10 @@ static size_t settle(uint64_t *first)
 {
 	size_t others = pages ? 0 : count;
 
+	for (size_t i = 0, run; pages && i < count; i += run) {
+		run = run_from(&pages[i], count - i);
+		own_run(&pages[i], run);
+	}
 	for (size_t i = 0, run; pages && i < count; i += run) {
 		run = run_from(&pages[i], count - i);
 		pin_run(&pages[i], run);

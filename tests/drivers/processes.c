@@ -321,7 +321,8 @@ static void orphaned(void)
 #define SMALL  64
 #define SHARED 8
 #define HUGE   2
-#define TOLD   (SMALL + SHARED + HUGE)
+#define CUT    16
+#define TOLD   (SMALL + CUT + SHARED + HUGE)
 
 /* What a daemon was told in the foreground. */
 struct told {
@@ -330,6 +331,18 @@ struct told {
 	uint64_t pa[TOLD];
 };
 
+/* A transparent huge page without its end: it has a page table entry for each small page. */
+static char *cut_huge_page(void)
+{
+	char *memory = map_memory(2 * HUGE_SIZE, MAP_PRIVATE);
+
+	memory += -(uintptr_t)memory % HUGE_SIZE;
+	need(madvise(memory, HUGE_SIZE, MADV_HUGEPAGE) == 0, "madvise");
+	*memory = 1;
+	need(munmap(memory + HUGE_SIZE / 2, HUGE_SIZE / 2) == 0, "munmap");
+	return memory;
+}
+
 static void look_up_for(struct told *told)
 {
 	static const struct {
@@ -337,13 +350,16 @@ static void look_up_for(struct told *told)
 		int flags;
 	} kinds[] = {
 		{SMALL, PAGE_SIZE, MAP_PRIVATE},
+		{CUT, PAGE_SIZE, 0},
 		{SHARED, PAGE_SIZE, MAP_SHARED},
 		{HUGE, HUGE_SIZE, MAP_PRIVATE | MAP_HUGETLB},
 	};
 	size_t at = 0;
 
 	for (size_t kind = 0; kind < ARRAY_SIZE(kinds); kind++) {
-		char *memory = map_memory(kinds[kind].n * kinds[kind].size, kinds[kind].flags);
+		char *memory = kinds[kind].flags ? map_memory(kinds[kind].n * kinds[kind].size,
+							      kinds[kind].flags)
+						 : cut_huge_page();
 
 		for (size_t i = 0; i < kinds[kind].n; i++, at++) {
 			told->va[at] = memory + i * kinds[kind].size;
