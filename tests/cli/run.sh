@@ -215,11 +215,13 @@ with open(name, "wb") as file:
     file.truncate(0x10000 + (1 << 27))
 os.chmod(name, 0o755)
 END
-    for what in "1100 1" "1100 2" "65535 1"; do
+    # Of a program that can be served, check says whether the machine is ready.
+    "$command" check >"$scratch/out" && machine=0 || machine=$?
+    for what in "1100 1 $machine" "1100 2 $machine" "65535 1 1"; do
         # shellcheck disable=SC2086 # two numbers
-        python3 "$scratch/make-large" "$scratch/large" $what
+        python3 "$scratch/make-large" "$scratch/large" ${what% *}
         timeout 60 "$command" check -- "$scratch/large" >"$scratch/out" && status=0 || status=$?
-        is "an ELF file of $what: it is soon looked through" "$((status <= 1))" 1
+        is "an ELF file of ${what% *}: it is soon looked through" "$status" "${what##* }"
     done
     python3 "$scratch/make-large" "$scratch/large" 1 1
     (while truncate -s 4K "$scratch/large" && truncate -s 129M "$scratch/large"; do :; done) &
