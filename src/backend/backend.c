@@ -27,46 +27,40 @@ static void say_missing(int error)
 	said = true;
 }
 
-/*
- * After chroot(), setuid() or a mount over /dev no device can be opened any more, but a
- * pagemap that was opened before still shows frames.
- */
-static bool is_out_of_reach(int error)
+static bool has_page_table(void)
 {
-	return error == -EACCES || error == -EPERM || error == -ENOENT || error == -ENODEV;
+	return ioas_has_table() || (!ioas_open() && ioas_has_table());
 }
 
-static int take_instead(int reason)
-{
-	int error = backend_take_uring();
+/* io_uring pins only until there is a page table. */
+static bool is_passing;
 
-	if (!error && is_out_of_reach(reason))
-		log_info("memory is pinned by io_uring: no device can be opened that could lend "
-			 "its page table (%e)",
-			 reason);
-	return error;
-}
-
-/* Uses io_uring where no device lends a page table, if the settings permit. */
-static int lend_or_take_uring(void)
+static int ready(void)
 {
 	bool is_forced = settings.backend == BACKEND_URING;
-	int ret = is_forced ? -EBUSY : lend_page_table();
-	int error;
+	int error, ret;
 
-	if (ret != -EBUSY && !is_out_of_reach(ret))
-		return ret;
-	error = take_instead(ret);
-	if (error && is_forced)
+	if (!is_forced && has_page_table())
+		return 0;
+	error = backend_take_uring();
+	is_passing = !error && !is_forced;
+	if (!error) {
+		uring_keep_marks(is_passing);
+		return 0;
+	}
+	if (is_forced) {
 		say_missing(error);
-	else if (error && ret == -EBUSY)
+		return -EBUSY;
+	}
+	ret = lend_page_table();
+	if (ret == -EBUSY)
 		lend_say_busy();
-	return error ? ret : 0;
+	return ret;
 }
 
 static const struct backend iommufd = {
 	.refuses = "no device can be given memory of this kind, or at addresses from 2^48 on",
-	.ready = lend_or_take_uring,
+	.ready = ready,
 	.is_ready = ioas_has_table,
 	.check = ioas_check,
 	.generation = ioas_generation,
@@ -116,6 +110,26 @@ int backend_take_uring(void)
 		state_set(backend, STATE_BACKEND_URING);
 	}
 	return ret;
+}
+
+int backend_successor(bool lend, const struct backend **to)
+{
+	if (backend != &uring || !is_passing)
+		return -EOPNOTSUPP;
+	*to = &iommufd;
+	return lend || ioas_has_table() ? lend_page_table() : -EBUSY;
+}
+
+void backend_stay(void)
+{
+	uring_keep_marks(false);
+}
+
+void backend_succeed(void)
+{
+	backend = &iommufd;
+	state_set(backend, STATE_BACKEND_IOMMUFD);
+	uring_close();
 }
 
 static bool is_disabled(void)

@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The backend: what pins this process's memory. One table of operations, chosen once.
+ * The backend: what pins this process's memory. One table of operations.
+ *
+ * It is chosen when the first page is pinned: iommufd if there is a page table, else
+ * io_uring, and iommufd with a borrowed device only where io_uring is refused, as a device
+ * is reset when it is borrowed. On the cdev path io_uring pins until there is a page table.
+ * Then the pins are renewed (pin/renew.h), so that memory which io_uring refuses can be
+ * pinned. Until then it also refuses memory where its write would show.
  *
  * A backend maps memory at an IOVA, an address in the backend's own address space. Memory
  * stays pinned while any IOVA maps it. Lengths, IOVAs, virtual and physical addresses are
@@ -77,10 +83,20 @@ struct backend {
 extern const struct backend *backend __attribute__((visibility("hidden")));
 
 /*
- * Makes io_uring the backend for the rest of the process's life. Nothing may be pinned
- * yet. 0 or a negative errno, which backend_obstacle() explains.
+ * Makes io_uring the backend. Nothing may be pinned yet. 0 or a negative errno, which
+ * backend_obstacle() explains.
  */
 int backend_take_uring(void);
+
+/*
+ * The backend that takes over from this one: *to, when there is a page table. lend: a
+ * device may be borrowed for one. -EOPNOTSUPP: none takes over; other errors are those of
+ * lend_page_table(). After all pins are renewed, backend_succeed() makes it the backend.
+ * If that fails, backend_stay() lets io_uring write to what it pins.
+ */
+int backend_successor(bool lend, const struct backend **to);
+void backend_succeed(void);
+void backend_stay(void);
 const char *backend_obstacle(int error);
 
 #endif

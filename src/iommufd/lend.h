@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Lending: a page table before the program has opened a device.
+ * Lending: a page table before the program has opened a device, where io_uring does not pin.
  *
  * Only a bound device can create a page table: IOMMU_HWPT_ALLOC wants one that
  * VFIO_DEVICE_BIND_IOMMUFD has bound. So the library opens an unused device for a moment,

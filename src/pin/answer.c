@@ -18,7 +18,20 @@
 #include "pin/maps.h"
 #include "pin/pagemap.h"
 #include "pin/pin.h"
+#include "pin/renew.h"
 #include "pin/sweep.h"
+
+/*
+ * False when the memory is gone by now, or the program itself may not read it, as with
+ * PROT_NONE, which keeps the pages. Pages of device memory are not present in the first
+ * place (walk_page_test() in mm/pagewalk.c).
+ */
+static bool has_page(uint64_t va, uint64_t *entry)
+{
+	*entry = PAGEMAP_PRESENT | PAGEMAP_PFN;
+	maps_entries(proc_pagemap(), va, entry, 1);
+	return *entry & PAGEMAP_PRESENT && maps_can_read(va);
+}
 
 /*
  * The result for pages that could not be pinned, the first of them at va. 0: the program
@@ -26,18 +39,13 @@
  */
 static int give_up(uint64_t va, int error)
 {
-	uint64_t entry = PAGEMAP_PRESENT | PAGEMAP_PFN;
+	uint64_t entry;
+	bool is_memory = has_page(va, &entry);
 
 	/* answer() is called again after a survey. */
 	if (error == -EAGAIN)
 		return error;
-	maps_entries(proc_pagemap(), va, &entry, 1);
-	/*
-	 * The memory is gone by now, or the program itself may not read it, as with
-	 * PROT_NONE, which keeps the pages. Pages of device memory are not present in the
-	 * first place (walk_page_test() in mm/pagewalk.c).
-	 */
-	if (error == -EFAULT && (!(entry & PAGEMAP_PRESENT) || !maps_can_read(va)))
+	if (error == -EFAULT && !is_memory)
 		return 0;
 	complain(va, entry & PAGEMAP_PRESENT ? entry & PAGEMAP_PFN : 0, error);
 	/* Without the right to see frames the kernel's own entries have none. */
@@ -93,6 +101,23 @@ static int pin_now(uint64_t va, uint64_t len, unsigned int shift, bool shared)
 	return ret ? ret : pin_add(va, len, shift, shared);
 }
 
+/*
+ * A device takes memory that io_uring refuses. If none is to be had, io_uring takes memory
+ * where its write shows.
+ */
+static int pin_page(uint64_t va, unsigned int shift, bool shared)
+{
+	uint64_t size = UINT64_C(1) << shift, entry;
+	int ret = pin_now(va, size, shift, shared), error;
+
+	if (ret != -EFAULT || !has_page(va, &entry))
+		return ret;
+	error = renew_all(true);
+	if (error == -EAGAIN)
+		return error;
+	return error == -EOPNOTSUPP ? ret : pin_now(va, size, shift, shared);
+}
+
 static int pin_huge(uint64_t va, unsigned int shift, bool shared)
 {
 	uint64_t size = UINT64_C(1) << shift;
@@ -103,14 +128,15 @@ static int pin_huge(uint64_t va, unsigned int shift, bool shared)
 	/* Smaller pages that were pinned there have moved or are gone. */
 	ret = pin_evict(va, size);
 	if (!ret)
-		ret = pin_now(va, size, shift, shared);
+		ret = pin_page(va, shift, shared);
 	return ret ? give_up(va, ret) : 0;
 }
 
 /* If a range fails with -EFAULT, one page can be the reason: pins them one by one. */
 static int pin_small(uint64_t va, size_t n, bool shared)
 {
-	int ret = pin_now(va, n << PIN_PAGE_SHIFT, PIN_PAGE_SHIFT, shared);
+	int ret = n == 1 ? pin_page(va, PIN_PAGE_SHIFT, shared)
+			 : pin_now(va, n << PIN_PAGE_SHIFT, PIN_PAGE_SHIFT, shared);
 
 	if (!ret)
 		return 0;

@@ -3,7 +3,7 @@
  * Which memory of this process is pinned, and where it is.
  *
  * The IOVA of a pin is its virtual address plus the start of the process's window
- * (iommufd/window.h), which the process claims at its first pin. So the store
+ * (iommufd/window.h), which the process claims at its first pin from the backend. So the store
  * (pin/store.h) only has to keep the frames. When a child of fork() ends, what it pinned
  * stays pinned in its window until another process takes the window or calls
  * pin_release_gone().

@@ -7,6 +7,7 @@
 #ifndef PIN_RENEW_H
 #define PIN_RENEW_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "pin/store.h"
@@ -17,5 +18,12 @@
  * all its pages are at their address. A page that is not would be faulted in.
  */
 void renew_rest(struct store *s, uint64_t va, uint64_t len);
+
+/*
+ * Renews all pins with the backend that takes over: see backend_successor(). 0 or its
+ * error, or a negative errno of the renewal, which is logged; all pins then stay with the
+ * former backend.
+ */
+int renew_all(bool lend);
 
 #endif

@@ -105,6 +105,12 @@ static void close_rings(bool inherited)
 		top--;
 }
 
+void ring_close(void)
+{
+	close_rings(false);
+	forget_places();
+}
+
 bool ring_check(void)
 {
 	bool all = true;
@@ -112,10 +118,8 @@ bool ring_check(void)
 	for (unsigned int i = 0; i < top; i++)
 		if (rings[i].is_open && !rings[i].is_inherited && !hidden_check(&rings[i].file))
 			all = false;
-	if (!all) {
-		close_rings(false);
-		forget_places();
-	}
+	if (!all)
+		ring_close();
 	return all;
 }
 

@@ -26,6 +26,9 @@ int ring_open(void);
 /* False when the program closed a ring by a raw system call. All buffers are then gone. */
 bool ring_check(void);
 
+/* Closes all rings. */
+void ring_close(void);
+
 /*
  * Registers [va, va + len), at most 1 GiB. *place is the place of the buffer. 0 or a
  * negative errno.

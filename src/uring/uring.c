@@ -13,6 +13,7 @@
 #define TOGETHER   512 /* pages of the largest map, except for a page of 1 GiB */
 #define PRESENT	   (UINT64_C(1) << 63)
 #define PROTECTED  (UINT64_C(1) << 57) /* by userfaultfd */
+#define SOFT_DIRTY (UINT64_C(1) << 55)
 #define PFN	   ((UINT64_C(1) << 55) - 1)
 #define ITS_WINDOW (UINT64_C(1) << 49)
 
@@ -37,6 +38,9 @@ static struct slab extents = {.size = sizeof(struct extent)};
 static struct extent *buckets[BUCKETS];
 
 static bool is_ready;
+
+/* Not to be set by a pin: SOFT_DIRTY, or 0. */
+static uint64_t kept_clear;
 
 /* The other backend's generations are smaller. */
 static unsigned int generation = 1 << 16;
@@ -226,11 +230,14 @@ static bool are_alike(const uint64_t *before, const uint64_t *after, size_t n)
 	return true;
 }
 
-/* A write to a protected page would wait for the program. */
-static bool is_protected(const uint64_t *entries, size_t n)
+/*
+ * True when somebody would be told of a write to one of the pages. To a protected page it
+ * would wait for the program.
+ */
+static bool is_watched(const uint64_t *entries, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (entries[i] & PROTECTED)
+		if (entries[i] & PROTECTED || ~entries[i] & kept_clear)
 			return true;
 	return false;
 }
@@ -248,7 +255,7 @@ static int pin(uint64_t va, uint64_t len, size_t n, uint32_t *place)
 	int ret = read_entries(va, before, n);
 
 	for (int tries = 0; !ret && tries < TRIES; tries++) {
-		if (is_protected(before, n))
+		if (is_watched(before, n))
 			return -EFAULT;
 		ret = ring_add(va, len, place);
 		if (ret)
@@ -306,6 +313,24 @@ int uring_physical(uint64_t iova, uint64_t *len, uint64_t *pa)
 		*len = n * PAGE;
 	*pa = (*entry & PFN) * PAGE;
 	return 0;
+}
+
+void uring_keep_marks(bool keep)
+{
+	static volatile char page;
+	uint64_t entry;
+
+	page = 1;
+	kept_clear = 0;
+	/* The page was written to. Without its mark, this kernel keeps none. */
+	if (keep && !read_entries((uintptr_t)&page, &entry, 1))
+		kept_clear = entry & SOFT_DIRTY;
+}
+
+void uring_close(void)
+{
+	forget_all();
+	ring_close();
 }
 
 /* ---- processes ---- */

@@ -32,6 +32,15 @@ int uring_copy_anywhere(uint64_t from, uint64_t len, uint64_t *to);
 int uring_unmap(uint64_t iova, uint64_t len);
 int uring_physical(uint64_t iova, uint64_t *len, uint64_t *pa);
 
+/*
+ * keep: uring_map() refuses pages that are not soft-dirty with -EFAULT, as pinning them
+ * would make them so. It always refuses those that userfaultfd protects from writes.
+ */
+void uring_keep_marks(bool keep);
+
+/* Ends all pins. */
+void uring_close(void);
+
 /* As ring_in_child(), ring_close_inherited() and ring_abandon(). */
 void uring_in_child(void);
 void uring_close_inherited(void);

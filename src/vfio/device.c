@@ -11,6 +11,7 @@
 #include "iommufd/ioas.h"
 #include "pin/answer.h"
 #include "pin/maps.h"
+#include "pin/renew.h"
 #include "tree/view.h"
 #include "uapi/vfio.h"
 
@@ -327,6 +328,7 @@ int device_open(struct group *group, int fd, const unsigned char *token)
 
 	if (new < 0 || group->is_open)
 		return new;
+	renew_all(false);
 	ret = answer_settle();
 	if (ret) {
 		sys_close(new);

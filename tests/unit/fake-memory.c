@@ -25,6 +25,8 @@ static uint64_t next_frame = FIRST_FRAME;
 #define COPY_FIRST (UINT64_C(1) << 63)
 #define FRAME	   (COPY_FIRST - 1)
 
+#define SOFT_DIRTY (UINT64_C(1) << 55)
+
 struct fake_file {
 	struct fake_file *next;
 	uint64_t size, page_size;
@@ -319,6 +321,13 @@ uint64_t fake_pfn(uint64_t va)
 	return vma && vma->file ? *page_of(vma, va) & FRAME : 0;
 }
 
+bool fake_may_write(uint64_t va)
+{
+	struct vma *vma = vma_at(va);
+
+	return !vma || !(vma->flags & FAKE_READ_ONLY);
+}
+
 int fake_pin(uint64_t va, bool writable, uint64_t *pfn)
 {
 	struct vma *vma = vma_at(va);
@@ -382,6 +391,8 @@ static uint64_t entry_of(uint64_t va)
 		entry |= PAGEMAP_FILE;
 	if (is_exclusive(vma, page))
 		entry |= UINT64_C(1) << 56;
+	if (!(vma->flags & FAKE_CLEAN))
+		entry |= SOFT_DIRTY;
 	return entry | (fake.frames_shown ? *page & FRAME : 0);
 }
 
@@ -400,6 +411,7 @@ static uint64_t real_entry(const struct fake_node *node, uint64_t va)
 	    sizeof(entry))
 		return 0;
 	return (entry & (PAGEMAP_PRESENT | PAGEMAP_SWAPPED)) |
+	       (entry & PAGEMAP_PRESENT ? SOFT_DIRTY : 0) |
 	       (fake.frames_shown && entry & PAGEMAP_PRESENT ? OWN_FRAME : 0);
 }
 

@@ -53,7 +53,8 @@ static int set(struct buffer *buffer, const struct iovec *to)
 		made.frames = fake_alloc((to->iov_len / FAKE_4K + 1) * sizeof(*made.frames));
 	}
 	for (; made.n < to->iov_len / FAKE_4K; made.n++) {
-		int ret = fake_pin(va + made.n * FAKE_4K, false, &made.frames[made.n]);
+		uint64_t at = va + made.n * FAKE_4K;
+		int ret = fake_may_write(at) ? fake_pin(at, false, &made.frames[made.n]) : -EFAULT;
 
 		if (ret) {
 			put(&made);

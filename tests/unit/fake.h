@@ -132,13 +132,15 @@ void *fake_user(const void *data, size_t len);
 struct fake_file;
 
 enum {
-	FAKE_PRIVATE = 1,    /* a view of a file: what is written to, or pinned, is a copy */
-	FAKE_PFNMAP = 2,     /* a BAR: no page is ever present, none can be pinned */
-	FAKE_ABSENT = 4,     /* no page is there before it is touched */
-	FAKE_COPIED = 8,     /* pinning copies each page, as it does the zero page */
-	FAKE_SECRET = 16,    /* present, and cannot be pinned: memfd_secret() */
-	FAKE_NO_ACCESS = 32, /* PROT_NONE over pages that are there */
-	FAKE_UNTOUCHED = 64, /* the pages are in the file, and not in the page table yet */
+	FAKE_PRIVATE = 1,     /* a view of a file: what is written to, or pinned, is a copy */
+	FAKE_PFNMAP = 2,      /* a BAR: no page is ever present, none can be pinned */
+	FAKE_ABSENT = 4,      /* no page is there before it is touched */
+	FAKE_COPIED = 8,      /* pinning copies each page, as it does the zero page */
+	FAKE_SECRET = 16,     /* present, and cannot be pinned: memfd_secret() */
+	FAKE_NO_ACCESS = 32,  /* PROT_NONE over pages that are there */
+	FAKE_UNTOUCHED = 64,  /* the pages are in the file, and not in the page table yet */
+	FAKE_READ_ONLY = 128, /* io_uring pins none */
+	FAKE_CLEAN = 256,     /* not soft-dirty */
 };
 
 /* A file in memory of which all is made of pages of one size. */
@@ -169,8 +171,9 @@ void fake_write(uint64_t va);
 /* Gives every page that is not pinned another frame, as memory compaction may. */
 void fake_migrate(void);
 
-/* The frame at va, 0: none; is it pinned? */
+/* The frame at va, 0: none; is it pinned? May io_uring pin it? */
 uint64_t fake_pfn(uint64_t va);
+bool fake_may_write(uint64_t va);
 bool fake_is_pinned(uint64_t pfn);
 
 #endif

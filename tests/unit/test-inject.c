@@ -233,12 +233,13 @@ static bool drive_failing(int i, int error, unsigned int n)
 	return failed;
 }
 
-/* What the driver runs on, and whether io_uring pins its memory. */
+/* What the driver runs on, and whether io_uring pins its memory, or until the device is open. */
 static const struct machine {
-	bool has_groups, by_uring, has_tables;
+	bool has_groups, uring_first, by_uring, has_tables;
 } machines[] = {
 	{.has_groups = false},
 	{.has_groups = true},
+	{.uring_first = true, .has_tables = true},
 	{.by_uring = true, .has_tables = true},
 	{.by_uring = true, .has_tables = false},
 };
@@ -247,9 +248,10 @@ static void boot(const struct machine *machine)
 {
 	machine->has_groups ? program_setup_with_groups() : program_setup();
 	fake.has_uring_tables = machine->has_tables;
+	if (machine->uring_first || machine->by_uring)
+		fake.uring_error = 0;
 	if (!machine->by_uring)
 		return;
-	fake.uring_error = 0;
 	settings.backend = BACKEND_URING;
 	pinned_at_the_end = 0;
 	most_hidden = 24;
@@ -271,7 +273,7 @@ END_TEST
 
 START_TEST(each_call_of_uring)
 {
-	drive_failing_each(&machines[2 + _i / OF_URING], _i % OF_URING);
+	drive_failing_each(&machines[3 + _i / OF_URING], _i % OF_URING);
 }
 END_TEST
 
@@ -292,7 +294,7 @@ END_TEST
 
 START_TEST(first_calls_of_uring)
 {
-	drive_failing_first(&machines[2 + _i / OF_URING / FIRST], _i % (OF_URING * FIRST));
+	drive_failing_first(&machines[3 + _i / OF_URING / FIRST], _i % (OF_URING * FIRST));
 }
 END_TEST
 
@@ -302,7 +304,7 @@ Suite *suite_inject(void)
 	TCase *tc = tcase_create("inject");
 
 	tcase_add_checked_fixture(tc, NULL, program_teardown);
-	tcase_add_loop_test(tc, each_call, 0, 2 * CALLS);
+	tcase_add_loop_test(tc, each_call, 0, 3 * CALLS);
 	tcase_add_loop_test(tc, each_call_of_uring, 0, 2 * OF_URING);
 	tcase_add_loop_test(tc, first_calls, 0, CALLS * FIRST);
 	tcase_add_loop_test(tc, first_calls_of_uring, 0, 2 * OF_URING * FIRST);

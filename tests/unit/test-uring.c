@@ -5,14 +5,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "backend/backend.h"
 #include "base/hidden.h"
 #include "base/lock.h"
 #include "base/rights.h"
 #include "base/settings.h"
 #include "fake.h"
+#include "iommufd/ioas.h"
 #include "pin/pin.h"
 #include "program.h"
 #include "suites.h"
+#include "uapi/iommufd.h"
 #include "uring/ring.h"
 #include "uring/uring.h"
 
@@ -385,6 +388,163 @@ START_TEST(forced)
 }
 END_TEST
 
+/* ---- a device takes over ---- */
+
+static void setup_with_devices(void)
+{
+	program_setup();
+	fake.uring_error = 0;
+	pagemap = program_open("/proc/self/pagemap", O_RDONLY);
+	ck_assert_int_ge(pagemap, 0);
+}
+
+/* What claims the window stays pinned. */
+static void teardown_with_devices(void)
+{
+	program_unmap(0, FAKE_OWN);
+	program_close(pagemap);
+	program_sweep();
+	ck_assert_uint_eq(store_count(), 0);
+	program_teardown();
+}
+
+/* What is not pinned for the moment of a call has moved by the next one. */
+static long migrates_meanwhile(long nr, long a, long b, long c, long d, long e, long f)
+{
+	fake_migrate();
+	return fake_sys_call(nr, a, b, c, d, e, f);
+}
+
+static void assert_taken_over(void)
+{
+	ck_assert_ptr_eq(backend->map, ioas_map);
+	assert_stays(BASE, 16 * FAKE_4K);
+	assert_stays(BASE + FAKE_2M, FAKE_2M);
+	program_unmap(BASE + 4 * FAKE_4K, FAKE_4K);
+	assert_stays(BASE, 4 * FAKE_4K);
+	assert_stays(BASE + 5 * FAKE_4K, 11 * FAKE_4K);
+	program_unmap(BASE, FAKE_1G);
+	ck_assert_uint_eq(fake.pinned, 1);
+}
+
+static void look_up_first(void)
+{
+	fake_map(BASE, 16 * FAKE_4K, NULL, 0, 0);
+	fake_map(BASE + FAKE_2M, FAKE_2M, fake_file(FAKE_2M, FAKE_2M), 0, 0);
+	look_up(BASE, 8, FAKE_4K);
+	look_up(BASE + FAKE_2M, 1, FAKE_4K);
+	look_up(BASE + 8 * FAKE_4K, 8, FAKE_4K);
+	ck_assert_uint_eq(fake.device_opens, 0);
+}
+
+START_TEST(device_is_opened)
+{
+	struct driver driver;
+	uint64_t frame;
+
+	look_up_first();
+	frame = fake_pfn(BASE);
+	sys_call = migrates_meanwhile;
+	driver = driver_open(0);
+	sys_call = fake_sys_call;
+	ck_assert_uint_eq(fake_pfn(BASE), frame);
+	ck_assert_uint_eq(fake.device_opens, 1);
+	ck_assert_str_eq(fake.log, "");
+	assert_taken_over();
+	driver_close(&driver);
+}
+END_TEST
+
+/* io_uring pins no memory that is read-only: one is borrowed for that. */
+START_TEST(device_is_borrowed)
+{
+	look_up_first();
+	fake_map(OTHER, FAKE_4K, NULL, 0, FAKE_READ_ONLY);
+	look_up(OTHER, 1, FAKE_4K);
+	ck_assert_uint_eq(fake.device_opens, 1);
+	ck_assert_ptr_nonnull(strstr(fake.log, "lent its page table"));
+	ck_assert_str_eq(program_log(), "");
+	assert_stays(OTHER, FAKE_4K);
+	program_unmap(OTHER, FAKE_4K);
+	assert_taken_over();
+}
+END_TEST
+
+/* io_uring pins by a write, which would show. */
+START_TEST(device_is_borrowed_unseen)
+{
+	look_up_first();
+	fake_map(OTHER, 4 * FAKE_4K, NULL, 0, FAKE_CLEAN);
+	look_up(OTHER, 4, FAKE_4K);
+	ck_assert_uint_eq(fake.device_opens, 1);
+	ck_assert_str_eq(program_log(), "");
+	assert_stays(OTHER, 4 * FAKE_4K);
+	program_unmap(OTHER, 4 * FAKE_4K);
+	assert_taken_over();
+}
+END_TEST
+
+/* That it shows is better than a page that moves. */
+START_TEST(none_can_be_borrowed)
+{
+	look_up_first();
+	for (size_t i = 0; i < FAKE_DEVICES; i++)
+		fake.enabled[i] = true;
+	fake_map(OTHER, 4 * FAKE_4K, NULL, 0, FAKE_CLEAN);
+	look_up(OTHER, 4, FAKE_4K);
+	ck_assert_str_eq(program_log(), "");
+	assert_stays(OTHER, 4 * FAKE_4K);
+	assert_stays(BASE, 16 * FAKE_4K);
+}
+END_TEST
+
+/* None is reset for what no device takes, or may not be read. */
+START_TEST(none_is_borrowed)
+{
+	uint64_t entry;
+
+	look_up_first();
+	fake_map(OTHER, FAKE_4K, NULL, 0, FAKE_NO_ACCESS);
+	ck_assert_int_eq(program_lookup(pagemap, OTHER, &entry), sizeof(entry));
+	ck_assert_uint_eq(fake.device_opens, 0);
+	assert_stays(BASE, 16 * FAKE_4K);
+}
+END_TEST
+
+/* Another page comes to an address at the last moment, in a way that is not seen. */
+static long replaces_at_last(long nr, long a, long b, long c, long d, long e, long f)
+{
+	const struct iommu_ioas_map *map = (const void *)c;
+
+	if (nr == SYS_ioctl && b == IOMMU_IOAS_MAP && map->user_va == BASE) {
+		fake_discard(BASE, FAKE_4K);
+		fake_touch(BASE, FAKE_4K);
+	}
+	return fake_sys_call(nr, a, b, c, d, e, f);
+}
+
+/* What was told stays pinned. */
+START_TEST(address_differs)
+{
+	struct driver driver;
+	uint64_t frame;
+
+	look_up_first();
+	frame = fake_pfn(BASE);
+	sys_call = replaces_at_last;
+	driver = driver_open(0);
+	sys_call = fake_sys_call;
+	ck_assert_uint_ne(fake_pfn(BASE), frame);
+	ck_assert(fake_is_pinned(frame));
+	ck_assert_ptr_nonnull(strstr(fake.log, "is not what was looked up there before"));
+	fake.log[0] = '\0';
+	assert_stays(BASE + FAKE_4K, 15 * FAKE_4K);
+	assert_stays(BASE + FAKE_2M, FAKE_2M);
+	look_up(BASE, 1, FAKE_4K);
+	driver_close(&driver);
+}
+END_TEST
+
 Suite *suite_uring(void)
 {
 	Suite *suite = suite_create("uring");
@@ -420,6 +580,15 @@ Suite *suite_uring(void)
 	tcase_add_loop_test(tc, no_device_is_in_reach, 0, 3);
 	tcase_add_loop_test(tc, filtered, 0, sizeof(filters) / sizeof(filters[0]));
 	tcase_add_test(tc, forced);
+	suite_add_tcase(suite, tc);
+	tc = tcase_create("a device takes over");
+	tcase_add_checked_fixture(tc, setup_with_devices, teardown_with_devices);
+	tcase_add_test(tc, device_is_opened);
+	tcase_add_test(tc, device_is_borrowed);
+	tcase_add_test(tc, device_is_borrowed_unseen);
+	tcase_add_test(tc, none_can_be_borrowed);
+	tcase_add_test(tc, none_is_borrowed);
+	tcase_add_test(tc, address_differs);
 	suite_add_tcase(suite, tc);
 	return suite;
 }

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 #
-# A device lends its page table to a program that has none open, and is reset by
-# that: one that nobody uses, by whatever way, and none where all are in use.
+# Memory is looked up before a device is open. io_uring pins it until then. Where it does
+# not, a device lends its page table, and is reset by that: one that nobody uses, by
+# whatever way, and none where all are in use.
 
 # shellcheck source=SCRIPTDIR/../lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
@@ -10,8 +11,17 @@
 one_of_two() {
     # shellcheck source=SCRIPTDIR/../guest/shim.sh
     . "$vm_dir/guest/shim.sh"
-    local nvme=${VM_DEVICES% *} edu=${VM_DEVICES#* }
+    local nvme=${VM_DEVICES% *} edu=${VM_DEVICES#* } open=(container group join noiommu device)
 
+    # VmPin has what an IOAS pins, and not what io_uring pins for root.
+    comes_to "io_uring pins" "held no" "${shim[@]}" steps "$edu" lookup held
+    is "... and no device lends" "$(cat "$NOIOMMU_SHIM_LOG_FILE")" ""
+    comes_to "... until one is open" "held yes" "${shim[@]}" steps "$edu" lookup "${open[@]}" held
+    is "... and no device lends" "$(cat "$NOIOMMU_SHIM_LOG_FILE")" ""
+    comes_to "... or code is looked up" "held yes" "${shim[@]}" steps "$edu" lookup code held
+    contains "... for which one does" "$(cat "$NOIOMMU_SHIM_LOG_FILE")" " lent its page table"
+
+    export NOIOMMU_SHIM_BACKEND=iommufd
     comes_to "registers mapped by sysfs" "unharmed 6 1f001f" \
         "${shim[@]}" steps "$nvme" registers lookup unharmed
     contains "... another device lends" "$(cat "$NOIOMMU_SHIM_LOG_FILE")" \

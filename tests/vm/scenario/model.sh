@@ -22,7 +22,7 @@ complaints_of_others() {
 }
 
 agrees() { # KERNEL FIRST COUNT [OPTION...]
-    local name="$1: $3 sequences without a difference${4:+, $4}${NOIOMMU_SHIM_BACKEND:+, io_uring}"
+    local name="$1: $3 sequences without a difference${4:+, $4}, by $NOIOMMU_SHIM_BACKEND"
 
     vm --kernel "$1" "${guest[@]}" -- "${model[@]}" --seed "$2" --count "$3" "${@:4}"
     if [[ $status == 0 && -z $out$(complaints_of_others) ]]; then
@@ -32,6 +32,7 @@ agrees() { # KERNEL FIRST COUNT [OPTION...]
     fi
 }
 
+export NOIOMMU_SHIM_BACKEND=iommufd
 agrees cdev 1 "$count"
 agrees cdev 100001 250 --unprivileged
 agrees both 101001 250
