@@ -16,6 +16,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cli/cli.h"
+
 #ifndef BUILD_TRAP
 
 bool trap_has_obstacle(struct obstacle *obstacle)
@@ -114,15 +116,20 @@ static pid_t start_helper(int ready, int start)
 	struct inject_target target = {getpid(), getpid()};
 	struct inject now = {trap_image, trap_image + head->text_size, {0}, ready};
 	pid_t pid = (pid_t)syscall(SYS_clone, 0L, NULL, NULL, NULL, 0L);
+	int ret;
 
 	if (pid)
 		return pid;
 	/* If the parent has ended, read() returns 0. */
-	_exit(read(start, &now.origin.helper, sizeof(now.origin.helper)) ==
-				      sizeof(now.origin.helper) &&
-			      inject(&now, &target)
-		      ? 1
-		      : 0);
+	if (read(start, &now.origin.helper, sizeof(now.origin.helper)) != sizeof(now.origin.helper))
+		_exit(0);
+	ret = inject(&now, &target);
+	if (ret) {
+		kill(target.process, SIGKILL);
+		complain("the program is killed before it starts: it cannot be served (%s)",
+			 strerror(-ret));
+	}
+	_exit(0);
 }
 
 static int attach(int ready[2], int start[2])
@@ -164,14 +171,14 @@ int trap_prepare(void)
 /* In a child: executes this command again with traps. It exits with 0. */
 __attribute__((noreturn)) static void try(void)
 {
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	int ret = trap_prepare();
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC), ret;
 
-	if (ret)
-		_exit(-ret);
 	unsetenv("NOIOMMU_SHIM_LOG_FILE");
 	if (null < 0 || dup2(null, STDOUT_FILENO) < 0 || dup2(null, STDERR_FILENO) < 0)
 		_exit(EIO);
+	ret = trap_prepare();
+	if (ret)
+		_exit(-ret);
 	execl("/proc/self/exe", "noiommu-shim", "--version", NULL);
 	_exit(EIO);
 }

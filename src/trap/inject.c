@@ -63,14 +63,17 @@ static int wait_for_stop(void)
 static int wait_for_exec(pid_t thread)
 {
 	for (;;) {
-		int stop = wait_for_stop();
+		int stop = wait_for_stop(), ret;
 
 		if (stop < 0 || stop == EXEC_STOP)
 			return stop < 0 ? stop : 0;
 		if (stop >> 8 == PTRACE_EVENT_STOP)
-			trace(PTRACE_LISTEN, thread, 0, 0);
+			ret = (int)trace(PTRACE_LISTEN, thread, 0, 0);
 		else
-			trace(PTRACE_CONT, thread, 0, (unsigned long)(stop & 0xff));
+			ret = (int)trace(PTRACE_CONT, thread, 0, (unsigned long)(stop & 0xff));
+		/* It may have been killed meanwhile, which the next wait finds. */
+		if (ret && ret != -ESRCH)
+			return ret;
 	}
 }
 
@@ -190,14 +193,12 @@ int inject(const struct inject *inject, const struct inject_target *target)
 
 	sys_write(inject->ready, &ret, sizeof(ret));
 	sys_close(inject->ready);
-	if (!ret)
-		ret = wait_for_exec(target->thread);
 	if (ret)
-		return ret;
-	ret = (int)trace(PTRACE_SETOPTIONS, target->process, 0, PTRACE_O_EXITKILL);
+		return 0;
+	ret = wait_for_exec(target->thread);
+	if (!ret)
+		ret = (int)trace(PTRACE_SETOPTIONS, target->process, 0, PTRACE_O_EXITKILL);
 	if (!ret)
 		ret = put_in(target->process, inject);
-	if (ret)
-		sys_call(SYS_kill, target->process, SIGKILL, 0, 0, 0, 0);
-	return ret;
+	return ret == -ESRCH || ret == -ECHILD ? 0 : ret;
 }

@@ -50,19 +50,24 @@ static void help(const struct helping *helping)
 {
 	struct helping mine;
 	char byte;
+	int ret;
 
 	if (sys_read(helping->start, &byte, 1) != 1)
 		return;
 	/* After exec() that stack can be gone, or in use by the parent of a vfork() child. */
 	mine = *helping;
-	/* The helper must keep none of the program's files open. */
-	if (mine.inject.ready > 3)
-		sys_dup3(mine.inject.ready, 3, 0);
+	/* The helper keeps none of the program's files open but standard error, for the log. */
+	if (mine.inject.ready != 3 && sys_dup3(mine.inject.ready, 3, 0) != 3)
+		return;
 	mine.inject.ready = 3;
 	sys_call(SYS_close_range, 4, ~0U, 0, 0, 0, 0);
-	for (int fd = 0; fd < 3; fd++)
+	for (int fd = 0; fd < STDERR_FILENO; fd++)
 		sys_close(fd);
-	inject(&mine.inject, &mine.target);
+	ret = inject(&mine.inject, &mine.target);
+	if (ret) {
+		sys_call(SYS_kill, mine.target.process, SIGKILL, 0, 0, 0, 0);
+		log_error("a program is killed before it starts: it cannot be served (%e)", ret);
+	}
 }
 
 /* The helper shares the memory only, which exists until it ends. Its pid or a negative errno. */
@@ -118,8 +123,7 @@ static pid_t get_helper(struct slot *slot, struct helping *helping, struct ends 
 		helping->inject.origin.helper = helper;
 		/* Yama lets a child attach only if PR_SET_PTRACER names it. */
 		sys_call(SYS_prctl, PR_SET_PTRACER, helper, 0, 0, 0, 0);
-		sys_write(start.write, "", 1);
-		ret = attached(ready.read);
+		ret = sys_write(start.write, "", 1) == 1 ? attached(ready.read) : -EPERM;
 		if (ret) {
 			end_helper(helper);
 			helper = ret;

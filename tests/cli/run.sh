@@ -240,6 +240,12 @@ fi
 run run --via=trap -- true
 traps=$status/$err
 [[ $traps == 0/ ]] || skip "programs that no preload reaches" "$err"
+if [[ $traps == 0/ ]]; then
+    # shellcheck disable=SC2016 # for the programs
+    run run --via=trap -- sh -c 'exec <&- >&- 2>&-; exec sh -c "echo ran >\"\$0\"" "$0"' \
+        "$scratch/ran"
+    ok "a program without standard descriptors executes another" grep -x ran "$scratch/ran"
+fi
 run run --via=strace -- true
 complained "an unknown way in" 2 "'strace'"
 
