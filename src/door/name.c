@@ -179,6 +179,20 @@ void name_list_fd(int fd, void (*what)(const char *name, unsigned char type, voi
 	lock_leave(saved);
 }
 
+bool name_is_hidden_entry(int dir, const char *name)
+{
+	int fd = proc_number_of(name);
+	struct lock_saved saved;
+	bool is_hidden;
+
+	if (fd < 0 || fd >= FDTAB_LOW || fdtab_kind(fd) != FD_HIDDEN)
+		return false;
+	saved = lock_enter();
+	is_hidden = proc_is_own_entry(dir, name) > 0;
+	lock_leave(saved);
+	return is_hidden;
+}
+
 /* ---- the current directory ---- */
 
 void name_entered(const char *name)

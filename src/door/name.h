@@ -138,6 +138,12 @@ static inline bool name_may_list(const char *name)
 bool name_may_list_fd(int fd);
 void name_list_fd(int fd, void (*what)(const char *name, unsigned char type, void *arg), void *arg);
 
+/*
+ * True for the entry of a hidden descriptor in /proc/self/fd, or another directory that
+ * has this process's descriptors. dir is open, name in readable memory.
+ */
+bool name_is_hidden_entry(int dir, const char *name);
+
 /* The path of the file under fd, without links. Returns its length or 0. */
 size_t name_of_fd(int fd, char to[NAME_PATH]);
 

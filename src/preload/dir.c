@@ -177,6 +177,8 @@ static struct dirent64 *read_entry(DIR *dir, __typeof__(readdir64) *call)
 	struct listing *listing = listings ? find(dir) : NULL;
 	struct dirent64 *entry = call(dir);
 
+	while (entry && name_is_hidden_entry(dirfd(dir), entry->d_name))
+		entry = call(dir);
 	if (!listing)
 		return entry;
 	while (entry && listing->alone && !is_dot(entry->d_name))
@@ -212,16 +214,26 @@ static int read_into(DIR *dir, struct dirent64 *entry, struct dirent64 **result)
 
 int readdir_r(DIR *dir, struct dirent *entry, struct dirent **result)
 {
-	if (!listings || !find(dir))
-		return NEXT(readdir_r)(dir, entry, result);
-	return read_into(dir, (struct dirent64 *)entry, (struct dirent64 **)result);
+	int error;
+
+	if (listings && find(dir))
+		return read_into(dir, (struct dirent64 *)entry, (struct dirent64 **)result);
+	do
+		error = NEXT(readdir_r)(dir, entry, result);
+	while (!error && *result && name_is_hidden_entry(dirfd(dir), entry->d_name));
+	return error;
 }
 
 int readdir64_r(DIR *dir, struct dirent64 *entry, struct dirent64 **result)
 {
-	if (!listings || !find(dir))
-		return NEXT(readdir64_r)(dir, entry, result);
-	return read_into(dir, entry, result);
+	int error;
+
+	if (listings && find(dir))
+		return read_into(dir, entry, result);
+	do
+		error = NEXT(readdir64_r)(dir, entry, result);
+	while (!error && *result && name_is_hidden_entry(dirfd(dir), entry->d_name));
+	return error;
 }
 
 void rewinddir(DIR *dir)

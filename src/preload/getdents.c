@@ -106,6 +106,37 @@ static __attribute__((noinline)) bool is_standin_dir(int fd)
 	return fdtab_kind(fd) == FD_STANDIN && !fstat(fd, &st) && S_ISDIR(st.st_mode);
 }
 
+/* Leaves out the entries of hidden descriptors. Returns the length of the others. */
+static ssize_t without_hidden(int fd, char *buf, ssize_t len)
+{
+	ssize_t kept = 0;
+
+	for (ssize_t at = 0; at < len;) {
+		struct dirent64 *entry = (struct dirent64 *)(buf + at);
+		unsigned short size = entry->d_reclen;
+
+		if (!name_is_hidden_entry(fd, entry->d_name)) {
+			if (kept != at)
+				memmove(buf + kept, entry, size);
+			kept += size;
+		}
+		at += size;
+	}
+	return kept;
+}
+
+/* Where all entries of one call are hidden, the next call has others. 0 is the end. */
+static ssize_t list_kernels(int fd, void *buf, size_t size, getdents_call *call)
+{
+	ssize_t len, kept;
+
+	do {
+		len = call(fd, buf, size);
+		kept = len > 0 ? without_hidden(fd, buf, len) : len;
+	} while (len > 0 && !kept);
+	return kept;
+}
+
 static ssize_t entries(int fd, void *buf, size_t size, getdents_call *call)
 {
 	int before = errno;
@@ -115,7 +146,7 @@ static ssize_t entries(int fd, void *buf, size_t size, getdents_call *call)
 	if (pos >= 0 && is_standin_dir(fd))
 		return pos ? 0 : list_alone(fd, buf, size);
 	if (pos || !name_may_list_fd(fd))
-		return call(fd, buf, size);
+		return list_kernels(fd, buf, size, call);
 	return list_more(fd, buf, size, call);
 }
 

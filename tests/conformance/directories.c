@@ -3,6 +3,7 @@
 #include "conformance.h"
 
 #include <stddef.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 static int dir_fd(const char *path)
@@ -58,9 +59,33 @@ CASE(fdopendir)
 	CALL_POINTER(the.fdopendir((int)syscall(SYS_openat, AT_FDCWD, ".", O_PATH, 0)), NULL);
 }
 
+/* Each entry of this directory is a descriptor that is open. */
+static void tell_descriptor(const char *name, int *count, int *gone)
+{
+	struct stat st;
+
+	if (*name == '.')
+		return;
+	++*count;
+	*gone += the.fstat(atoi(name), &st) != 0;
+}
+
+static void tell_descriptors(int count, int gone)
+{
+	tell("%d descriptors, %d not open", count, gone);
+}
+
 CASE(readdir)
 {
-	DIR *dir = the.opendir(".");
+	DIR *dir = the.opendir("/proc/self/fd");
+	int count = 0, gone = 0;
+	struct dirent *entry;
+
+	the.open("/proc/self/pagemap", O_RDONLY);
+	while ((entry = the.readdir(dir)))
+		tell_descriptor(entry->d_name, &count, &gone);
+	tell_descriptors(count, gone);
+	dir = the.opendir(".");
 
 	tell_entries(dir);
 	tell_entries(dir);
@@ -83,9 +108,14 @@ CASE(readdir_r)
 {
 	DIR *dir = the.opendir("dir");
 	struct dirent entry, *got = &entry;
+	int count = 0, gone = 0;
 
 	while (!CALL(the.readdir_r(dir, &entry, &got)) && got)
 		tell("%d %d", got == &entry, got->d_type);
+	dir = the.opendir("/proc/self/fd");
+	while (!the.readdir_r(dir, &entry, &got) && got)
+		tell_descriptor(entry.d_name, &count, &gone);
+	tell_descriptors(count, gone);
 }
 
 CASE(readdir64_r)
@@ -145,6 +175,18 @@ static ssize_t by_getdents(int fd, char *buf, size_t size, off_t *pos)
 
 CASE(getdents64)
 {
+	int fd = dir_fd("/proc/self/fd"), count = 0, gone = 0;
+	char buf[1024];
+	ssize_t len;
+
+	while ((len = the.getdents64(fd, buf, 64)) > 0) /* one or two at a time */
+		for (ssize_t at = 0; at < len;) {
+			struct dirent64 *entry = (struct dirent64 *)(buf + at);
+
+			tell_descriptor(entry->d_name, &count, &gone);
+			at += entry->d_reclen;
+		}
+	tell_descriptors(count, gone);
 	gets_entries(by_getdents);
 }
 
