@@ -104,12 +104,10 @@ static void mend_no_free_device(struct check *c, const struct device *device)
 	if (device->holder_count) {
 		MEND(c, "end process %d (%s), or bind one more device to vfio-pci",
 		     device->holders[0].pid, device->holders[0].comm);
-	} else if (device->error == ENOENT) {
-		MEND(c, "give it to this container: --device %s", device_node(device));
 	} else if (device->error == EPERM && !check_capability(CAP_SYS_RAWIO)) {
-		MEND(c, "run as root, or give CAP_SYS_RAWIO");
-	} else if (device->error == EPERM) {
-		MEND(c, "allow this container to use it: --device %s", device_node(device));
+		MEND(c, "give CAP_SYS_RAWIO, see below");
+	} else if (device->error == ENOENT || device->error == EPERM) {
+		check_mend_node(c, device_node(device));
 	} else {
 		MEND(c, "run as root, or give your user the node:");
 		MEND(c, "chown %u %s", (unsigned int)getuid(), device_node(device));
@@ -194,10 +192,18 @@ void check_groups(struct check *c)
 
 void check_rights(struct check *c)
 {
+	static const char name[] = "CAP_SYS_RAWIO";
+
 	if (check_capability(CAP_SYS_RAWIO)) {
-		OK(c, "CAP_SYS_RAWIO", "this process has it");
-		return;
+		OK(c, name, "this process has it");
+	} else if (check_initial_namespace()) {
+		MISSING(c, name, "this process does not have it");
+		MEND(c, "run as root; in a unit file: AmbientCapabilities=CAP_SYS_RAWIO");
+		MEND(c, "in a container: --cap-add=SYS_RAWIO");
+		MEND(c, "in a pod: securityContext: {capabilities: {add: [SYS_RAWIO]}}");
+	} else {
+		MISSING(c, name, "does not count in a user namespace");
+		MEND(c, "in a container: neither rootless nor with --userns");
+		MEND(c, "in a pod: hostUsers: true; in a unit file: PrivateUsers=no");
 	}
-	MISSING(c, "CAP_SYS_RAWIO", "this process does not have it");
-	MEND(c, "run as root; in a unit file: AmbientCapabilities=CAP_SYS_RAWIO");
 }

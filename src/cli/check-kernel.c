@@ -73,10 +73,10 @@ void check_iommufd(struct check *c)
 		OK(c, name, "opens");
 	} else if (error == ENOENT && !access("/sys/class/misc/iommu", F_OK)) {
 		MISSING(c, name, "the kernel has it, the node is not here");
-		MEND(c, "give it to this container: --device /dev/iommu");
+		check_mend_node(c, name);
 	} else if (error == EPERM) {
 		MISSING(c, name, "cannot be opened: %s", strerror(error));
-		MEND(c, "allow this container to use it: --device /dev/iommu");
+		check_mend_node(c, name);
 	} else if (error == ENOENT) {
 		NO_CDEV(c, name, "there is none");
 		MEND(c, kconfig_value("IOMMUFD") == 'n' ? "boot a kernel with CONFIG_IOMMUFD=y"
@@ -134,7 +134,7 @@ static const char *uring_obstacle(int error)
 {
 	switch (error) {
 	case ENOSYS:
-		return "the kernel has none";
+		return "the kernel has none, or a seccomp profile hides it";
 	case EPERM:
 		return "not allowed, by kernel.io_uring_disabled or a seccomp profile";
 	case EACCES:
@@ -151,7 +151,7 @@ void check_uring(struct check *c)
 
 	if (is_filtered()) {
 		NOTE(c, name, "not tried: a seccomp filter is in force, as in a container");
-		MEND(c, "export NOIOMMU_SHIM_BACKEND=uring    # if the filter allows io_uring");
+		MEND(c, "export NOIOMMU_SHIM_BACKEND=uring    # if the filter allows it");
 		return;
 	}
 	error = trial_uring();

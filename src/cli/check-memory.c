@@ -3,13 +3,28 @@
 
 #include <dirent.h>
 #include <linux/capability.h>
+#include <mntent.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 
 #include "cli/cli.h"
 
 #define HUGEPAGES "/sys/kernel/mm/hugepages"
+
+static bool hugetlbfs_is_mounted(void)
+{
+	FILE *mounts = setmntent("/proc/self/mounts", "re");
+	struct mntent *mount;
+	bool is_mounted = false;
+
+	while (mounts && !is_mounted && (mount = getmntent(mounts)))
+		is_mounted = !strcmp(mount->mnt_type, "hugetlbfs");
+	if (mounts)
+		endmntent(mounts);
+	return is_mounted;
+}
 
 void check_hugepages(struct check *c)
 {
@@ -35,14 +50,20 @@ void check_hugepages(struct check *c)
 	}
 	if (dir)
 		closedir(dir);
-	if (c->huge_bytes)
+	if (!c->huge_bytes) {
+		NOTE(c, name,
+		     dir ? "none; DPDK and many drivers need some" : "this kernel has none");
+		MEND(c, dir ? "echo 512 > /proc/sys/vm/nr_hugepages"
+			    : "build the kernel with CONFIG_HUGETLBFS=y");
+	} else if (hugetlbfs_is_mounted()) {
 		OK(c, name, "%s", sizes);
+	} else {
+		NOTE(c, name, "%s; no hugetlbfs is mounted here", sizes);
+		MEND(c, "mount -t hugetlbfs none /dev/hugepages");
+		MEND(c, "in a container: --volume=/dev/hugepages:/dev/hugepages");
+		MEND(c, "in a pod: a volume with emptyDir: {medium: HugePages}");
+	}
 	free(sizes);
-	if (c->huge_bytes)
-		return;
-	NOTE(c, name, dir ? "none; DPDK and many drivers need some" : "this kernel has none");
-	MEND(c, dir ? "echo 512 > /proc/sys/vm/nr_hugepages"
-		    : "build the kernel with CONFIG_HUGETLBFS=y");
 }
 
 void check_locked_memory(struct check *c)
@@ -61,5 +82,7 @@ void check_locked_memory(struct check *c)
 			"%lu KiB may be pinned%s", limit.rlim_cur >> 10,
 			c->huge_bytes ? ", less than the huge pages" : "");
 		MEND(c, "ulimit -l unlimited; in a unit file: LimitMEMLOCK=infinity");
+		MEND(c, "in a container: --ulimit=memlock=-1:-1, or --cap-add=IPC_LOCK");
+		MEND(c, "in a pod: securityContext: {capabilities: {add: [IPC_LOCK]}}");
 	}
 }

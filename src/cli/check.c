@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -26,12 +27,27 @@ uint64_t check_number(const char *directory, const char *entry, const char *file
 	return number;
 }
 
+void check_mend_node(struct check *c, const char *node)
+{
+	MEND(c, "give it to this container: --device=%s", node);
+	MEND(c, "in a pod: a device plugin, in resources.limits; no hostPath volume");
+}
+
+bool check_initial_namespace(void)
+{
+	/* PROC_USER_INIT_INO of include/linux/proc_ns.h */
+	const ino_t initial = 0xeffffffd;
+	struct stat st;
+
+	return stat("/proc/self/ns/user", &st) || st.st_ino == initial;
+}
+
 bool check_capability(unsigned int capability)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {{0}};
 
-	if (syscall(SYS_capget, &header, data))
+	if (!check_initial_namespace() || syscall(SYS_capget, &header, data))
 		return false;
 	return data[CAP_TO_INDEX(capability)].effective & CAP_TO_MASK(capability);
 }
@@ -100,8 +116,10 @@ int check_main(int argc, char **argv)
 	struct check c = {.json = false};
 
 	parse_options(&argp, argc, argv, &c);
-	if (access("/proc/self/stat", F_OK) || access("/sys/devices", F_OK))
-		give_up("/proc and /sys must be mounted");
+	/* A mask of a container's engine is an empty directory. */
+	if (access("/proc/self/stat", F_OK) || access("/sys/devices/system", F_OK) ||
+	    access("/sys/class/mem", F_OK))
+		give_up("/proc and /sys must be mounted, without a mask on what is in there");
 	c.answer = trial_ask();
 
 	check_library(&c);

@@ -49,7 +49,16 @@ uint64_t check_number(const char *directory, const char *entry, const char *file
  */
 bool check_is_ready(const struct check *c);
 
-/* True if this process has the capability. */
+/* A container lacks the node, or may not use it. */
+void check_mend_node(struct check *c, const char *node);
+
+/*
+ * VFIO and iommufd ask for capabilities in the initial user namespace. Those of another one
+ * do not count.
+ */
+bool check_initial_namespace(void);
+
+/* True if this process has the capability, in the initial user namespace. */
 bool check_capability(unsigned int capability);
 
 /* The kernel: its version, options and interfaces. */

@@ -395,6 +395,17 @@ else
     skip "check on a terminal" "there is no script(1)"
 fi
 
+if unshare -r true 2>/dev/null; then
+    unshare -r "$command" check >"$scratch/out" || true # the same
+    is "check knows a user namespace, and says so of a container" \
+        "$(grep -A 1 '^missing *CAP_SYS_RAWIO' "$scratch/out" | tr -s ' \n' ' ')" \
+        "missing CAP_SYS_RAWIO does not count in a user namespace \
+-> in a container: neither rootless nor with --userns "
+    is "... in 80 columns" "$(grep -v "$library" "$scratch/out" | grep -cE '.{81}')" 0
+else
+    skip "check in a user namespace" "there are none"
+fi
+
 run check -- no-such-program-in-path
 is "check of a program that is nowhere" "$status" 1
 run check -- "$scratch/narrow"
