@@ -32,8 +32,8 @@ static bool has_page_table(void)
 	return ioas_has_table() || (!ioas_open() && ioas_has_table());
 }
 
-/* io_uring pins only until there is a page table. */
-static bool is_passing;
+/* io_uring pins only until there is a page table. To borrow one was tried in vain. */
+static bool is_passing, lending_failed;
 
 static int ready(void)
 {
@@ -45,6 +45,7 @@ static int ready(void)
 	error = backend_take_uring();
 	is_passing = !error && !is_forced;
 	if (!error) {
+		lending_failed = false;
 		uring_keep_marks(is_passing);
 		return 0;
 	}
@@ -114,7 +115,7 @@ int backend_take_uring(void)
 
 int backend_successor(bool lend, const struct backend **to)
 {
-	if (backend != &uring || !is_passing)
+	if (backend != &uring || !is_passing || (lend && lending_failed))
 		return -EOPNOTSUPP;
 	*to = &iommufd;
 	return lend || ioas_has_table() ? lend_page_table() : -EBUSY;
@@ -122,6 +123,7 @@ int backend_successor(bool lend, const struct backend **to)
 
 void backend_stay(void)
 {
+	lending_failed = true;
 	uring_keep_marks(false);
 }
 

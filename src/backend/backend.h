@@ -92,7 +92,8 @@ int backend_take_uring(void);
  * The backend that takes over from this one: *to, when there is a page table. lend: a
  * device may be borrowed for one. -EOPNOTSUPP: none takes over; other errors are those of
  * lend_page_table(). After all pins are renewed, backend_succeed() makes it the backend.
- * If that fails, backend_stay() lets io_uring write to what it pins.
+ * If that fails, backend_stay() lets io_uring write to what it pins, and no device is
+ * borrowed any more: to look for one takes long, and other pages would be refused, too.
  */
 int backend_successor(bool lend, const struct backend **to);
 void backend_succeed(void);

@@ -437,16 +437,24 @@ static void look_up_first(void)
 	ck_assert_uint_eq(fake.device_opens, 0);
 }
 
-START_TEST(device_is_opened)
+/* Looks up, then opens a device with other system calls. Returns the frame that was at BASE. */
+static uint64_t open_device(struct driver *driver, __typeof__(fake_sys_call) *calls)
 {
-	struct driver driver;
 	uint64_t frame;
 
 	look_up_first();
 	frame = fake_pfn(BASE);
-	sys_call = migrates_meanwhile;
-	driver = driver_open(0);
+	sys_call = calls;
+	*driver = driver_open(0);
 	sys_call = fake_sys_call;
+	return frame;
+}
+
+START_TEST(device_is_opened)
+{
+	struct driver driver;
+	uint64_t frame = open_device(&driver, migrates_meanwhile);
+
 	ck_assert_uint_eq(fake_pfn(BASE), frame);
 	ck_assert_uint_eq(fake.device_opens, 1);
 	ck_assert_str_eq(fake.log, "");
@@ -484,9 +492,11 @@ START_TEST(device_is_borrowed_unseen)
 }
 END_TEST
 
-/* That it shows is better than a page that moves. */
+/* That it shows is better than a page that moves. Nor is a device looked for again. */
 START_TEST(none_can_be_borrowed)
 {
+	uint64_t entry;
+
 	look_up_first();
 	for (size_t i = 0; i < FAKE_DEVICES; i++)
 		fake.enabled[i] = true;
@@ -495,6 +505,10 @@ START_TEST(none_can_be_borrowed)
 	ck_assert_str_eq(program_log(), "");
 	assert_stays(OTHER, 4 * FAKE_4K);
 	assert_stays(BASE, 16 * FAKE_4K);
+	memset(fake.enabled, 0, sizeof(fake.enabled));
+	fake_map(OTHER + FAKE_2M, FAKE_4K, NULL, 0, FAKE_READ_ONLY);
+	ck_assert_int_lt(program_lookup(pagemap, OTHER + FAKE_2M, &entry), 0);
+	ck_assert_uint_eq(fake.device_opens, 0);
 }
 END_TEST
 
@@ -527,13 +541,8 @@ static long replaces_at_last(long nr, long a, long b, long c, long d, long e, lo
 START_TEST(address_differs)
 {
 	struct driver driver;
-	uint64_t frame;
+	uint64_t frame = open_device(&driver, replaces_at_last);
 
-	look_up_first();
-	frame = fake_pfn(BASE);
-	sys_call = replaces_at_last;
-	driver = driver_open(0);
-	sys_call = fake_sys_call;
 	ck_assert_uint_ne(fake_pfn(BASE), frame);
 	ck_assert(fake_is_pinned(frame));
 	ck_assert_ptr_nonnull(strstr(fake.log, "is not what was looked up there before"));
