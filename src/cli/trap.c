@@ -124,11 +124,9 @@ static pid_t start_helper(int ready, int start)
 	if (read(start, &now.origin.helper, sizeof(now.origin.helper)) != sizeof(now.origin.helper))
 		_exit(0);
 	ret = inject(&now, &target);
-	if (ret) {
-		kill(target.process, SIGKILL);
+	if (ret)
 		complain("the program is killed before it starts: it cannot be served (%s)",
 			 strerror(-ret));
-	}
 	_exit(0);
 }
 

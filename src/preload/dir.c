@@ -212,28 +212,28 @@ static int read_into(DIR *dir, struct dirent64 *entry, struct dirent64 **result)
 	return *result ? 0 : error;
 }
 
-int readdir_r(DIR *dir, struct dirent *entry, struct dirent **result)
-{
-	int error;
-
-	if (listings && find(dir))
-		return read_into(dir, (struct dirent64 *)entry, (struct dirent64 **)result);
-	do
-		error = NEXT(readdir_r)(dir, entry, result);
-	while (!error && *result && name_is_hidden_entry(dirfd(dir), entry->d_name));
-	return error;
-}
-
-int readdir64_r(DIR *dir, struct dirent64 *entry, struct dirent64 **result)
+static int read_entry_r(DIR *dir, struct dirent64 *entry, struct dirent64 **result,
+			__typeof__(read_into) *call)
 {
 	int error;
 
 	if (listings && find(dir))
 		return read_into(dir, entry, result);
 	do
-		error = NEXT(readdir64_r)(dir, entry, result);
+		error = call(dir, entry, result);
 	while (!error && *result && name_is_hidden_entry(dirfd(dir), entry->d_name));
 	return error;
+}
+
+int readdir_r(DIR *dir, struct dirent *entry, struct dirent **result)
+{
+	return read_entry_r(dir, (struct dirent64 *)entry, (struct dirent64 **)result,
+			    (__typeof__(read_into) *)NEXT(readdir_r));
+}
+
+int readdir64_r(DIR *dir, struct dirent64 *entry, struct dirent64 **result)
+{
+	return read_entry_r(dir, entry, result, NEXT(readdir64_r));
 }
 
 void rewinddir(DIR *dir)

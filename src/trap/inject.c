@@ -200,5 +200,8 @@ int inject(const struct inject *inject, const struct inject_target *target)
 		ret = (int)trace(PTRACE_SETOPTIONS, target->process, 0, PTRACE_O_EXITKILL);
 	if (!ret)
 		ret = put_in(target->process, inject);
-	return ret == -ESRCH || ret == -ECHILD ? 0 : ret;
+	if (!ret || ret == -ESRCH || ret == -ECHILD)
+		return 0;
+	sys_call(SYS_kill, target->process, SIGKILL, 0, 0, 0, 0);
+	return ret;
 }

@@ -30,7 +30,7 @@ struct inject_target {
 /*
  * All that the helper does: attaches, writes the result to ready and closes it, waits for the
  * exec(), puts the image in and detaches. 0, also if it could not attach, or the process has
- * ended; or a negative errno: the process cannot be served, and the caller has to kill it.
+ * ended; or a negative errno: it could not serve the process, and has killed it.
  */
 int inject(const struct inject *inject, const struct inject_target *target);
 

@@ -64,10 +64,8 @@ static void help(const struct helping *helping)
 	for (int fd = 0; fd < STDERR_FILENO; fd++)
 		sys_close(fd);
 	ret = inject(&mine.inject, &mine.target);
-	if (ret) {
-		sys_call(SYS_kill, mine.target.process, SIGKILL, 0, 0, 0, 0);
+	if (ret)
 		log_error("a program is killed before it starts: it cannot be served (%e)", ret);
-	}
 }
 
 /* The helper shares the memory only, which exists until it ends. Its pid or a negative errno. */

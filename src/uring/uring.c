@@ -86,15 +86,21 @@ static int read_entries(uint64_t va, uint64_t *entries, size_t n)
 	return len == (ssize_t)(n * sizeof(*entries)) ? 0 : -EFAULT;
 }
 
+/* The entry of a page that was just written to. */
+static int written_entry(uint64_t *entry)
+{
+	static volatile char page = 1;
+
+	page = 2;
+	return read_entries((uintptr_t)&page, entry, 1);
+}
+
 /* 0 if the process sees frames in its pagemap, else a negative errno. */
 static int sees_frames(void)
 {
-	static volatile char page = 1; /* written to, so that it is present */
 	uint64_t entry;
-	int ret;
+	int ret = written_entry(&entry);
 
-	page = 2;
-	ret = read_entries((uintptr_t)&page, &entry, 1);
 	return ret || entry & PFN ? ret : -EACCES;
 }
 
@@ -317,13 +323,11 @@ int uring_physical(uint64_t iova, uint64_t *len, uint64_t *pa)
 
 void uring_keep_marks(bool keep)
 {
-	static volatile char page;
 	uint64_t entry;
 
-	page = 1;
 	kept_clear = 0;
-	/* The page was written to. Without its mark, this kernel keeps none. */
-	if (keep && !read_entries((uintptr_t)&page, &entry, 1))
+	/* Without a mark on this page, the kernel keeps none. */
+	if (keep && !written_entry(&entry))
 		kept_clear = entry & SOFT_DIRTY;
 }
 
