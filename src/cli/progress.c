@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/progress.h"
 
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -15,7 +16,36 @@
 #define RESTORE "\0338"
 
 /* The row of the terminal that has the line: its last. 0: none. */
-static int row;
+static volatile sig_atomic_t row;
+
+/* What gives the row back, for a signal handler, which may not format. */
+static char give_back[32];
+
+/* What a terminal or an administrator ends or stops the command with. */
+static const int caught[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
+#define CAUGHT (sizeof(caught) / sizeof(caught[0]))
+
+/* The default action, which SA_RESETHAND has restored, follows when this returns. */
+static void leave(int sig)
+{
+	ssize_t n = write(STDERR_FILENO, give_back, strlen(give_back));
+
+	(void)n;
+	row = 0;
+	raise(sig);
+}
+
+/* Handlers that somebody else has installed stay, and ignored signals stay ignored. */
+static void change_handlers(void (*from)(int), void (*to)(int))
+{
+	const struct sigaction action = {.sa_handler = to, .sa_flags = (int)SA_RESETHAND};
+	struct sigaction old;
+
+	for (size_t i = 0; i < CAUGHT; i++)
+		if (!sigaction(caught[i], NULL, &old) && !(old.sa_flags & SA_SIGINFO) &&
+		    old.sa_handler == from)
+			sigaction(caught[i], &action, NULL);
+}
 
 /* False: there is no terminal with room for a line. */
 static bool measure(struct winsize *size)
@@ -32,8 +62,10 @@ static bool measure(struct winsize *size)
  */
 static void take_row(int last)
 {
-	fprintf(stderr, "\n" SAVE "\033[1;%dr" RESTORE "\033[A", last - 1);
+	snprintf(give_back, sizeof(give_back), SAVE "\033[r\033[%d;1H\033[K" RESTORE, last);
+	change_handlers(SIG_DFL, leave);
 	row = last;
+	fprintf(stderr, "\n" SAVE "\033[1;%dr" RESTORE "\033[A", last - 1);
 }
 
 void progress(const char *format, ...)
@@ -54,14 +86,16 @@ void progress(const char *format, ...)
 	if (row != size.ws_row)
 		take_row(size.ws_row);
 	/* Behind the last column it is the next line, or the last column that is erased. */
-	fprintf(stderr, SAVE "\033[%d;1H%.*s\033[K" RESTORE, row, size.ws_col - 1, words);
+	fprintf(stderr, SAVE "\033[%d;1H%.*s\033[K" RESTORE, (int)row, size.ws_col - 1, words);
 	free(words);
 	free(line);
 }
 
 void progress_end(void)
 {
-	if (row)
-		fprintf(stderr, SAVE "\033[r\033[%d;1H\033[K" RESTORE, row);
+	if (!row)
+		return;
+	fputs(give_back, stderr);
 	row = 0;
+	change_handlers(leave, SIG_DFL);
 }

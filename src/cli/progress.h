@@ -10,7 +10,10 @@
 /* Shows a line in place of the last one. It is cut to the width of the terminal. */
 __attribute__((format(printf, 1, 2))) void progress(const char *format, ...);
 
-/* Erases the line, and gives the row back. Nothing else does so when the command ends. */
+/*
+ * Erases the line, and gives the row back. A signal that ends or stops the command while
+ * there is a line does so, too, unless the command has a handler of its own for it.
+ */
 void progress_end(void);
 
 #endif

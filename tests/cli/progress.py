@@ -2,20 +2,22 @@
 # SPDX-License-Identifier: MIT
 """Runs a command whose standard error is a terminal and prints what is to be seen there.
 
-progress.py COLUMNS TERM COMMAND [ARG...]
+progress.py COLUMNS TERM SIGNAL COMMAND [ARG...]
 
-Prints each line that was in the last row, "last: " before it, in the order in which they
-came, "last: " alone where it was erased; then the other rows as they are at the end, without
-empty ones. Standard output goes to /dev/null.
+Sends SIGNAL (none: "-") when there is a line in the last row. Prints each line that was
+there, "last: " before it, in the order in which they came, "last: " alone where it was
+erased; then the other rows as they are at the end, without empty ones; and, after a signal,
+what came of it and how many rows scroll. Standard output goes to /dev/null.
 """
-import fcntl, os, pty, re, struct, sys, termios
+import fcntl, os, pty, re, signal, struct, sys, termios
 
 ROWS = 24
-columns, term, command = int(sys.argv[1]), sys.argv[2], sys.argv[3:]
+columns, term, sent, command = int(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4:]
 master, slave = pty.openpty()
 fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, columns, 0, 0))
 pid = os.fork()
 if not pid:
+    os.setpgid(0, 0)  # in a group that has no parent in its session no process stops
     null = os.open("/dev/null", os.O_RDWR)
     os.dup2(null, 0)
     os.dup2(null, 1)
@@ -24,13 +26,19 @@ if not pid:
     os.environ["TERM"] = term
     os.execv(command[0], command)
 os.close(slave)
-written = b""
+written, status = b"", None
 while True:
     try:
         written += os.read(master, 65536)
     except OSError:  # nobody has the terminal open any more
         break
-os.waitpid(pid, 0)
+    if sent != "-" and status is None and f"\033[{ROWS};1H".encode() in written:
+        os.kill(pid, getattr(signal, "SIG" + sent))
+        status = os.waitpid(pid, os.WUNTRACED)[1]
+        if os.WIFSTOPPED(status):
+            os.kill(pid, signal.SIGKILL)
+if status is None or os.WIFSTOPPED(status):
+    os.waitpid(pid, 0)
 
 # ---- the terminal ----
 
@@ -67,3 +75,6 @@ for sequence, number, kind, character in re.findall(
 for line in last:
     print("last:", line)
 print(*filter(None, screen), sep="\n")
+if status is not None:
+    print("stopped" if os.WIFSTOPPED(status) else os.waitstatus_to_exitcode(status),
+          f"{bottom} rows scroll", sep=", ")
