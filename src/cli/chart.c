@@ -32,7 +32,7 @@ static void begin(FILE *to, int run, const char *name, int height, const char *t
 {
 	fprintf(to,
 		"<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"chart %s\" "
-		"viewBox=\"0 0 %d %d\" role=\"img\" "
+		"viewBox=\"0 0 %d %d\" preserveAspectRatio=\"xMinYMin\" role=\"img\" "
 		"aria-labelledby=\"%s-title-%d %s-text-%d\">\n"
 		"<title id=\"%s-title-%d\">%s</title>\n<desc id=\"%s-text-%d\">%s</desc>\n",
 		chart_class(run), WIDTH, height, name, run, name, run, name, run, html(title), name,

@@ -103,7 +103,7 @@ static const char style[] =
 	"details{border:1px solid var(--line);border-radius:.3rem;margin:.5rem 0;"
 	"padding:.3rem .7rem}\n"
 	"summary{cursor:pointer;overflow-wrap:anywhere}\n"
-	"dt{font-weight:600;margin-top:.6rem}dd{margin:0;max-width:44rem}\n"
+	"dt{font-weight:600}dd{margin:0 0 .6rem;max-width:44rem}\n"
 	"footer{margin-top:2rem;color:var(--soft);font-size:.875rem}\n"
 	"@media (max-width:36rem){body{padding:.8rem}"
 	".findings li{grid-template-columns:1fr;gap:.1rem}.machines tr{display:block}"
@@ -117,9 +117,12 @@ static const char style[] =
 	"@page{size:A4;margin:15mm}\n"
 	"@media print{:root{color-scheme:light;--page:#fff;--text:#000;--soft:#444;--line:#bbb;"
 	"--card:#f5f6f8;--one:#a84300;--other:#0b57c4;--good:#116a2e;--bad:#b3141f}"
-	"body{max-width:none;padding:0;font-size:10pt}nav,.skip{display:none}"
-	".wide{overflow:visible}"
-	"figure,tr,.verdict,h2,h3{break-inside:avoid}h2,h3{break-after:avoid}"
+	"body{max-width:none;padding:0;font-size:10pt}h2{margin-top:1.2rem}nav,.skip{display:none}"
+	".wide{overflow:visible}.more:not([open]){display:none}"
+	/* The addresses of both runs fit one page. */
+	".chart{max-height:90mm}.chart text{font-size:12px}"
+	"th,td{padding-top:.15rem;padding-bottom:.15rem}dl{columns:2;column-gap:8mm}"
+	"figure,tr,.verdict,details,dd,h2,h3{break-inside:avoid}h2,h3,dt{break-after:avoid}"
 	"*{print-color-adjust:exact;-webkit-print-color-adjust:exact}}\n";
 
 void html_begin(FILE *to, const char *title)

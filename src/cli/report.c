@@ -250,7 +250,7 @@ static void put_tracks(FILE *to, const struct comparison *comparison, int run)
 	const struct tracks *tracks = &comparison->sides[run].addresses.tracks;
 
 	fprintf(to,
-		"<details><summary>As a table: %s</summary>\n"
+		"<details class=\"more\"><summary>As a table: %s</summary>\n"
 		"<div class=\"wide\" tabindex=\"0\" role=\"region\" "
 		"aria-label=\"Addresses, %s\">\n<table>\n"
 		"<caption>Times are since the start of the run.</caption>\n<thead><tr>"
@@ -347,7 +347,7 @@ static void put_agreements(struct page *page)
 	size_t count = 0;
 
 	fprintf(page->to,
-		"<details><summary>%zu operations with the same answers</summary>\n<table>\n"
+		"<details class=\"more\"><summary>%zu operations with the same answers</summary>\n<table>\n"
 		"<caption>Operations and their answers in both runs.</caption>\n<thead><tr>"
 		"<th scope=\"col\">Operation</th><th scope=\"col\">Answers</th></tr></thead>\n"
 		"<tbody>\n",

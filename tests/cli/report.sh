@@ -139,6 +139,10 @@ else
 END
     contains "... and as narrow as a telephone" "$(browse --allow-file-access-from-files \
         --dump-dom "file://$scratch/frame.html")" "<title>360</title>"
+    # With all that a verdict can have.
+    record old moved=5
+    report 'wrong="EINVAL"' moved=3 lost=7 status=3
     browse --no-pdf-header-footer --print-to-pdf="$scratch/page.pdf" "file://$scratch/page.html"
     is "... and on A4" "$(grep -aom 1 'MediaBox.*' page.pdf)" "MediaBox [0 0 594.95996 841.91998]"
+    is "... of which no page is half blank" "$(grep -ac '/Type /Page$' page.pdf)" 4
 fi
