@@ -69,6 +69,8 @@ enum trace_kind {
 	TRACE_ATTACH,	/* args: 1: the device only lent its page table; data: its name */
 	TRACE_FALLBACK, /* the group path is used, or refused: data: why */
 	TRACE_FAILURE,	/* memory cannot be kept pinned: args: virtual address; data: what failed */
+	TRACE_RENEW,	/* all that was pinned is pinned by something else from now on: args:
+			   pins, 0, 0, what pins: enum state_backend */
 };
 
 /*

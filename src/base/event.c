@@ -271,14 +271,15 @@ static void put(enum trace_kind kind, uint64_t first, uint64_t second, const cha
 	event_put(&event);
 }
 
-static void put_pin(uint64_t va, uint64_t len, uint64_t page_size, int ret)
+static void put_backend(enum trace_kind kind, uint64_t first, uint64_t second, uint64_t third,
+			int ret)
 {
 	uint32_t backend = atomic_load_explicit(&shim_state.backend, memory_order_relaxed);
 	struct trace_event event = {
-		.kind = TRACE_PIN,
+		.kind = (uint8_t)kind,
 		.nested = 1,
 		.fd = -1,
-		.args = {va, len, page_size, backend},
+		.args = {first, second, third, backend},
 		.result = ret,
 	};
 
@@ -289,7 +290,7 @@ void event_pin(uint64_t va, uint64_t len, uint64_t page_size, int ret)
 {
 	probe(pin, va, len, page_size, ret);
 	if (event_wanted())
-		put_pin(va, len, page_size, ret);
+		put_backend(TRACE_PIN, va, len, page_size, ret);
 }
 
 void event_unpin(uint64_t va, uint64_t len)
@@ -297,6 +298,12 @@ void event_unpin(uint64_t va, uint64_t len)
 	probe(unpin, va, len);
 	if (event_wanted())
 		put(TRACE_UNPIN, va, len, NULL, 0);
+}
+
+void event_renew(uint64_t pins)
+{
+	if (event_wanted())
+		put_backend(TRACE_RENEW, pins, 0, 0, 0);
 }
 
 void event_attach(const char *name, bool lending, int ret)

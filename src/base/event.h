@@ -68,6 +68,9 @@ static inline void event_lookup(uint64_t start, int fd, uint64_t va, const uint6
 void event_pin(uint64_t va, uint64_t len, uint64_t page_size, int ret);
 void event_unpin(uint64_t va, uint64_t len);
 
+/* All pins were handed to what pins now. */
+void event_renew(uint64_t pins);
+
 /* A device was bound and attached; lending: only to lend its page table (iommufd/lend.h). */
 void event_attach(const char *name, bool lending, int ret);
 

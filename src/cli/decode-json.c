@@ -175,6 +175,10 @@ static void add_arguments(json_t *object, const struct trace_event *event)
 		json_object_set_new(object, "va", hex(args[0]));
 		json_object_set_new(object, "length", json_integer((json_int_t)args[1]));
 		break;
+	case TRACE_RENEW:
+		json_object_set_new(object, "pins", json_integer((json_int_t)args[0]));
+		json_object_set_new(object, "backend", json_string(decode_backend(args[3])));
+		break;
 	case TRACE_ATTACH:
 		json_object_set_new(object, "device", string_of(event));
 		json_object_set_new(object, "lending", json_boolean(args[0]));

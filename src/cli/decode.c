@@ -225,6 +225,10 @@ static void put_arguments(FILE *to, const struct trace_event *event)
 			args[2]);
 		fprintf(to, ", by %s", decode_backend(args[3]));
 		break;
+	case TRACE_RENEW:
+		fprintf(to, "%" PRIu64 " pin%s, by %s", args[0], args[0] == 1 ? "" : "s",
+			decode_backend(args[3]));
+		break;
 	case TRACE_RELEASE:
 	case TRACE_UNPIN:
 		fprintf(to, "0x%" PRIx64 ", 0x%" PRIx64, args[0], args[1]);

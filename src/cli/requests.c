@@ -37,11 +37,14 @@ const struct name names_objects[] = {
 };
 
 const struct name names_verbs[] = {
-	{TRACE_OPEN, "open"},	      {TRACE_CLOSE, "close"},	  {TRACE_IOCTL, "ioctl"},
-	{TRACE_READ, "read"},	      {TRACE_WRITE, "write"},	  {TRACE_MMAP, "mmap"},
-	{TRACE_LOOKUP, "lookup"},     {TRACE_START, "start"},	  {TRACE_RELEASE, "release"},
-	{TRACE_PIN, "pin"},	      {TRACE_UNPIN, "unpin"},	  {TRACE_ATTACH, "attach"},
-	{TRACE_FALLBACK, "fallback"}, {TRACE_FAILURE, "failure"}, {0, NULL},
+	{TRACE_OPEN, "open"},	      {TRACE_CLOSE, "close"},
+	{TRACE_IOCTL, "ioctl"},	      {TRACE_READ, "read"},
+	{TRACE_WRITE, "write"},	      {TRACE_MMAP, "mmap"},
+	{TRACE_LOOKUP, "lookup"},     {TRACE_START, "start"},
+	{TRACE_RELEASE, "release"},   {TRACE_PIN, "pin"},
+	{TRACE_UNPIN, "unpin"},	      {TRACE_ATTACH, "attach"},
+	{TRACE_FALLBACK, "fallback"}, {TRACE_FAILURE, "failure"},
+	{TRACE_RENEW, "renew"},	      {0, NULL},
 };
 
 const struct name names_backends[] = {

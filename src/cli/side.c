@@ -128,10 +128,11 @@ static char *whole_question(const struct side *side, const struct trace_event *e
 	return whole;
 }
 
-static void take_lookup(struct side *side, const struct trace_event *event)
+static void count(struct side *side, const struct trace_event *event)
 {
-	/* A lookup that needs several events counts once. */
-	if (event->args[3])
+	if (!side->asked++)
+		side->first = event->time;
+	if (event->kind != TRACE_LOOKUP)
 		return;
 	side->lookups = grow(side->lookups, side->lookup_count, sizeof(*side->lookups));
 	side->lookups[side->lookup_count++] = event->took;
@@ -153,14 +154,13 @@ static void take(struct session *session, const struct trace_event *event)
 
 	note_pid(side, event->pid);
 	addresses_take(&side->addresses, event);
-	if (event->kind == TRACE_PIN && !event->result)
+	if (event->kind == TRACE_RENEW || (event->kind == TRACE_PIN && !event->result))
 		side->backend = decode_backend(event->args[3]);
 	if (!question)
 		return;
-	if (!side->asked++)
-		side->first = event->time;
-	if (event->kind == TRACE_LOOKUP)
-		take_lookup(side, event);
+	/* A lookup that needs several events counts once. */
+	if (event->kind != TRACE_LOOKUP || !event->args[3])
+		count(side, event);
 	add(side, question, decode_answer(event));
 	note_name(side, event);
 }

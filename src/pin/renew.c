@@ -102,9 +102,11 @@ int renew_all(bool lend)
 				 "open: it cannot be pinned by the device's page table (%e)",
 				 ret);
 	}
-	if (!ret)
+	if (!ret) {
 		backend_succeed();
-	else if (lend && ret != -EAGAIN && ret != -EOPNOTSUPP)
+		event_renew(store_count());
+	} else if (lend && ret != -EAGAIN && ret != -EOPNOTSUPP) {
 		backend_stay();
+	}
 	return ret;
 }

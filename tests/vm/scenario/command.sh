@@ -165,6 +165,8 @@ END
         "$device: VFIO_DEVICE_GET_IRQ_INFO, {index=MSIX}
   group path: 0 {flags=EVENTFD, count=5}
   cdev path:  0 {flags=EVENTFD, count=6}"
+    is "... what was pinned before the device was open is iommufd's at the end" \
+        "$(awk '$1 == "by" { print $2, $3 }' /tmp/out)" "- iommufd"
     is "... and no other" "$(tail -n 1 /tmp/out | sed 's/ of [0-9]*.*//')" "Different results (1"
     is "... in 80 columns, without control characters" \
         "$(grep -cE '.{81}' /tmp/out)/$(tr -d '\n\040-\176' </tmp/out | wc -c)" 0/0
