@@ -34,7 +34,9 @@ static const struct argp_option options[] = {
 	{"for", OPTION_FOR, "TIME", 0,
 	 "end PROGRAM with SIGINT after TIME: a number with ms, s (the default) or m", 0},
 	{"ways", OPTION_WAYS, "WAY[,WAY]", 0,
-	 "how to run PROGRAM: group, cdev, iommufd or uring; the default is group,cdev", 0},
+	 "how to run PROGRAM: group, cdev, iommufd, uring, preload or trap; the default is "
+	 "group,cdev",
+	 0},
 	{"record", OPTION_RECORD, "FILE", 0,
 	 "run PROGRAM one way only (the default is group), and write FILE for --against", 0},
 	{"against", OPTION_AGAINST, "FILE", 0,
@@ -199,26 +201,41 @@ static void run_side(struct side *side, const struct launch *launch, const struc
 		complain("%s did not end after SIGINT and was killed", name);
 }
 
+static int find_program(const struct compare *compare, struct launch launches[2])
+{
+	int ret = 0;
+
+	for (size_t i = 0; !ret && i < compare->way_count; i++) {
+		launches[i].via = compare->ways[i]->via;
+		if (i && launches[i].via == compare->ways[0]->via)
+			launches[i] = launches[0];
+		else
+			ret = launch_find(&launches[i], compare->program);
+	}
+	return ret;
+}
+
 static int run_all(struct compare *compare)
 {
 	struct comparison *comparison = &compare->comparison;
-	struct launch launch = {.via = VIA_AUTO};
+	struct launch launches[2] = {{.via = VIA_AUTO}};
 
 	for (size_t i = 0; i < compare->against_count; i++)
 		record_read(&comparison->sides[i], compare->against[i]);
 	if (!compare->way_count)
 		return 0;
-	if (launch_find(&launch, compare->program))
+	if (find_program(compare, launches))
 		return STATUS_TROUBLE;
 	check_machine(compare);
-	complain("runs %s %s; each run resets the devices that it opens", launch.program[0],
+	complain("runs %s %s; each run resets the devices that it opens", compare->program[0],
 		 compare->way_count == 2 ? "twice" : "once");
 	for (size_t i = 0; i < compare->way_count; i++) {
 		struct side *side = &comparison->sides[compare->against_count + i];
 
-		run_side(side, &launch, compare->ways[i], compare->limit);
+		run_side(side, &launches[i], compare->ways[i], compare->limit);
 		if (!i && !compare->against_count && !side->asked)
-			give_up("%s did not use VFIO and looked up no address", launch.program[0]);
+			give_up("%s did not use VFIO and looked up no address",
+				compare->program[0]);
 	}
 	return 0;
 }

@@ -405,11 +405,9 @@ static const char reading[] =
 	"<h2 id=\"reading\">How to read this</h2>\n"
 	"<p>Without an IOMMU, a program gives its device physical addresses, and the device reads "
 	"and writes whatever memory is there. So two things count: the program gets the same "
-	"answers, and its pages stay at the addresses that it looked up.</p>\n<dl>\n"
-	"<dt>Group path</dt><dd>The kernel's own VFIO no-IOMMU groups. Nothing pins the pages "
-	"that are looked up.</dd>\n"
-	"<dt>Cdev path</dt><dd>noiommu-shim serves the program from the device cdevs. iommufd "
-	"pins the pages that are looked up.</dd>\n"
+	"answers, and its pages stay at the addresses that it looked up.</p>\n<dl>\n";
+
+static const char terms[] =
 	"<dt>Moved</dt><dd>The command found another page twice in a row, while the program had "
 	"neither looked the address up again nor freed the memory. Memory that the program frees "
 	"inside libc and gets again counts as moved. The command looked 20 times a second.</dd>\n"
@@ -422,6 +420,18 @@ static const char reading[] =
 	"opened.</dd>\n"
 	"<dt>Events lost</dt><dd>The program was faster than this command for long. The page does "
 	"not show what the program did then.</dd>\n</dl>\n";
+
+static void put_reading(FILE *to, const struct comparison *comparison)
+{
+	const struct side *sides = comparison->sides;
+
+	fputs(reading, to);
+	for (int i = 0; i < 2; i++)
+		if (!i || sides[1].way != sides[0].way)
+			fprintf(to, "<dt class=\"%s\">%s</dt><dd>%s</dd>\n", chart_class(i),
+				html(sides[i].way->title), html(sides[i].way->meaning));
+	fputs(terms, to);
+}
 
 void report_write(const struct comparison *comparison, FILE *to)
 {
@@ -438,7 +448,7 @@ void report_write(const struct comparison *comparison, FILE *to)
 	put_lookups(to, comparison);
 	put_operations(&page);
 	put_machines(to, comparison);
-	fputs(reading, to);
+	put_reading(to, comparison);
 	fprintf(to,
 		"</main>\n<footer><p>Written by noiommu-shim %s. The page needs nothing but "
 		"itself.</p></footer>\n</body>\n",

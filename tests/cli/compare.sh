@@ -167,6 +167,13 @@ fi
 compare --ways uring,uring --json -- python3 driver 0
 is "any two ways" "$(json 'r["uring"]["way"], r["second"]["way"], r["second"]["recorded"]')" \
     "uring uring False"
+if ! "$command" run --via=trap -- true 2>err; then
+    skip "a preload against traps" "$(<err)"
+else
+    compare --ways preload,trap --json -- python3 driver 0
+    is "a preload against traps" "$(json 'r["preload"]["lookups"], r["trap"]["lookups"],
+        r["operations"], r["differences"]')" "65 65 3 []"
+fi
 compare --record run -- true
 is "a program that asks nothing" "$status/$(tail -n 1 err | cut -d ' ' -f 3-)" \
     "2/true did not use VFIO and looked up no address"

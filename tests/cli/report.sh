@@ -56,6 +56,9 @@ is "... where it ran" "$(page '[w in text for w in ("6.1.0-40-amd64 #1 SMP",
     "driver --port 1", "0000:00:03.0, 8086:10d3, vfio-pci", "How to read this")]')" \
     "[True, True, True, True]"
 
+report 'way="trap"'
+contains "... and what the runs were" "$(page text)" \
+    "trappedThe kernel hands the program's system calls to the library."
 report 'wrong="EINVAL"'
 contains "a wrong errno" "$status/$(page)" "1/verdict bad: Verdict: not the same \
 Different results (1 of 3 operations); no address moved. Answers differ 1 of 3 operations. \

@@ -171,6 +171,11 @@ END
     is "... in 80 columns, without control characters" \
         "$(grep -cE '.{81}' /tmp/out)/$(tr -d '\n\040-\176' </tmp/out | wc -c)" 0/0
 
+    "${compare[@]}" --ways preload,trap -- patterns dpdk "$device" >/tmp/out 2>/tmp/err &&
+        status=0 || status=$?
+    is "compare of a preload with traps" "$status/$(tail -n 1 /tmp/out | cut -d '(' -f 1)" \
+        "0/Same results "
+
     # It ends when it finds nothing in its standard input.
     "${compare[@]}" --json -- dpdk-testpmd -l 0,1 -- --forward-mode=io --tx-first \
         --total-num-mbufs=8192 --no-lsc-interrupt >/tmp/out 2>/tmp/err && status=0 || status=$?
