@@ -157,7 +157,7 @@ void check_uring(struct check *c)
 	error = trial_uring();
 	if (!error) {
 		c->uring_pins = true;
-		OK(c, name, "can pin memory on the group path");
+		OK(c, name, "can pin memory");
 		return;
 	}
 	NOTE(c, name, "%s: %s", uring_obstacle(error), strerror(error));

@@ -299,8 +299,8 @@ int compare_main(int argc, char **argv)
 		       "answers that it got, whether its addresses stayed, and how long it took. "
 		       "Both runs open, and so reset, the devices. PROGRAM has no standard input, "
 		       "and its output goes to standard error.\v"
-		       "Exit status: 0: the results are the same, no address moved on the cdev "
-		       "path, and no event was lost; 1: otherwise; 2: bad usage, or the command "
+		       "Exit status: 0: the results are the same, no address moved except on the "
+		       "group path, and no event was lost; 1: otherwise; 2: bad usage, or the command "
 		       "could not compare. With --record, 0: the record is written.",
 	};
 	static struct compare compare;

@@ -295,7 +295,7 @@ static void put_lookup(FILE *to, const struct trace_event *event)
 	size_t count = decode_runs(event, runs);
 
 	if (!count)
-		fputs("not told", to);
+		fputs("not recorded", to);
 	for (size_t i = 0; i < count; i++) {
 		fputs(i ? ", " : "", to);
 		put_run(to, &runs[i]);

@@ -6,11 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 #include "cli/cli.h"
 #include "cli/plain.h"
+#include "cli/wrap.h"
 
 #define STATE_WIDTH 10
 #define NAME_WIDTH  25
@@ -21,7 +20,7 @@ static const struct {
 } states[] = {
 	[FINDING_OK] = {"ok", "\033[32m"},
 	[FINDING_NOTE] = {"note", "\033[33m"},
-	[FINDING_UNTOLD] = {"not told", "\033[33m"},
+	[FINDING_UNTOLD] = {"unknown", "\033[33m"},
 	[FINDING_MISSING] = {"missing", "\033[1;31m"},
 };
 
@@ -86,37 +85,14 @@ struct screen {
 static struct screen look_at_screen(void)
 {
 	const char *term = getenv("TERM");
-	struct winsize size;
+	int width = wrap_width();
 
-	if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size))
+	if (!width)
 		return (struct screen){.width = 80};
 	return (struct screen){
-		.width = size.ws_col >= 60 && size.ws_col <= 100 ? size.ws_col : 80,
+		.width = width >= 60 && width <= 100 ? width : 80,
 		.colours = !getenv("NO_COLOR") && term && strcmp(term, "dumb"),
 	};
-}
-
-/* Prints words from column indent, where the cursor is. Breaks lines at spaces. */
-static void wrap(const char *words, int indent, int width)
-{
-	int column = indent;
-
-	while (*words) {
-		int len = (int)strcspn(words, " ");
-
-		if (column > indent && column + 1 + len > width) {
-			printf("\n%*s", indent, "");
-			column = indent;
-		} else if (column > indent) {
-			putchar(' ');
-			column++;
-		}
-		printf("%.*s", len, words);
-		column += len;
-		words += len;
-		words += strspn(words, " ");
-	}
-	putchar('\n');
 }
 
 static void print_finding(const struct finding *f, const struct screen *screen)
@@ -147,8 +123,8 @@ void findings_print(const struct findings *findings, bool ready)
 	if (!findings->missing)
 		printf("\nReady.\n");
 	else if (ready)
-		printf("\nReady, without the cdev path: for it %zu of %zu are missing.\n"
-		       "Memory can be pinned (io_uring), groups as they are.\n",
+		printf("\nReady, without the cdev path: it lacks %zu of %zu.\n"
+		       "io_uring pins memory, and groups stay the kernel's own.\n",
 		       findings->missing, findings->count);
 	else
 		printf("\nNot ready: %zu of %zu missing.\n", findings->missing, findings->count);

@@ -312,7 +312,7 @@ static void say_none(const struct ps *ps)
 		note(ps, "process %d is not under noiommu-shim", ps->pid);
 	else
 		note(ps, "no process is under noiommu-shim%s",
-		     ps->all_seen ? "" : ", of those that can be looked at");
+		     ps->all_seen ? "" : ", as far as can be seen");
 }
 
 /* ---- watching ---- */

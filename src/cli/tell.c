@@ -9,6 +9,7 @@
 #include "cli/about.h"
 #include "cli/cli.h"
 #include "cli/comparison.h"
+#include "cli/wrap.h"
 
 /* ---- for people ---- */
 
@@ -79,7 +80,10 @@ void comparison_print(const struct comparison *comparison)
 	comparison_each(comparison, print_difference, (void *)comparison);
 	if (comparison->different)
 		putchar('\n');
-	puts(comparison->verdict);
+	if (wrap_width())
+		wrap(comparison->verdict, 0, wrap_width());
+	else
+		puts(comparison->verdict);
 }
 
 /* ---- JSON ---- */

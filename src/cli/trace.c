@@ -237,7 +237,7 @@ int trace_main(int argc, char **argv)
 		.doc = "Runs PROGRAM under the library and prints every VFIO operation and every "
 		       "lookup of a physical address as PROGRAM saw it, with the calls that the "
 		       "library made for it.\v"
-		       "Exit status: that of PROGRAM, or 128 and the number of the signal that "
+		       "Exit status: that of PROGRAM, or 128 plus the number of the signal that "
 		       "ended it; 2: bad usage, no library, or PROGRAM cannot be served; 126: "
 		       "PROGRAM cannot be executed; 127: it is not found.",
 	};

@@ -22,8 +22,8 @@ long rings_setup(const long a[6])
 
 	if (has_pagemap) {
 		has_ring = had;
-		log_warn("io_uring is refused to this program, which has pagemap open: what a ring "
-			 "reads is not seen, nor pinned");
+		log_warn("io_uring is refused, because this program has pagemap open: the library "
+			 "would not see what a ring reads");
 		return -EPERM;
 	}
 	ret = sys_call(SYS_io_uring_setup, a[0], a[1], 0, 0, 0, 0);
@@ -38,8 +38,8 @@ int rings_admit_pagemap(void)
 	if (!has_ring)
 		return 0;
 	has_pagemap = false;
-	log_error("pagemap is refused to this program, which uses io_uring: what a ring reads is "
-		  "not seen, nor pinned");
+	log_error("pagemap is refused, because this program uses io_uring: the library would not "
+		  "see what a ring reads");
 	return -EPERM;
 }
 

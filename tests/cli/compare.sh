@@ -92,6 +92,14 @@ record odd 'way="cdev"' lost=7
 compare --against old --against odd
 is "an event that was lost" "$status/$(tail -n 1 out)" \
     "1/Same results in what was seen (3 operations); no address moved; 7 events lost."
+if type -P script >/dev/null; then
+    TERM=xterm SHELL=/bin/sh command script -qec "stty cols 60; '$command' compare --against old \
+        --against odd" /dev/null >out </dev/null || true # they differ
+    is "... on a terminal the line is broken between words" "$(tail -n 2 out | tr -d '\r')" \
+        $'Same results in what was seen (3 operations); no address\nmoved; 7 events lost.'
+else
+    skip "... on a terminal the line is broken between words" "there is no script(1)"
+fi
 record odd 'way="cdev"' status=1
 compare --against old --against odd
 is "another exit status" "$status/$(tail -n 1 out | cut -c -22)" "1/Different exit status "

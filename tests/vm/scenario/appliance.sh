@@ -46,8 +46,8 @@ appliance() { # KERNEL
         says '^missing +no-IOMMU devices +none$'
         says "^ +vfio0 +${devices[0]} 8086:10d3 vfio-pci, has no cdev"
         says '^note +a page pinned +not tried'
-        says '^Ready, without the cdev path: for it 3 of'
-        says '^Memory can be pinned \(io_uring\), groups as they are\.$'
+        says '^Ready, without the cdev path: it lacks 3 of'
+        says "^io_uring pins memory, and groups stay the kernel's own\.$"
         run 0 check --json
         json True 'j["ready"]'
         echo 2 >/proc/sys/kernel/io_uring_disabled

@@ -113,7 +113,7 @@ ends() {
     local command=$top/build/noiommu-shim status
     "$command" check >/tmp/out && status=0 || status=$?
     is "check" "$status/$(tail -n 1 /tmp/out)" \
-        "0/Memory can be pinned (io_uring), groups as they are."
+        "0/io_uring pins memory, and groups stay the kernel's own."
     "$command" compare --ways group,uring --json -- "$top/build/tests/drivers/lookups" /tmp/told \
         >/tmp/out 2>/tmp/err && status=0 || status=$?
     is "compare without VFIO" "$status $(python3 -c 'import json; r = json.load(open("/tmp/out"))
