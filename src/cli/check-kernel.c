@@ -93,7 +93,7 @@ void check_get_pa(struct check *c)
 	static const char name[] = "GET_PA";
 
 	if (c->answer.open_error) {
-		UNTOLD(c, name, "unknown without /dev/iommu");
+		UNTOLD(c, name, "cannot be asked without /dev/iommu");
 		return;
 	}
 	switch (c->answer.error) {

@@ -74,7 +74,7 @@ void check_program(struct check *c)
 	json_object_set_new(c->program, "loaded",
 			    plain_json(program.loaded, strlen(program.loaded)));
 	if (!c->library) {
-		UNTOLD(c, name, "%s: unknown without the library", program.path);
+		UNTOLD(c, name, "%s cannot be examined without the library", program.path);
 	} else if (program_has_obstacle(&program, &c->elf, &obstacle)) {
 		MISSING(c, name, "%s %s", program.path, obstacle.what);
 		MEND(c, "%s", obstacle.instead);
