@@ -218,7 +218,7 @@ static void put_arguments(FILE *to, const struct trace_event *event)
 		fprintf(to, "0x%" PRIx64 ", %" PRIu64 " page%s", args[0], args[1],
 			args[1] == 1 ? "" : "s");
 		if (args[3])
-			fprintf(to, ", from the %" PRIu64 "th on", args[3] + 1);
+			fprintf(to, ", from page %" PRIu64 " on", args[3] + 1);
 		break;
 	case TRACE_PIN:
 		fprintf(to, "0x%" PRIx64 ", 0x%" PRIx64 ", pages of 0x%" PRIx64, args[0], args[1],

@@ -158,6 +158,10 @@ is "... and is the same as itself" "$status/$(json 'r["same"], r["operations"],
     r["group"]["lookups"], r["group"]["about"]["program"]')" \
     "0/True 3 65 ['python3', 'driver', '0']"
 is "... each operation counted once" "$(json 'r["group"]["operations"]')" 67
+"$command" trace -o out -- python3 driver 0
+is "... which takes several lines in a trace" \
+    "$(sed -nE 's/.*lookup\(0x[0-9a-f]+, 64 pages(.*)\) = .*/\1/p' out | sed -n '1p; 3p')" \
+    $'\n, from page 21 on'
 if compgen -G '/dev/vfio/devices/noiommu-*' >/dev/null; then
     skip "a way that is not there" "there are cdevs"
 else
