@@ -227,7 +227,7 @@ static int run_all(struct compare *compare)
 	if (find_program(compare, launches))
 		return STATUS_TROUBLE;
 	check_machine(compare);
-	complain("runs %s %s; each run resets the devices that it opens", compare->program[0],
+	complain("runs %s %s; each run resets its devices", compare->program[0],
 		 compare->way_count == 2 ? "twice" : "once");
 	for (size_t i = 0; i < compare->way_count; i++) {
 		struct side *side = &comparison->sides[compare->against_count + i];

@@ -21,7 +21,7 @@ bool comparison_agrees(const struct operation *one, const struct operation *othe
 
 char *comparison_answers(const struct operation *operation)
 {
-	char *list = operation ? operation->answers[0] : "not asked";
+	char *list = operation ? operation->answers[0] : "not made";
 
 	for (size_t i = 1; operation && i < operation->count; i++)
 		list = text("%s, then %s", list, operation->answers[i]);

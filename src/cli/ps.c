@@ -176,7 +176,7 @@ static void print_past(FILE *to, const struct ps *ps, const struct process *proc
 	uint64_t greatest;
 	char *bars = history_bars(&ps->pins, process->pid, columns, screen_has_blocks(), &greatest);
 
-	fprintf(to, "%8spins %s of %" PRIu64 "\n", "", bars, greatest);
+	fprintf(to, "%8spins %s up to %" PRIu64 "\n", "", bars, greatest);
 	free(bars);
 }
 

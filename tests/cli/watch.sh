@@ -110,16 +110,16 @@ if ((status > 0)); then
     skip "a process that pins" "it may not be looked at"
     exit
 fi
-watch 80 'pins [^#]\S{2,}# of' q $watched
+watch 80 'pins [^#]\S{2,}# up to' q $watched
 ended "q ends it, when there is one" 0
 is "there is the table" "$(awk 'NR == 2 { print $1, $2, $3, $4 }' "$scratch/out")" \
     "$watched watched auto none"
 is "its pins grow, and the greatest is a full bar" \
-    "$(grep -cE '^ +pins [^#][^ ]{2,}# of [0-9]*[02468]$' "$scratch/out")" 1
+    "$(grep -cE '^ +pins [^#][^ ]{2,}# up to [0-9]*[02468]$' "$scratch/out")" 1
 is "it fits 80 columns" "$(grep -cE '.{81}' "$scratch/out")" 0
 watch 40 'pins \S{2}' q $watched
 is "on a narrow terminal lines are cut" \
     "$(grep -vc '^.\{0,40\}$' <(head -n -1 "$scratch/out"))/$(grep -c ' watched *auto *none' "$scratch/out")" 0/1
-LC_ALL=C.UTF-8 watch 200 'pins \S{2,}\u2588 of' q $watched
+LC_ALL=C.UTF-8 watch 200 'pins \S{2,}\u2588 up to' q $watched
 is "in UTF-8 it has characters for bars" \
-    "$(grep -c $'pins [\xe2].*\xe2\x96\x88 of' "$scratch/out")" 1
+    "$(grep -c $'pins [\xe2].*\xe2\x96\x88 up to' "$scratch/out")" 1
