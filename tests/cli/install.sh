@@ -21,7 +21,9 @@ library=$(find "$scratch" -name libnoiommu-shim.so)
 libdir=$(basename "$(dirname "$library")")
 is "every file is in its place" "$(installed)" "$(printf '%s\n' bin/noiommu-shim \
     completions/noiommu-shim "$libdir/libnoiommu-shim.la" "$libdir/libnoiommu-shim.so" \
-    man1/noiommu-shim.1 man7/noiommu-shim.7 noiommu-shim/MIGRATING.md | sort | xargs)"
+    man1/noiommu-shim.1 man7/noiommu-shim.7 noiommu-shim/MIGRATING.md \
+    examples/{70-noiommu-shim-group.rules,confined.conf,preload.conf,run.conf} \
+    rules.d/60-noiommu-shim.rules | sort | xargs)"
 
 # shellcheck disable=SC2016 # for the program
 if [[ $("$command" run -- true 2>&1) == *Sanitizer* ]]; then
@@ -30,6 +32,9 @@ else
     is "the command takes its own library" \
         "$("$command" run -- sh -c 'echo "$LD_PRELOAD"')" "$library"
 fi
+rule=$(find "$scratch" -name 60-noiommu-shim.rules)
+is "udev's rule runs the command" "$(sed -n 's/.*RUN+="\([^ ]*\) cdi .*/\1/p' "$rule")" \
+    "${command#"$scratch"}"
 
 log=$(make uninstall DESTDIR="$scratch" 2>&1) || {
     echo "$log"

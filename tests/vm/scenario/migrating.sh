@@ -12,13 +12,15 @@ top=$(cd "$vm_dir/../.." && pwd)
 
 # shellcheck disable=SC2317 # runs in a guest
 migrates() { # KERNEL IMAGE DRIVER
-    local top=$vm_dir/../.. kernel=$1 systemd
+    local top=$vm_dir/../.. kernel=$1
     local page=$top/doc/MIGRATING.md output
     # shellcheck source=SCRIPTDIR/../../block.sh
     . "$top/tests/block.sh"
+    # shellcheck source=SCRIPTDIR/../guest/systemd.sh
+    . "$vm_dir/guest/systemd.sh"
 
     type_in() { # LINES
-        nsenter --target "$systemd" --mount --pid bash -c "$1" </dev/null 2>&1
+        beside bash -c "$1" </dev/null 2>&1
     }
 
     # In an answer "..." stands for anything. Columns may be wider than on the page.
@@ -93,24 +95,10 @@ migrates() { # KERNEL IMAGE DRIVER
     block "$page" "A static driver in Go" 1 | sed 1d >/opt/fpga/start
     block "$page" "A container" 1 | sed 1d >/opt/firewall/start
     chmod +x /opt/*/start
-    # systemd with no more than the journal and the driver.
-    rm -rf /lib/systemd/system/*.wants /etc/systemd/system
-    mkdir -p /etc/systemd/system/boot.target.wants
-    ln -s /lib/systemd/system/systemd-journald.service \
-        /etc/systemd/system/boot.target.wants
-    echo '[Unit]' >/etc/systemd/system/boot.target
+    start_systemd
     printf '%s\n' '[Service]' "$(block "$page" "DPDK in a systemd unit" 1 | sed 1d)" \
         >/etc/systemd/system/router.service
-    # shellcheck disable=SC2016 # for the shell in there
-    unshare --mount --pid --fork --kill-child bash -c '
-        mount -t proc proc /proc
-        mount -t tmpfs tmpfs /run
-        exec env container=other /lib/systemd/systemd --unit=boot.target' \
-        >/tmp/systemd 2>&1 &
-    until systemd=$(pgrep -x systemd) &&
-        [[ $(type_in "systemctl is-active router") == inactive ]]; do
-        sleep 0.2
-    done
+    type_in "systemctl daemon-reload"
 
     follow "DPDK in a systemd unit"
     type_in "systemctl stop router"
