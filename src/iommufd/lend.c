@@ -13,7 +13,7 @@
 
 struct search {
 	bool wanted;	  /* second pass: devices that the program may want itself */
-	int error;	  /* from the last device tried */
+	int error;	  /* from the last device tried that has a node */
 	struct cdev busy; /* a device that is in use */
 	const char *why;  /* how it is in use; NULL: there is none */
 };
@@ -66,10 +66,13 @@ static int lend(const struct cdev *cdev, void *arg)
 {
 	struct search *search = arg;
 	int lock = cdev_open(cdev->index);
+	int ret = lock < 0 ? lock : borrow(cdev, lock, search);
 
-	search->error = lock < 0 ? lock : borrow(cdev, lock, search);
 	if (lock >= 0)
 		sys_close(lock);
+	/* A container has the nodes of some devices only. */
+	if (ret != -ENOENT || search->error == -ENODEV)
+		search->error = ret;
 	return search->error == -EAGAIN ? -EAGAIN : ioas_has_table();
 }
 

@@ -95,6 +95,15 @@ START_TEST(none_where_all_are_enabled)
 }
 END_TEST
 
+/* As in a container. The device that is there counts. */
+START_TEST(none_where_one_is_enabled_and_one_has_no_node)
+{
+	enable(1);
+	fake_remove("/dev/vfio/devices/noiommu-vfio0");
+	assert_none_lends("not pinned before a device is opened");
+}
+END_TEST
+
 /* What the firmware left on does no harm. */
 START_TEST(one_without_power)
 {
@@ -219,6 +228,7 @@ Suite *suite_lend(void)
 	tcase_add_test(tc, the_first_idle_one);
 	tcase_add_loop_test(tc, not_one_that_is_enabled, 0, 2);
 	tcase_add_loop_test(tc, none_where_all_are_enabled, 0, 2);
+	tcase_add_test(tc, none_where_one_is_enabled_and_one_has_no_node);
 	tcase_add_test(tc, one_without_power);
 	tcase_add_loop_test(tc, not_one_that_is_open, 0, 4);
 	tcase_add_test(tc, one_that_is_looked_at);
