@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/event.h"
+#include "base/state.h"
 #include "base/sys.h"
 #include "cli/ring.h"
 #include "suites.h"
@@ -399,6 +400,26 @@ START_TEST(long_text_is_cut)
 }
 END_TEST
 
+START_TEST(pins_say_what_pins)
+{
+	struct trace_event event;
+
+	state_set(backend, STATE_BACKEND_URING);
+	event_pin(0x1000, 0x2000, 0x1000, 0);
+	state_set(backend, STATE_BACKEND_IOMMUFD);
+	event_renew(3);
+	ck_assert(next(&event));
+	ck_assert_int_eq(event.kind, TRACE_PIN);
+	ck_assert_uint_eq(event.args[3], STATE_BACKEND_URING);
+	ck_assert(next(&event));
+	ck_assert_int_eq(event.kind, TRACE_RENEW);
+	ck_assert(event.nested);
+	ck_assert_uint_eq(event.args[0], 3);
+	ck_assert_uint_eq(event.args[3], STATE_BACKEND_IOMMUFD);
+	ck_assert(!next(&event));
+}
+END_TEST
+
 START_TEST(what_the_library_does_underneath)
 {
 	uint32_t arg[2] = {sizeof(arg), 77};
@@ -451,6 +472,7 @@ Suite *suite_event(void)
 	tcase_add_test(tests, lookups_come_in_runs);
 	tcase_add_test(tests, scans_and_failures_are_one_event);
 	tcase_add_test(tests, long_text_is_cut);
+	tcase_add_test(tests, pins_say_what_pins);
 	tcase_add_test(tests, what_the_library_does_underneath);
 	tcase_add_test(tests, other_files_are_no_ring);
 	suite_add_tcase(suite, tests);
