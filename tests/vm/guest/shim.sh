@@ -53,6 +53,12 @@ says() { # PART
     fi
 }
 
+# The lines of a table in noiommu-shim(7): an option, and the first word of the result.
+table() { # SUBSECTION
+    sed -n "/^\.Ss $1\$/,/^\.El/s/^\.It Li \(.*\) Ta \([a-z]*\).*/\1 \2/p" \
+        "$top/man/noiommu-shim.7" | sort
+}
+
 # The descriptors of VFIO and iommufd that are open. A process may end meanwhile.
 open_devices() {
     find /proc/[0-9]*/fd -lname '/dev/vfio/*' -o -lname /dev/iommu 2>&1 |

@@ -147,9 +147,8 @@ units() {
     for ((n = 0; n < ${#names[@]}; n++)); do
         is "${names[n]}: ${answers[n]}" "$(tail -n 1 "/tmp/row-$((n + 1))")" "${answers[n]}"
     done
-    is "these are the lines of the table in noiommu-shim(7)" \
-        "$(sed -n '/^\.Ss Units/,/^\.El/s/^\.It Li \(.*\) Ta \([a-z]*\).*/\1 \2/p' \
-            "$top/man/noiommu-shim.7" | sort)" "$(sort <<<"${tried%$'\n'}")"
+    is "these are the lines of the table in noiommu-shim(7)" "$(table Units)" \
+        "$(sort <<<"${tried%$'\n'}")"
     nothing_is_left
 }
 
