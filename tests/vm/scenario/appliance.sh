@@ -149,6 +149,17 @@ appliance() { # KERNEL
     run 1 check
     says '^missing +/dev/iommu +the kernel has it, the node is not here'
     as=()
+    # A node is what its number says, whoever made it, as which name: here as device
+    # plugins do.
+    if [[ $kernel == both ]]; then
+        # shellcheck disable=SC2046 # two numbers
+        mknod /dev/vfio/0 c $(stat -c '0x%t 0x%T' /dev/vfio/noiommu-0)
+        # shellcheck disable=SC2016 # for the shell in there
+        comes_to "a node of mknod" /dev/vfio/devices/noiommu-vfio0 \
+            "${shim[@]}" steps "${driver[@]}" while "${plain[@]}" bash -c \
+            'readlink /proc/$PPID/fd/* | grep -m 1 ^/dev/vfio/devices/'
+        rm /dev/vfio/0
+    fi
     # A user with the two nodes and ambient capabilities.
     chown 1000 /dev/iommu /dev/vfio/devices/noiommu-vfio0
     [[ $kernel != both ]] || chown 1000 /dev/vfio/noiommu-0
