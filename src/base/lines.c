@@ -8,7 +8,7 @@
 bool lines_each(int fd, bool what(const char *line, void *arg), void *arg)
 {
 	static char text[4096];
-	bool found = false;
+	bool found = false, is_rest = false; /* of a line that is longer than the buffer */
 	size_t kept = 0;
 	ssize_t len;
 
@@ -20,10 +20,16 @@ bool lines_each(int fd, bool what(const char *line, void *arg), void *arg)
 		text[kept + (size_t)len] = '\0';
 		for (; !found && (end = strchr(line, '\n')); line = end + 1) {
 			*end = '\0';
-			found = what(line, arg);
+			found = !is_rest && what(line, arg);
+			is_rest = false;
 		}
 		kept = strlen(line);
-		memmove(text, line, kept);
+		memmove(text, line, kept + 1);
+		if (kept == sizeof(text) - 1) {
+			found = !is_rest && what(text, arg);
+			is_rest = true;
+			kept = 0;
+		}
 	}
 	sys_close(fd);
 	return found;

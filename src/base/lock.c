@@ -51,6 +51,8 @@ struct lock {
 static struct lock unwiped; /* for kernels without MADV_WIPEONFORK */
 static struct lock *_Atomic lock;
 
+static unsigned int turn; /* how often the lock was taken */
+
 /* The fork in progress. The child has a copy, written by the thread that forks. */
 static struct {
 	uintptr_t thread;
@@ -170,9 +172,15 @@ struct lock_saved lock_enter(void)
 						     memory_order_relaxed))
 		wait_and_take(l, self);
 	checker_acquired(&l->word);
+	turn++;
 	if (!l->known)
 		begin(l);
 	return saved;
+}
+
+unsigned int lock_turn(void)
+{
+	return turn ? turn : ++turn;
 }
 
 static void run_errand(void)

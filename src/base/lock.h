@@ -27,6 +27,9 @@ struct lock_saved {
 struct lock_saved lock_enter(void);
 void lock_leave(struct lock_saved saved);
 
+/* A number that is different each time that the lock is taken, and never 0. Needs the lock. */
+unsigned int lock_turn(void);
+
 /*
  * Asserts that the calling thread holds the lock. In a build with --enable-debug the
  * process otherwise ends here, by SIGILL.

@@ -6,22 +6,12 @@
 
 #include "base/proc.h"
 #include "base/sys.h"
+#include "pin/mapping.h"
 #include "pin/pin.h"
-#include "uapi/pagemap.h"
-#include "uapi/procmap.h"
-
-/* -ENOENT: there is no such mapping. Other errors: it is unknown whether there is one. */
-static int ask(uint64_t va, uint64_t flags, struct procmap_query *vma)
-{
-	int fd = proc_maps();
-
-	*vma = (struct procmap_query){.size = sizeof(*vma), .query_flags = flags, .query_addr = va};
-	return fd < 0 ? fd : sys_ioctl(fd, PROCMAP_QUERY, vma);
-}
 
 static bool query(uint64_t va, uint64_t flags, struct procmap_query *vma)
 {
-	return !ask(va, flags, vma);
+	return !mapping_ask(va, flags, vma);
 }
 
 static bool next_file_mapping(uint64_t va, struct procmap_query *vma)
@@ -334,11 +324,7 @@ static bool tell(uint64_t va, uint64_t *entries, size_t n)
 	return told;
 }
 
-/*
- * Finds out the hidden frames of the n entries from va on, except those that maps_read()
- * leaves out. False when any of them stays unknown.
- */
-static bool tell_all(uint64_t va, uint64_t *entries, size_t n, bool any)
+bool maps_tell(uint64_t va, uint64_t *entries, size_t n, bool any)
 {
 	bool told = true;
 
@@ -380,101 +366,15 @@ bool maps_read(uint64_t va, uint64_t *entries, size_t n, bool any)
 	done = count_plain(entries, n);
 	va += done << PIN_PAGE_SHIFT;
 	maps_wait(fd, va, entries + done, n - done);
-	tell_all(va, entries + done, n - done, any);
+	maps_tell(va, entries + done, n - done, any);
 	return true;
-}
-
-/* Walks the pages of one mapping in [va, end). */
-static bool walk_present(uint64_t va, uint64_t end, uint64_t size, maps_see *see)
-{
-	static uint64_t entries[512];
-	int fd = proc_pagemap();
-
-	while (va < end) {
-		size_t n = size > PIN_PAGE_SIZE ? 1 : (end - va) >> PIN_PAGE_SHIFT;
-
-		if (n > 512)
-			n = 512;
-		if (!maps_entries(fd, va, entries, n))
-			return false;
-		if (!tell_all(va, entries, n, false))
-			return false;
-		if (!see(va, entries, n, size))
-			return false;
-		va += n * size;
-	}
-	return true;
-}
-
-static bool walk_mapping(const struct procmap_query *vma, maps_see *see)
-{
-	static struct page_region regions[64];
-	struct pm_scan_arg scan = {
-		.size = sizeof(scan),
-		.end = vma->vma_end,
-		.walk_end = vma->vma_start,
-		.vec = (uintptr_t)regions,
-		.vec_len = 64,
-		/* a page that is being migrated is not present */
-		.category_anyof_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
-		.return_mask = PAGE_IS_PRESENT,
-	};
-	int n;
-
-	while (scan.walk_end < scan.end) {
-		scan.start = scan.walk_end;
-		n = sys_ioctl(proc_pagemap(), PAGEMAP_SCAN, &scan);
-		if (n < 0 || scan.walk_end <= scan.start)
-			return false;
-		for (int i = 0; i < n; i++)
-			if (!walk_present(regions[i].start, regions[i].end, vma->vma_page_size,
-					  see))
-				return false;
-	}
-	return true;
-}
-
-/*
- * Adds a mapping to a hash of all mappings, which differs when one came, went or changed
- * its size. Then a thread may have moved pages from an address that the walk had not
- * reached to one that it had passed.
- */
-static uint64_t sum_of(uint64_t sum, const struct procmap_query *vma)
-{
-	sum = (sum ^ vma->vma_start) * UINT64_C(0x9e3779b97f4a7c15);
-	sum ^= sum >> 29;
-	return (sum ^ vma->vma_end) * UINT64_C(0x9e3779b97f4a7c15);
-}
-
-static int walk_mappings(maps_see *see, uint64_t *sum)
-{
-	struct procmap_query vma;
-	int ret;
-
-	*sum = 0;
-	for (uint64_t va = 0;; va = vma.vma_end) {
-		ret = ask(va, PROCMAP_QUERY_COVERING_OR_NEXT_VMA, &vma);
-		if (ret)
-			return ret == -ENOENT ? 0 : ret;
-		if (see &&
-		    !(see(vma.vma_start, NULL, 0, vma.vma_page_size) && walk_mapping(&vma, see)))
-			return -EAGAIN;
-		*sum = sum_of(*sum, &vma);
-	}
-}
-
-bool maps_walk(maps_see *see)
-{
-	uint64_t sum, then;
-
-	return !walk_mappings(see, &sum) && !walk_mappings(NULL, &then) && sum == then;
 }
 
 bool maps_stand(uint64_t va, unsigned int shift, const uint64_t *pages, size_t n)
 {
 	static uint64_t entries[512];
 	struct procmap_query vma;
-	int ret = ask(va, PROCMAP_QUERY_COVERING_OR_NEXT_VMA, &vma);
+	int ret = mapping_ask(va, PROCMAP_QUERY_COVERING_OR_NEXT_VMA, &vma);
 	int fd = proc_pagemap();
 
 	/* Mostly nothing is mapped there now. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * This process's mappings, from /proc/self/maps by PROCMAP_QUERY, and its entries in
- * /proc/self/pagemap. base/proc.h has both files. Addresses are in bytes. Needs the lock.
+ * This process's mappings, and its entries in /proc/self/pagemap (base/proc.h). Addresses
+ * are in bytes. Needs the lock.
  */
 #ifndef PIN_MAPS_H
 #define PIN_MAPS_H
@@ -119,13 +119,10 @@ void maps_wait(int fd, uint64_t va, uint64_t *entries, size_t n);
 bool maps_read(uint64_t va, uint64_t *entries, size_t n, bool any);
 
 /*
- * Calls see() once for each mapping, with n 0 and no entries. Then calls it with the
- * entries of all pages in that mapping that are present or being migrated: n pages of
- * size bytes from va on. False when that is not possible, when mappings changed
- * meanwhile, or when see() returns false.
+ * Finds out the hidden frames of the n entries from va on, except those that maps_read()
+ * leaves out. False when any of them stays unknown.
  */
-typedef bool maps_see(uint64_t va, const uint64_t *entries, size_t n, uint64_t size);
-bool maps_walk(maps_see *see);
+bool maps_tell(uint64_t va, uint64_t *entries, size_t n, bool any);
 
 /* As pin_stands: true when any of these pages is, or may be, still mapped there. */
 bool maps_stand(uint64_t va, unsigned int shift, const uint64_t *pages, size_t n);

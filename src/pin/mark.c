@@ -3,8 +3,8 @@
 
 #include "base/process.h"
 #include "base/sys.h"
-#include "pin/maps.h"
 #include "pin/pin.h"
+#include "pin/walk.h"
 
 /* The frames and addresses of strays: a hash table with open addressing, half full at most. */
 struct stray {
@@ -151,7 +151,7 @@ static bool look_everywhere(void)
 
 	if (!set_up())
 		return false;
-	if (!maps_walk(see))
+	if (!walk(see))
 		marking.failed = true;
 	place();
 	sys_memory_free(marking.table, marking.size * sizeof(*marking.table));

@@ -41,6 +41,7 @@ struct fake_node {
 	dev_t dev, rdev;
 	ino_t ino;
 	off_t size;
+	uint64_t page_size; /* of a file in hugetlbfs */
 };
 
 struct fake_open {
@@ -70,6 +71,8 @@ void fake_unpin(uint64_t pfn);
 
 ssize_t fake_pagemap_read(const struct fake_node *node, uint64_t *entries, size_t len, off_t pos);
 int fake_procmap_query(void *arg);
+ssize_t fake_maps_read(char *buf, size_t len, off_t pos);
+struct fake_node *fake_mapped(uint64_t va); /* the file that is mapped there */
 int fake_pagemap_scan(void *arg);
 
 /* ---- fake-iommufd.c: /dev/iommu and the devices ---- */

@@ -2,6 +2,7 @@
 /* The fake kernel's memory: frames, files, mappings, and what /proc tells of them. */
 #include <check.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/sysmacros.h>
@@ -441,6 +442,8 @@ int fake_pagemap_scan(void *arg)
 	struct page_region *regions = (struct page_region *)(uintptr_t)scan->vec;
 	int n = 0;
 
+	if (fake.scan_error)
+		return -fake.scan_error;
 	if (scan->size != sizeof(*scan) || scan->start % FAKE_4K || scan->end > FAKE_OWN_END)
 		return -EINVAL;
 	for (uint64_t va = scan->start; va < scan->end; va += FAKE_4K) {
@@ -453,6 +456,63 @@ int fake_pagemap_scan(void *arg)
 	}
 	scan->walk_end = scan->end;
 	return n;
+}
+
+static uint64_t page_size_of(const struct vma *vma)
+{
+	return vma->file ? vma->file->page_size : FAKE_4K;
+}
+
+struct fake_node *fake_mapped(uint64_t va)
+{
+	static struct fake_node mapped = {.type = FAKE_MEMORY, .path = "/mapped"};
+	const struct vma *vma = vma_at(va);
+
+	mapped.page_size = vma ? page_size_of(vma) : 0;
+	return vma ? &mapped : NULL;
+}
+
+/* Anonymous huge pages are those of a file. */
+static const struct fake_node *node_of(const struct vma *vma)
+{
+	static const struct fake_node pool = {.ino = 1};
+	const struct fake_node *node = vma->device ? vma->device->node : vma->file->node;
+
+	return node || page_size_of(vma) == FAKE_4K ? node : &pool;
+}
+
+/* show_map_vma() in fs/proc/task_mmu.c */
+static int show(const struct vma *vma, char *line, size_t size)
+{
+	const struct fake_node *node = node_of(vma);
+
+	return snprintf(line, size, "%lx-%lx %cw-%c %08lx %02x:%02x %lu   %s\n",
+			(unsigned long)vma->start, (unsigned long)vma->end,
+			vma->flags & FAKE_NO_ACCESS ? '-' : 'r',
+			node && node->path[0] && !vma->copies ? 's' : 'p',
+			node ? (unsigned long)vma->offset : 0, node ? major(node->dev) : 0,
+			node ? minor(node->dev) : 0, node ? (unsigned long)node->ino : 0,
+			node ? node->path : "");
+}
+
+/* A read ends with a page of the kernel's own. */
+ssize_t fake_maps_read(char *buf, size_t len, off_t pos)
+{
+	char line[160];
+	size_t done = 0;
+	off_t at = 0;
+
+	for (size_t i = 0; i <= nr_vmas; i++) {
+		int size = i < nr_vmas ? show(&vmas[i], line, sizeof(line))
+				       : snprintf(line, sizeof(line),
+						  "ffffffffff600000-ffffffffff601000 --xp "
+						  "00000000 00:00 0   [vsyscall]\n");
+
+		for (int c = 0; c < size; c++, at++)
+			if (at >= pos && done < len && done < 1000)
+				buf[done++] = line[c];
+	}
+	return (ssize_t)done;
 }
 
 int fake_procmap_query(void *arg)
@@ -479,7 +539,7 @@ int fake_procmap_query(void *arg)
 	query->vma_end = vma->end;
 	query->vma_flags = (node && !vma->copies ? PROCMAP_QUERY_VMA_SHARED : 0) |
 			   (vma->flags & FAKE_NO_ACCESS ? 0 : PROCMAP_QUERY_VMA_READABLE);
-	query->vma_page_size = vma->file ? vma->file->page_size : FAKE_4K;
+	query->vma_page_size = page_size_of(vma);
 	query->vma_offset = node ? vma->offset : 0;
 	query->inode = node ? node->ino : 0;
 	query->dev_major = node ? major(node->dev) : 0;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/capability.h>
+#include <linux/magic.h>
 #include <linux/memfd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -295,10 +296,13 @@ static struct fake_node *find_at(int dirfd, const char *path, bool follow)
 {
 	char full[PATH_MAX];
 	int fd;
+	unsigned long va;
 
 	path = absolute(dirfd, path, full);
 	if (sscanf(path, "/proc/self/fdinfo/%d", &fd) == 1)
 		return fdinfo(fd);
+	if (sscanf(path, "/proc/self/map_files/%lx-", &va) == 1)
+		return fake_mapped(va);
 	if (follow && entry_of_descriptor(path, &fd))
 		return fake_open_of(fd) ? fake_open_of(fd)->node : NULL;
 	return find(path, follow);
@@ -645,7 +649,7 @@ static ssize_t do_read(const struct fake_open *open, void *buf, size_t len, off_
 	if (open->node->type == FAKE_PAGEMAP)
 		return fake_pagemap_read(open->node, buf, len, pos);
 	if (open->node->type == FAKE_MAPS)
-		return 0;
+		return fake_maps_read(buf, len, pos);
 	if (open->node->type == FAKE_CONFIG || open->node->type == FAKE_LINES)
 		return read_bytes(open->node, buf, len, pos);
 	if (open->node->type == FAKE_ENABLE)
@@ -748,6 +752,8 @@ static int fill_statfs(const struct fake_node *node, struct statfs *fs)
 		node->type == FAKE_PAGEMAP || node->type == FAKE_MAPS || node->type == FAKE_FDINFO;
 
 	*fs = (struct statfs){.f_type = is_proc ? 0x9fa0 : 0x01021994};
+	if (node->page_size > FAKE_4K)
+		*fs = (struct statfs){.f_type = HUGETLBFS_MAGIC, .f_bsize = (long)node->page_size};
 	return 0;
 }
 

@@ -55,6 +55,7 @@ struct fake {
 	bool has_get_pa;	 /* 7.3 */
 	bool has_procmap;	 /* 6.11 */
 	bool has_pagemap_scan;	 /* 6.7 */
+	int scan_error;		 /* of PAGEMAP_SCAN */
 	int uring_error;	 /* of io_uring_setup(): ENOSYS at first */
 	bool has_uring_tables;	 /* 5.13: tables of buffers that can be changed */
 	int process_vm_error;	 /* of process_vm_readv(), as a seccomp filter has it */

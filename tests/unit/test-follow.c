@@ -28,6 +28,13 @@ static void setup(void)
 	pagemap = program_open("/proc/self/pagemap", O_RDONLY);
 }
 
+/* What the mappings are is read from a text, and what is in them page by page. */
+static void setup_old(void)
+{
+	setup();
+	fake.has_procmap = fake.has_pagemap_scan = false;
+}
+
 static void teardown(void)
 {
 	program_unmap(0, FAKE_OWN);
@@ -371,14 +378,14 @@ START_TEST(searched_in_vain)
 {
 	unsigned int scans;
 
-	fake.has_pagemap_scan = false;
+	fake.scan_error = ENOMEM;
 	make_strays(200);
 	ck_assert_uint_ge(store_strays(), 64);
 	scans = fake.scans;
 	for (uint64_t i = 0; i < 100; i++)
 		program_unmap(BASE + i * FAKE_4K, FAKE_4K);
 	ck_assert_uint_le(fake.scans - scans, 1);
-	fake.has_pagemap_scan = true;
+	fake.scan_error = 0;
 }
 END_TEST
 
@@ -717,12 +724,8 @@ START_TEST(bulk_told_while_room_is_made)
 }
 END_TEST
 
-Suite *suite_follow(void)
+static void add_tests(TCase *tc)
 {
-	Suite *suite = suite_create("follow");
-	TCase *tc = tcase_create("follow");
-
-	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, moved_unseen, 0, 4);
 	tcase_add_loop_test(tc, moved_unseen_and_used_again, 0, 4);
 	tcase_add_test(tc, huge_page_moved_unseen);
@@ -739,10 +742,8 @@ Suite *suite_follow(void)
 	tcase_add_loop_test(tc, mapped_over_by_others, 0, 2);
 	tcase_add_test(tc, on_the_move_while_searched);
 	tcase_add_test(tc, beside_a_poisoned_page);
-	tcase_add_test(tc, searched_in_vain);
 	tcase_add_test(tc, searched_in_empty_mappings);
 	tcase_add_test(tc, searched_without_memory);
-	tcase_add_test(tc, searched_once_for_a_file);
 	tcase_add_loop_test(tc, freed_unseen, 0, 2);
 	tcase_add_test(tc, freed_unseen_at_the_limit);
 	tcase_add_test(tc, lowest_addresses);
@@ -758,6 +759,21 @@ Suite *suite_follow(void)
 	tcase_add_test(tc, in_sequence_given_back);
 	tcase_add_test(tc, in_sequence_asked_while_released);
 	tcase_add_test(tc, bulk_told_while_room_is_made);
+}
+
+Suite *suite_follow(void)
+{
+	Suite *suite = suite_create("follow");
+	TCase *tc = tcase_create("follow");
+	TCase *old = tcase_create("follow, before Linux 6.7");
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	add_tests(tc);
+	tcase_add_test(tc, searched_in_vain);
+	tcase_add_test(tc, searched_once_for_a_file);
 	suite_add_tcase(suite, tc);
+	tcase_add_checked_fixture(old, setup_old, teardown);
+	add_tests(old);
+	suite_add_tcase(suite, old);
 	return suite;
 }

@@ -22,6 +22,13 @@ static void setup(void)
 	pagemap = program_open("/proc/self/pagemap", O_RDONLY);
 }
 
+/* What the mappings are is read from a text, and what is in them page by page. */
+static void setup_old(void)
+{
+	setup();
+	fake.has_procmap = fake.has_pagemap_scan = false;
+}
+
 static void teardown(void)
 {
 	program_unmap(0, FAKE_OWN);
@@ -494,24 +501,8 @@ START_TEST(memory_without_pins_costs_nothing)
 }
 END_TEST
 
-/* Before Linux 6.11 other mappings cannot be found; the rest goes on. */
-START_TEST(no_procmap)
+static void add_tests(TCase *tc)
 {
-	fake.has_procmap = false;
-	fake_map(BASE, 8 * FAKE_4K, NULL, 0, 0);
-	look_up_together(BASE, 8);
-	program_unmap(BASE, 4 * FAKE_4K);
-	look_up(BASE + 4 * FAKE_4K, 4);
-	ck_assert_uint_eq(fake.pinned, 1 + 4);
-}
-END_TEST
-
-Suite *suite_memory(void)
-{
-	Suite *suite = suite_create("memory");
-	TCase *tc = tcase_create("memory");
-
-	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, unmapped_is_unpinned);
 	tcase_add_test(tc, part_unmapped);
 #ifdef __aarch64__
@@ -539,7 +530,19 @@ Suite *suite_memory(void)
 	tcase_add_loop_test(tc, punched, 0, 2);
 	tcase_add_test(tc, punched_behind_the_mapping);
 	tcase_add_test(tc, memory_without_pins_costs_nothing);
-	tcase_add_test(tc, no_procmap);
+}
+
+Suite *suite_memory(void)
+{
+	Suite *suite = suite_create("memory");
+	TCase *tc = tcase_create("memory");
+	TCase *old = tcase_create("memory, before Linux 6.7");
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	add_tests(tc);
 	suite_add_tcase(suite, tc);
+	tcase_add_checked_fixture(old, setup_old, teardown);
+	add_tests(old);
+	suite_add_tcase(suite, old);
 	return suite;
 }
