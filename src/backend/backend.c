@@ -90,6 +90,7 @@ static const struct backend uring = {
 	.copy_anywhere = uring_copy_anywhere,
 	.unmap = uring_unmap,
 	.physical = uring_physical,
+	.end = uring_end,
 	.flush = ring_flush,
 };
 

@@ -49,8 +49,8 @@ struct backend {
 	int (*claim)(uint64_t page, uint64_t *window);
 
 	/*
-	 * Unpins what processes that are gone left pinned. Needs a claim. True when there
-	 * was anything.
+	 * Unpins what processes that are gone left pinned. Needs a backend that is ready.
+	 * True when there was anything.
 	 */
 	bool (*release_gone)(void);
 
@@ -75,6 +75,12 @@ struct backend {
 
 	/* The physical address of iova. *len is reduced to what is physically contiguous. */
 	int (*physical)(uint64_t iova, uint64_t *len, uint64_t *pa);
+
+	/*
+	 * The process is about to end: unpins everything. NULL: the kernel does so when
+	 * the process ends, and not later.
+	 */
+	void (*end)(void);
 
 	/* Waits until unmapped memory is unpinned. NULL: unmap() unpins at once. */
 	void (*flush)(void);

@@ -157,6 +157,12 @@ static int join(void)
 	return ret;
 }
 
+/* Its file may be closed by now, by a raw system call. */
+static bool has_number(void)
+{
+	return members && generation == process_generation();
+}
+
 int family_number(void)
 {
 	int ret = 0;
@@ -164,7 +170,7 @@ int family_number(void)
 	/* Generation 0: no memory that fork() wipes, so a child could not tell that it is one. */
 	if (!process_generation())
 		return -ENOENT;
-	if (!members || generation != process_generation() || !hidden_check(&members->file))
+	if (!has_number() || !hidden_check(&members->file))
 		ret = join();
 	return ret ? ret : number;
 }
@@ -193,10 +199,14 @@ static int next_taken(int from)
 
 void family_each_gone(void (*what)(unsigned int first, unsigned int last))
 {
+	bool joins = !has_number();
 	int taken;
 
 	if (family_number() < 0 || lock(TURN, F_WRLCK))
 		return;
+	/* Whoever had the number before is gone. */
+	if (joins)
+		what((unsigned int)number, (unsigned int)number);
 	for (int from = 1; from <= FAMILY_LAST; from = taken + 1) {
 		taken = next_taken(from);
 		if (taken < 0)

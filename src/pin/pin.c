@@ -33,13 +33,11 @@ static unsigned int level_of(const struct pin *pin)
 	return (pin->shift - PIN_PAGE_SHIFT) / 9;
 }
 
-/* Forgets every pin: the iommufd that had them is gone. */
-static void forget_all(struct store *s)
+/* No page is pinned any more. */
+static void empty(struct store *s)
 {
 	struct pin pin;
 
-	if (store_next(0, &pin))
-		say_lost(store_count(), pin.va);
 	while (store_next(0, &pin) || store_next(STORE_STRAYS, &pin)) {
 		store_empty(s, pin.va, level_of(&pin), pin.len >> pin.shift);
 		store_tally(s, -1);
@@ -48,6 +46,16 @@ static void forget_all(struct store *s)
 	s->window = 0;
 	s->strays = 0;
 	s->strays_end = STORE_STRAYS;
+}
+
+/* The iommufd that had the pins is gone. */
+static void lose_all(struct store *s)
+{
+	struct pin pin;
+
+	if (store_next(0, &pin))
+		say_lost(store_count(), pin.va);
+	empty(s);
 }
 
 /* The store, ready for a pin. NULL on an error, which is in *error. */
@@ -61,7 +69,7 @@ static struct store *ready(int *error)
 	if (*error)
 		return NULL;
 	if (s->generation != backend->generation()) {
-		forget_all(s);
+		lose_all(s);
 		s->generation = backend->generation();
 	}
 	if (!s->window)
@@ -145,9 +153,20 @@ static int enter_map(struct store *s, uint64_t va, uint64_t len, unsigned int le
 	return ret;
 }
 
+void pin_end(void)
+{
+	if (!backend->end || !backend->is_ready())
+		return;
+	backend->end();
+	if (store_own) {
+		empty(store_own);
+		store_own->generation = backend->generation();
+	}
+}
+
 bool pin_release_gone(void)
 {
-	return store_own && store_own->window && backend->release_gone();
+	return backend->is_ready() && backend->release_gone();
 }
 
 /* Maps [va, va + len), which one map can cover, and enters it. */

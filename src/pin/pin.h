@@ -60,6 +60,12 @@ void pin_release(uint64_t va, uint64_t len, pin_stands *stands);
 bool pin_release_gone(void);
 
 /*
+ * This process is about to end: unpins everything, if the kernel would only do so some
+ * time after the end. Lookups pin again.
+ */
+void pin_end(void);
+
+/*
  * Pins the pages that are pinned at [va, va + len) for address to, too. They stay pinned
  * throughout. Pins of other pages at to become strays.
  */

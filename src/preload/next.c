@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/sys.h"
+#include "door/end.h"
 #include "door/start.h"
 
 /*
@@ -196,4 +197,10 @@ __attribute__((constructor)) static void start(void)
 #include "preload/symbols.def"
 #undef SYM
 	start_init(environ);
+}
+
+/* exit() ends the process by no intercepted function. */
+__attribute__((destructor)) static void finish(void)
+{
+	end_process();
 }

@@ -23,11 +23,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -135,6 +138,7 @@ bool io_by_number(long nr, const long a[6], long *ret);
 bool memory_by_number(long nr, const long a[6], long *ret);
 bool names_by_number(long nr, const long a[6], long *ret);
 bool owner_by_number(long nr, const long a[6], long *ret);
+bool process_by_number(long nr, const long a[6], long *ret);
 bool stat_by_number(long nr, const long a[6], long *ret);
 
 #define BY_NUMBER(nr, a) NEXT(syscall)(nr, (a)[0], (a)[1], (a)[2], (a)[3], (a)[4], (a)[5])

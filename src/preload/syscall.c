@@ -16,7 +16,7 @@ long syscall(long nr, ...)
 	if (io_by_number(nr, a, &ret) || file_by_number(nr, a, &ret) ||
 	    names_by_number(nr, a, &ret) || stat_by_number(nr, a, &ret) ||
 	    owner_by_number(nr, a, &ret) || dir_by_number(nr, a, &ret) ||
-	    memory_by_number(nr, a, &ret))
+	    memory_by_number(nr, a, &ret) || process_by_number(nr, a, &ret))
 		return ret;
 	return BY_NUMBER(nr, a);
 }

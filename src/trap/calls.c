@@ -72,18 +72,29 @@ const size_t calls_first_count = COUNT(calls_first);
 
 /* add_descriptors() sets the test and the value of FILTER_FD_FROM. */
 const struct filter_call calls_io[] = {
-	{SYS_read, FILTER_FD_FROM, 0, 0},    {SYS_pread64, FILTER_FD_FROM, 0, 0},
-	{SYS_write, FILTER_FD_FROM, 0, 0},   {SYS_pwrite64, FILTER_FD_FROM, 0, 0},
-	{SYS_readv, FILTER_FD_FROM, 0, 0},   {SYS_preadv, FILTER_FD_FROM, 0, 0},
-	{SYS_preadv2, FILTER_FD_FROM, 0, 0}, {SYS_writev, FILTER_FD_FROM, 0, 0},
-	{SYS_pwritev, FILTER_FD_FROM, 0, 0}, {SYS_pwritev2, FILTER_FD_FROM, 0, 0},
-	{SYS_ioctl, FILTER_FD_FROM, 0, 0},   {SYS_fstat, FILTER_FD_FROM, 0, 0},
-	{SYS_fcntl, FILTER_FD_FROM, 0, 0},   {SYS_close, FILTER_FD_FROM, 0, 0},
-	{SYS_dup, FILTER_FD_FROM, 0, 0},     {SYS_mmap, FILTER_FD_FROM, 4, 0},
+	{SYS_read, FILTER_FD_FROM, 0, 0},
+	{SYS_pread64, FILTER_FD_FROM, 0, 0},
+	{SYS_write, FILTER_FD_FROM, 0, 0},
+	{SYS_pwrite64, FILTER_FD_FROM, 0, 0},
+	{SYS_readv, FILTER_FD_FROM, 0, 0},
+	{SYS_preadv, FILTER_FD_FROM, 0, 0},
+	{SYS_preadv2, FILTER_FD_FROM, 0, 0},
+	{SYS_writev, FILTER_FD_FROM, 0, 0},
+	{SYS_pwritev, FILTER_FD_FROM, 0, 0},
+	{SYS_pwritev2, FILTER_FD_FROM, 0, 0},
+	{SYS_ioctl, FILTER_FD_FROM, 0, 0},
+	{SYS_fstat, FILTER_FD_FROM, 0, 0},
+	{SYS_fcntl, FILTER_FD_FROM, 0, 0},
+	{SYS_close, FILTER_FD_FROM, 0, 0},
+	{SYS_dup, FILTER_FD_FROM, 0, 0},
+	{SYS_mmap, FILTER_FD_FROM, 4, 0},
 #ifdef SYS_dup2
 	{SYS_dup2, FILTER_ALWAYS, 0, 0},
 #endif
 	{SYS_dup3, FILTER_ALWAYS, 0, 0},
+	/* What a child of the driver had pinned ends with it. */
+	{SYS_wait4, FILTER_ALWAYS, 0, 0},
+	{SYS_waitid, FILTER_ALWAYS, 0, 0},
 };
 const size_t calls_io_count = COUNT(calls_io);
 
@@ -103,5 +114,6 @@ const struct filter_call calls_memory[] = {
 	{SYS_ftruncate, FILTER_ALWAYS, 0, 0},
 	{SYS_truncate, FILTER_ALWAYS, 0, 0},
 	{SYS_brk, FILTER_ALWAYS, 0, 0},
+	{SYS_exit_group, FILTER_ALWAYS, 0, 0},
 };
 const size_t calls_memory_count = COUNT(calls_memory);

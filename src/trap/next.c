@@ -28,6 +28,8 @@ static bool may_sleep(long nr)
 #endif
 	case SYS_openat:
 	case SYS_openat2:
+	case SYS_wait4:
+	case SYS_waitid:
 		return true;
 	default:
 		return false;

@@ -111,6 +111,13 @@ void ring_close(void)
 	forget_places();
 }
 
+void ring_clear(void)
+{
+	for (unsigned int i = 0; i < top; i++)
+		if (rings[i].is_open && !rings[i].is_inherited)
+			call_register(rings[i].file.fd, UAPI_UNREGISTER_BUFFERS, NULL, 0);
+}
+
 bool ring_check(void)
 {
 	bool all = true;

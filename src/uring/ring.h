@@ -26,8 +26,11 @@ int ring_open(void);
 /* False when the program closed a ring by a raw system call. All buffers are then gone. */
 bool ring_check(void);
 
-/* Closes all rings. */
+/* Closes all rings. The kernel unpins their buffers some milliseconds later. */
 void ring_close(void);
+
+/* Removes all buffers, and returns when their pages are unpinned. Only ring_close() may follow. */
+void ring_clear(void);
 
 /*
  * Registers [va, va + len), at most 1 GiB. *place is the place of the buffer. 0 or a

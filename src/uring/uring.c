@@ -337,6 +337,12 @@ void uring_close(void)
 	ring_close();
 }
 
+void uring_end(void)
+{
+	ring_clear();
+	uring_close();
+}
+
 /* ---- processes ---- */
 
 void uring_in_child(void)

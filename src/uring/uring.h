@@ -38,8 +38,11 @@ int uring_physical(uint64_t iova, uint64_t *len, uint64_t *pa);
  */
 void uring_keep_marks(bool keep);
 
-/* Ends all pins. */
+/* Ends all pins. The kernel unpins the memory some milliseconds later. */
 void uring_close(void);
+
+/* The same, and returns when the memory is unpinned. */
+void uring_end(void);
 
 /* As ring_in_child(), ring_close_inherited() and ring_abandon(). */
 void uring_in_child(void);

@@ -999,6 +999,31 @@ static void cloned(void)
 	open_anew();
 }
 
+/* A child has huge pages of its own. They are in their pool when its parent has waited for it. */
+static void ended(void)
+{
+	long before = free_huge_pages();
+	struct legacy_device dev = open_all();
+
+	for (int killed = 0; killed < 2; killed++) {
+		pid_t pid = start();
+
+		if (pid == 0) {
+			char *huge = map_memory(HUGE_SIZE, MAP_PRIVATE | MAP_HUGETLB);
+			uint64_t pa;
+
+			need(legacy_virt_to_phys_bulk(huge, 1, &pa) == 0, "looking up");
+			if (killed)
+				kill(getpid(), SIGKILL);
+			_exit(0);
+		}
+		need(waitpid(pid, NULL, 0) == pid, "waitpid");
+		need(free_huge_pages() == before, "a child's huge page back in its pool");
+	}
+	use_all(&dev);
+	legacy_close(&dev);
+}
+
 /* ---- kill -------------------------------------------------------------- */
 
 /* Everything that a driver does and that a kill can interrupt. */
@@ -1105,6 +1130,7 @@ static const struct {
 	{"forked", forked},
 	{"reopened", reopened},
 	{"orphaned", orphaned},
+	{"ended", ended},
 	{"executed", executed},
 	{"helped", helped},
 	{"seconded", seconded},

@@ -258,7 +258,7 @@ START_TEST(the_tables_fit)
 		}
 		ALLOWED(with(SYS_getpid, 0, 0));
 		ALLOWED(with(SYS_futex, 0, 0));
-		ALLOWED(with(SYS_exit_group, 0, 0));
+		ALLOWED(with(SYS_exit, 0, 0));
 		ALLOWED(with(SYS_rt_sigreturn, 0, 0));
 	}
 }

@@ -10,6 +10,7 @@
 #include "base/lock.h"
 #include "base/rights.h"
 #include "base/settings.h"
+#include "door/end.h"
 #include "fake.h"
 #include "iommufd/ioas.h"
 #include "pin/pin.h"
@@ -80,6 +81,18 @@ START_TEST(pages_stay)
 	look_up(BASE, 16, FAKE_4K);
 	assert_stays(BASE, 16 * FAKE_4K);
 	ck_assert_str_eq(program_log(), "");
+}
+END_TEST
+
+/* The last call of the process. Another thread can still look addresses up. */
+START_TEST(unpinned_at_the_end)
+{
+	fake_map(BASE, FAKE_2M, NULL, 0, 0);
+	look_up(BASE, 16, FAKE_4K);
+	end_process();
+	ck_assert_uint_eq(fake.pinned, 0);
+	look_up(BASE, 16, FAKE_4K);
+	assert_stays(BASE, 16 * FAKE_4K);
 }
 END_TEST
 
@@ -561,6 +574,7 @@ Suite *suite_uring(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, pages_stay);
+	tcase_add_test(tc, unpinned_at_the_end);
 	tcase_add_test(tc, copies_are_told);
 	tcase_add_test(tc, huge_pages);
 	tcase_add_test(tc, part_is_given_back);
@@ -575,6 +589,7 @@ Suite *suite_uring(void)
 	tc = tcase_create("before 5.13");
 	tcase_add_checked_fixture(tc, setup_old, teardown);
 	tcase_add_test(tc, pages_stay);
+	tcase_add_test(tc, unpinned_at_the_end);
 	tcase_add_test(tc, copies_are_told);
 	tcase_add_test(tc, huge_pages);
 	tcase_add_test(tc, part_is_given_back);

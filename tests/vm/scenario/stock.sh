@@ -128,6 +128,7 @@ large 0 327680
 parts 163840 0
 giant 262143 True
 none 0 0
+exit 0 0 0
 before kill True -4
 kill 0 0
 exec 0 0"
