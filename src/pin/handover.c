@@ -46,6 +46,7 @@ static void note(const struct pin *pin)
 		pages[count++] = (struct page){pin->va + at, store_pfn(pin->va + at)};
 }
 
+/* fork() copies private pages that are still pinned. */
 static void release_private(void)
 {
 	struct pin pin;
@@ -53,6 +54,8 @@ static void release_private(void)
 	for (uint64_t va = 0; store_next(va, &pin); va = pin.va + pin.len)
 		if (!pin.shared)
 			pin_release(pin.va, pin.len, NULL);
+	if (backend->flush)
+		backend->flush();
 }
 
 /* Faults in pages that have no entry. */

@@ -30,6 +30,7 @@ static const char usage[] =
 	"  --only I,J,...  of each, only the steps with these numbers\n"
 	"  --verbose       print the steps\n"
 	"  --unprivileged  without CAP_SYS_ADMIN: the kernel's entries have no frames\n"
+	"  --no-sysv       without memory of System V, which io_uring pins from Linux 6.5 on\n"
 	"  --long LOOKUPS  look up and give back in a large address space, and say what\n"
 	"                  that costs; 0: 10 million look-ups\n";
 
@@ -94,6 +95,8 @@ static void work(const struct options *options)
 	observer_start();
 	if (options->unprivileged)
 		give_up_admin();
+	if (options->no_sysv)
+		map_no_sysv();
 	sequence_prepare(progress);
 	for (uint64_t i = 0; i < options->count; i++)
 		sequence_perform(options->seed + i, options->only, options->verbose);
@@ -223,15 +226,11 @@ static uint64_t parse_list(char *list)
 int main(int argc, char **argv)
 {
 	static const struct option names[] = {
-		{"seed", required_argument, NULL, 's'},
-		{"count", required_argument, NULL, 'c'},
-		{"only", required_argument, NULL, 'o'},
-		{"verbose", no_argument, NULL, 'v'},
-		{"unprivileged", no_argument, NULL, 'u'},
-		{"long", required_argument, NULL, 'l'},
-		{"observe", required_argument, NULL, 'O'},
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
+		{"seed", required_argument, NULL, 's'},	  {"count", required_argument, NULL, 'c'},
+		{"only", required_argument, NULL, 'o'},	  {"verbose", no_argument, NULL, 'v'},
+		{"unprivileged", no_argument, NULL, 'u'}, {"no-sysv", no_argument, NULL, 'n'},
+		{"long", required_argument, NULL, 'l'},	  {"observe", required_argument, NULL, 'O'},
+		{"help", no_argument, NULL, 'h'},	  {NULL, 0, NULL, 0},
 	};
 	struct options options = {.seed = 1, .count = 1, .only = ~0ULL};
 	uint64_t lookups = 0;
@@ -254,6 +253,9 @@ int main(int argc, char **argv)
 			break;
 		case 'u':
 			options.unprivileged = true;
+			break;
+		case 'n':
+			options.no_sysv = true;
 			break;
 		case 'l':
 			long_mode = true;

@@ -215,6 +215,13 @@ static void unmake(struct area *area, const char *why)
 		object_close(object);
 }
 
+static bool no_sysv;
+
+void map_no_sysv(void)
+{
+	no_sysv = true;
+}
+
 void do_map(const struct step *step)
 {
 	static const unsigned char kinds[] = {
@@ -228,6 +235,8 @@ void do_map(const struct step *step)
 	enum kind kind = kinds[step->kind % sizeof(kinds)];
 	struct area *area;
 
+	if (kind == SYSV && no_sysv)
+		kind = SHARED;
 	if (live_areas() >= MAX_MAPPED)
 		return;
 	area = make_area(step, kind, choose_pages(step, kind));

@@ -32,7 +32,7 @@
 
 struct options {
 	uint64_t seed, count, only;
-	bool verbose, unprivileged;
+	bool verbose, unprivileged, no_sysv;
 };
 
 /* The state of the process that performs sequences. Its parent reads it. */
@@ -243,6 +243,9 @@ extern const struct operation operations[OPERATIONS];
 __attribute__((format(printf, 1, 2))) void say(const char *format, ...);
 
 void operations_prepare(void);
+
+/* map.c: from now on no memory of System V is mapped */
+void map_no_sysv(void);
 void release_all(void);
 
 /* sequence.c */
