@@ -134,19 +134,22 @@ static bool was_told(const struct memory *memory, size_t page)
 static void tell(struct memory *memory, size_t page, uint64_t frame)
 {
 	memory->told[page] = memory->barred ? 0 : frame;
+	memory->shared_then[page] = memory_is_private(memory) && !memory->written[page];
 	if (memory->object >= 0)
 		memory->since[page] =
 			__atomic_load_n(&report->generation[memory->object], __ATOMIC_SEQ_CST);
 }
 
 /*
- * A page that fork() copied is at the same place in one of the two processes, and the
- * kernel does not say in which. With the library that is the parent.
+ * A page that was only read goes elsewhere when it is written. One that fork() copied is at
+ * the same place in one of the two processes, and the kernel does not say in which. With
+ * the library that is the parent.
  */
 static char place(struct memory *memory, size_t page, uint64_t entry)
 {
 	uint64_t frame = entry & PFN;
 	bool told = was_told(memory, page);
+	bool moves = memory->copied || memory->shared_then[page];
 	bool same = told && frame == memory->told[page];
 
 	if (!frame)
@@ -154,7 +157,7 @@ static char place(struct memory *memory, size_t page, uint64_t entry)
 	tell(memory, page, frame);
 	if (!told)
 		return 'n';
-	return same || (memory->copied && !report->promised) ? 's' : 'M';
+	return same || (moves && !report->promised) ? 's' : 'M';
 }
 
 /*

@@ -186,19 +186,19 @@ void child(enum birth birth, int block)
 	wait_for(births[birth], pid);
 }
 
-/* In its parent's memory: what it knows of descriptors must not stay. */
+/* In its parent's memory, the thread-local one, too. */
 void vfork_child(int block)
 {
-	int kept[DESCRIPTORS], outer = block_now();
+	int outer = block_now();
 	pid_t pid;
 
-	memcpy(kept, descriptors, sizeof(kept));
+	memory_is_borrowed = true;
 	pid = vfork();
 	if (!pid) {
 		perform(block);
 		_exit(0);
 	}
-	memcpy(descriptors, kept, sizeof(kept));
+	memory_is_borrowed = false;
 	block_begins(outer);
 	wait_for("vfork", pid);
 }
@@ -211,15 +211,15 @@ static int live_in_memory(void *block)
 
 void memory_child(int block)
 {
-	int kept[DESCRIPTORS], outer = block_now();
+	int outer = block_now();
 	size_t size = 1 << 18;
 	char *stack = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	pid_t pid;
 
-	memcpy(kept, descriptors, sizeof(kept));
+	memory_is_borrowed = true;
 	pid = clone(live_in_memory, stack + size, CLONE_VM | CLONE_VFORK | SIGCHLD,
 		    (void *)(intptr_t)block);
-	memcpy(descriptors, kept, sizeof(kept));
+	memory_is_borrowed = false;
 	block_begins(outer);
 	wait_for("clone in memory", pid);
 	munmap(stack, size);

@@ -90,6 +90,7 @@ struct memory {
 	bool copied; /* by fork(): where it is and who shares it the kernel does not say */
 	bool written[MAX_PAGES];       /* else a page may be one that others have, too */
 	uint64_t told[MAX_PAGES];      /* 0: nothing */
+	bool shared_then[MAX_PAGES];   /* a private page that was only read until it was told */
 	unsigned int since[MAX_PAGES]; /* the object's generation then */
 };
 
@@ -160,6 +161,9 @@ extern pid_t owners[DESCRIPTORS]; /* of pagemaps */
 
 /* Somebody else makes some, too: nobody knows which number is the next. */
 extern bool numbers_unknown;
+
+/* A child closes its own descriptors, and its parent, whose memory it has, keeps them. */
+extern __thread bool memory_is_borrowed;
 
 /* Says the descriptor that was made. */
 void made(const char *what, int d, int fd);
