@@ -60,7 +60,7 @@ static size_t suitable(uint64_t va, const uint64_t *entries, size_t n, uint64_t 
 	return i;
 }
 
-/* Pins at most n pages ahead from va on. False: none. */
+/* Pins at most n pages ahead from va on, in the mapping of the page before. False: none. */
 static bool pin_ahead(uint64_t va, size_t n)
 {
 	static uint64_t entries[AHEAD_MOST];
@@ -77,7 +77,8 @@ static bool pin_ahead(uint64_t va, size_t n)
 	 */
 	if (!maps_entries(fd, va, entries, 1) || !(entries[0] & PAGEMAP_PRESENT))
 		return false;
-	left = maps_length(va) >> PIN_PAGE_SHIFT;
+	left = maps_length(va - PIN_PAGE_SIZE) >> PIN_PAGE_SHIFT;
+	left -= left > 0;
 	if (n > left)
 		n = left;
 	left = SLOTS - (va >> PIN_PAGE_SHIFT) % SLOTS;

@@ -489,6 +489,19 @@ START_TEST(in_sequence)
 }
 END_TEST
 
+/* The next mapping is none of the driver's business, though it begins where this one ends. */
+START_TEST(in_sequence_to_the_next_mapping)
+{
+	for (uint64_t pages = 2; pages <= 32; pages++) {
+		fake_map(BASE, pages * FAKE_4K, NULL, 0, 0);
+		fake_map(BASE + pages * FAKE_4K, 64 * FAKE_4K, NULL, 0, 0);
+		look_up(BASE, pages);
+		ck_assert_uint_eq(fake.pinned, 1 + pages);
+		program_unmap(BASE, FAKE_2M);
+	}
+}
+END_TEST
+
 static sys_call_fn *kernel;
 static uint64_t not_asked; /* from here to page 64 */
 static size_t answered;
@@ -748,6 +761,7 @@ static void add_tests(TCase *tc)
 	tcase_add_test(tc, freed_unseen_at_the_limit);
 	tcase_add_test(tc, lowest_addresses);
 	tcase_add_test(tc, in_sequence);
+	tcase_add_test(tc, in_sequence_to_the_next_mapping);
 	tcase_add_test(tc, in_sequence_looked_on);
 	tcase_add_loop_test(tc, in_sequence_no_more, 0, 2);
 	tcase_add_loop_test(tc, in_sequence_to_the_end, 0, 3);
