@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <linux/pci_regs.h>
+#include <time.h>
 
 #include "base/event.h"
 #include "base/limit.h"
@@ -272,9 +273,33 @@ static int take_bound(struct group *group)
  * Binds the device in a cdev, which the group uses from then on. Returns its descriptor,
  * at the lowest free number.
  */
+/* How long a child that is being forked may keep its copy of a guard. */
+#define FORK_TRIES 100
+#define FORK_TRY   1000000 /* ns */
+
+/*
+ * A child of fork() or posix_spawn() holds the guard, too, until it has run. Nobody else
+ * can have a device that had a guard.
+ */
+static int attach(struct group *group, int fd, bool had_guard, const unsigned char *token)
+{
+	const struct timespec wait = {.tv_nsec = FORK_TRY};
+	int ret = -EBUSY;
+
+	if (cdev_lock(fd, group->cdev.index, CDEV_LOCK_GROUP, CDEV_EXCLUSIVE))
+		return ret;
+	for (int tries = 0; ret == -EBUSY && tries < (had_guard ? FORK_TRIES : 1); tries++) {
+		if (tries)
+			sys_call(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, (long)&wait, 0, 0, 0);
+		ret = ioas_attach(fd, token);
+	}
+	return ret;
+}
+
 static int bind_device(struct group *group, const unsigned char *token)
 {
 	unsigned int index = group->cdev.index;
+	bool had_guard = hidden_check(&group->guard.file);
 	int fd = take_bound(group);
 	int ret;
 
@@ -285,8 +310,7 @@ static int bind_device(struct group *group, const unsigned char *token)
 		return complain(group, fd, false);
 	guard_let_go(&group->guard);
 	cdev_keep_from_lending(index);
-	ret = cdev_lock(fd, index, CDEV_LOCK_GROUP, CDEV_EXCLUSIVE) ? -EBUSY
-								    : ioas_attach(fd, token);
+	ret = attach(group, fd, had_guard, token);
 	cdev_let_lend();
 	event_attach(group->cdev.name, false, ret);
 	if (ret) {

@@ -998,6 +998,7 @@ long fake_sys_call(long nr, long a, long b, long c, long d, long e, long f)
 	case SYS_rt_sigprocmask:
 	case SYS_rt_sigpending:
 	case SYS_clock_gettime:
+	case SYS_clock_nanosleep:
 		return sys_call_kernel(nr, a, b, c, d, e, f);
 	case SYS_read:
 	case SYS_pread64:

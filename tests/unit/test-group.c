@@ -368,6 +368,17 @@ START_TEST(guarded)
 }
 END_TEST
 
+/* A child that another thread forks has a copy of the guard for a moment. */
+START_TEST(guarded_by_a_child)
+{
+	enter(WITH_IOMMU);
+	fake_fail(SYS_ioctl, VFIO_DEVICE_BIND_IOMMUFD, 1, EBUSY);
+	device = (int)program_get_device(group, DEVICE_0);
+	ck_assert(fake_failed());
+	ck_assert_int_ge(device, 0);
+}
+END_TEST
+
 /* ---- other ioctls ---- */
 
 START_TEST(other_ioctls)
@@ -1161,6 +1172,7 @@ Suite *suite_group(void)
 	tcase_add_test(without, opened_by_a_stream);
 	tcase_add_test(with, container_opened_by_a_stream);
 	tcase_add_test(with, guarded);
+	tcase_add_test(with, guarded_by_a_child);
 	tcase_add_test(with, direct_after_a_fork);
 	suite_add_tcase(suite, without);
 	suite_add_tcase(suite, with);
