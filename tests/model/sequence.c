@@ -186,14 +186,25 @@ static bool is_covered(const struct object *object, size_t at)
 }
 
 /*
- * No mapping is left of the page, and nothing else keeps it pinned. io_uring holds all that
- * was registered together while any of it is taken to be mapped.
+ * io_uring holds all that was registered together while any of it is taken to be mapped.
+ * What cannot be written to cannot be registered again, alone.
  */
+static bool may_be_held(const struct object *object)
+{
+	for (size_t i = 0; i < object->pages && i < MAX_OBJECT_PAGES; i++)
+		if (object->doubtful[i])
+			return true;
+	for (const struct area *area = areas; area < areas + MAX_AREAS; area++)
+		if (area->pages && area->object == object && (area->barred || !area->writable))
+			return true;
+	return false;
+}
+
+/* No mapping is left of the page, and nothing else keeps it pinned. */
 static bool is_freed(const struct object *object, size_t at)
 {
-	for (size_t i = 0; counting_all && i < object->pages && i < MAX_OBJECT_PAGES; i++)
-		if (object->doubtful[i])
-			return false;
+	if (counting_all && may_be_held(object))
+		return false;
 	return object->freed[at] && !is_covered(object, at);
 }
 
