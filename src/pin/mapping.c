@@ -103,10 +103,11 @@ static bool enter(const char *line, void *arg)
 
 static int read_text(void)
 {
-	int fd = proc_maps();
+	int fd;
 
 	if (text.turn == lock_turn())
 		return 0;
+	fd = proc_maps();
 	fd = fd < 0 ? fd : limit_dup(fd);
 	if (fd < 0)
 		return fd;

@@ -11,9 +11,10 @@ static pid_t waited(pid_t pid)
 	return pid;
 }
 
-static int waited_for_id(int ret)
+/* With WNOHANG there may be no child. */
+static int waited_for_id(int ret, const siginfo_t *info)
 {
-	if (!ret)
+	if (!ret && (!info || info->si_pid))
 		end_child();
 	return ret;
 }
@@ -54,7 +55,7 @@ pid_t wait4(pid_t pid, int *status, int options, struct rusage *usage)
 
 int waitid(idtype_t type, id_t id, siginfo_t *info, int options)
 {
-	return waited_for_id(NEXT(waitid)(type, id, info, options));
+	return waited_for_id(NEXT(waitid)(type, id, info, options), info);
 }
 
 bool process_by_number(long nr, const long a[6], long *ret)
@@ -68,7 +69,7 @@ bool process_by_number(long nr, const long a[6], long *ret)
 		*ret = waited((pid_t)BY_NUMBER(nr, a));
 		return true;
 	case SYS_waitid:
-		*ret = waited_for_id((int)BY_NUMBER(nr, a));
+		*ret = waited_for_id((int)BY_NUMBER(nr, a), (const siginfo_t *)a[2]);
 		return true;
 	default:
 		return false;

@@ -269,10 +269,6 @@ static int take_bound(struct group *group)
 	return (int)sys_fcntl(device_file(group), F_DUPFD_CLOEXEC, 0);
 }
 
-/*
- * Binds the device in a cdev, which the group uses from then on. Returns its descriptor,
- * at the lowest free number.
- */
 /* How long a child that is being forked may keep its copy of a guard. */
 #define FORK_TRIES 100
 #define FORK_TRY   1000000 /* ns */
@@ -296,6 +292,10 @@ static int attach(struct group *group, int fd, bool had_guard, const unsigned ch
 	return ret;
 }
 
+/*
+ * Binds the device in a cdev, which the group uses from then on. Returns its descriptor,
+ * at the lowest free number.
+ */
 static int bind_device(struct group *group, const unsigned char *token)
 {
 	unsigned int index = group->cdev.index;
