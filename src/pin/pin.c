@@ -273,7 +273,7 @@ static void restore(struct store *s, uint64_t va, uint64_t len, uint64_t iova)
 	slot = store_find(s, va, &level);
 	slot_set(slot, SLOT_HEAD);
 	store_tally(s, 1);
-	renew_rest(s, va, len);
+	renew_rest(s, va, len, va);
 }
 
 /*
@@ -389,7 +389,7 @@ static int copy_part(struct store *s, uint64_t va, uint64_t len, unsigned int le
 	}
 	store_tally(s, 1);
 	if (!level)
-		renew_rest(s, to, len);
+		renew_rest(s, to, len, va);
 	return 0;
 }
 

@@ -36,12 +36,16 @@ static int compare(const struct backend *by, uint64_t iova, uint64_t va, uint64_
 	return 0;
 }
 
-void renew_rest(struct store *s, uint64_t va, uint64_t len)
+void renew_rest(struct store *s, uint64_t va, uint64_t len, uint64_t from)
 {
 	uint64_t iova = s->window + STORE_PROBED;
+	size_t n = len >> PIN_PAGE_SHIFT;
 
-	if (!backend->parts_hold_all || va >= STORE_STRAYS ||
-	    !are_there(va, len >> PIN_PAGE_SHIFT) || backend->map(va, len, iova))
+	if (!backend->parts_hold_all || va >= STORE_STRAYS)
+		return;
+	if (!are_there(from, n))
+		from = va;
+	if ((from == va && !are_there(va, n)) || backend->map(from, len, iova))
 		return;
 	/* The unmap frees the memory that the copy needs. */
 	if (!compare(backend, iova, va, len) && !backend->unmap(s->window + va, len))

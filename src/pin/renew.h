@@ -15,9 +15,10 @@
 /*
  * [va, va + len) is what is left of a map, in small pages of one table. If the backend
  * keeps the former map pinned as a whole, gives the rest a map of its own, provided that
- * all its pages are at their address. A page that is not would be faulted in.
+ * all its pages are at their address, or are still at from, where they are pinned, too. A
+ * page that is not would be faulted in.
  */
-void renew_rest(struct store *s, uint64_t va, uint64_t len);
+void renew_rest(struct store *s, uint64_t va, uint64_t len, uint64_t from);
 
 /*
  * Renews all pins with the backend that takes over: see backend_successor(). 0 or its

@@ -157,6 +157,33 @@ START_TEST(part_stays_absent)
 }
 END_TEST
 
+/* A page that is mapped elsewhere, too, does not keep its neighbours, touched there or not. */
+START_TEST(alias_of_a_part)
+{
+	struct fake_file *file = fake_file(4 * FAKE_4K, FAKE_4K);
+	unsigned int flags = _i ? FAKE_UNTOUCHED : 0;
+	uint64_t entries[4], frame;
+
+	fake_map(BASE, 4 * FAKE_4K, file, 0, 0);
+	fake_map(OTHER, FAKE_4K, file, FAKE_4K, flags);
+	ck_assert_int_eq(program_pread(pagemap, entries, sizeof(entries),
+				       (off_t)(BASE / FAKE_4K * sizeof(*entries))),
+			 sizeof(entries));
+	ck_assert_uint_eq(store_count(), 1);
+	frame = fake_pfn(BASE + FAKE_4K);
+	program_unmap(BASE, 4 * FAKE_4K);
+	ck_assert(fake_is_pinned(frame));
+	ck_assert_uint_eq(fake.pinned, 1);
+	if (flags) {
+		ck_assert_int_eq(program_lookup(pagemap, OTHER, entries), sizeof(*entries));
+		ck_assert_uint_eq(*entries, 0);
+	}
+	program_unmap(OTHER, FAKE_4K);
+	program_sweep();
+	ck_assert_uint_eq(fake.pinned, 0);
+}
+END_TEST
+
 START_TEST(moved_memory_stays)
 {
 	fake_map(BASE, 16 * FAKE_4K, NULL, 0, 0);
@@ -579,6 +606,7 @@ Suite *suite_uring(void)
 	tcase_add_test(tc, huge_pages);
 	tcase_add_test(tc, part_is_given_back);
 	tcase_add_test(tc, part_stays_absent);
+	tcase_add_loop_test(tc, alias_of_a_part, 0, 2);
 	tcase_add_test(tc, moved_memory_stays);
 	tcase_add_test(tc, more_than_one_ring);
 	tcase_add_test(tc, limit_is_reached);
@@ -594,6 +622,7 @@ Suite *suite_uring(void)
 	tcase_add_test(tc, huge_pages);
 	tcase_add_test(tc, part_is_given_back);
 	tcase_add_test(tc, part_stays_absent);
+	tcase_add_loop_test(tc, alias_of_a_part, 0, 2);
 	tcase_add_test(tc, moved_memory_stays);
 	tcase_add_test(tc, memory_that_cannot_be_pinned);
 	tcase_add_test(tc, child_has_its_own);
