@@ -202,6 +202,8 @@ void family_each_gone(void (*what)(unsigned int first, unsigned int last))
 	bool joins = !has_number();
 	int taken;
 
+	if (joins && !ioas_has_identity())
+		return;
 	if (family_number() < 0 || lock(TURN, F_WRLCK))
 		return;
 	/* Whoever had the number before is gone. */

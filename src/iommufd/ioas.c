@@ -257,6 +257,13 @@ int ioas_identity(uint64_t *identity)
 	return ret;
 }
 
+bool ioas_has_identity(void)
+{
+	uint64_t len = 1, frame;
+
+	return !ioas_physical(IDENTITY_IOVA, &len, &frame);
+}
+
 int ioas_fd(void)
 {
 	return iommufd.fd.fd;

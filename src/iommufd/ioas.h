@@ -39,6 +39,9 @@ void ioas_abandon(void);
  */
 int ioas_identity(uint64_t *identity);
 
+/* False: no process has asked for it yet. */
+bool ioas_has_identity(void);
+
 /* The descriptor of the iommufd, valid after ioas_open(). */
 int ioas_fd(void);
 

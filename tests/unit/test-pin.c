@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "backend/backend.h"
 #include "base/lock.h"
 #include "base/process.h"
 #include "fake.h"
@@ -679,6 +680,16 @@ START_TEST(pins_of_the_dead)
 }
 END_TEST
 
+/* Of those who never pinned, nothing is left, and no file or page is kept to find out. */
+START_TEST(nobody_has_pinned)
+{
+	ck_assert_int_eq(backend->ready(), 0);
+	ck_assert(!pin_release_gone());
+	ck_assert_uint_eq(fake.pinned, 0);
+	ck_assert(!ioas_has_identity());
+}
+END_TEST
+
 /* While another process counts the dead, a pin can wait. */
 START_TEST(turns_are_taken)
 {
@@ -983,6 +994,7 @@ Suite *suite_pin(void)
 	tcase_add_test(tc, new_iommufd_forgets_the_old);
 	tcase_add_loop_test(tc, window_per_process, 0, 2);
 	tcase_add_loop_test(tc, pins_of_the_dead, 0, 4);
+	tcase_add_test(tc, nobody_has_pinned);
 	tcase_add_test(tc, turns_are_taken);
 	tcase_add_test(tc, limit_used_up_by_the_dead);
 	tcase_add_test(tc, window_of_the_dead);
