@@ -19,6 +19,7 @@
 #include "base/sys.h"
 #include "base/user.h"
 #include "door/observe.h"
+#include "iommufd/cdev.h"
 #include "pin/pagemap.h"
 #include "tree/view.h"
 #include "uapi/vfio.h"
@@ -127,7 +128,7 @@ void fd_received(int fd)
 	lock_leave(saved);
 }
 
-bool fd_ioctl(int fd, unsigned int cmd, unsigned long arg, long *ret)
+static bool answer_ioctl(int fd, unsigned int cmd, unsigned long arg, long *ret)
 {
 	struct lock_saved saved = lock_enter();
 	struct object *object = fdtab_get(fd);
@@ -142,6 +143,15 @@ bool fd_ioctl(int fd, unsigned int cmd, unsigned long arg, long *ret)
 	if (!ours && cmd == VFIO_GROUP_SET_CONTAINER)
 		ours = set_container_of_real_group(fd, arg, ret);
 	lock_leave(saved);
+	return ours;
+}
+
+bool fd_ioctl(int fd, unsigned int cmd, unsigned long arg, long *ret)
+{
+	bool ours;
+
+	while ((ours = answer_ioctl(fd, cmd, arg, ret)) && *ret == CDEV_WAIT)
+		cdev_wait();
 	return ours;
 }
 

@@ -14,6 +14,7 @@
 #include "base/user.h"
 #include "door/name.h"
 #include "door/observe.h"
+#include "iommufd/cdev.h"
 #include "pin/pagemap.h"
 #include "tree/standin.h"
 #include "tree/view.h"
@@ -36,7 +37,8 @@ static int open_group_again(int dirfd, const char *path, int flags, int ret)
 		return group_refuse(&view.cdev);
 	if (ret == -EBUSY) {
 		fdtab_drop_stale(0, ~0U);
-		cdev_keep_from_lending(view.cdev.index);
+		if (cdev_keep_from_lending(view.cdev.index))
+			return CDEV_WAIT;
 		ret = sys_openat(dirfd, path, flags & ~O_CREAT);
 		cdev_let_lend();
 	}
@@ -200,12 +202,18 @@ static int settle(int dirfd, const char *path, int flags, int ret)
 
 int open_done(int dirfd, const char *path, int flags, int ret, uint64_t start)
 {
-	struct lock_saved saved = lock_enter();
+	int result;
 
-	ret = settle(dirfd, path, flags, ret);
-	lock_leave(saved);
-	observe_opened(path, flags, ret, start);
-	return ret;
+	for (;; cdev_wait()) {
+		struct lock_saved saved = lock_enter();
+
+		result = settle(dirfd, path, flags, ret);
+		lock_leave(saved);
+		if (result != CDEV_WAIT)
+			break;
+	}
+	observe_opened(path, flags, result, start);
+	return result;
 }
 
 bool open_may_be_ours(int fd)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 
 #include "base/dir.h"
 #include "base/hidden.h"
@@ -464,18 +465,28 @@ bool cdev_is_elsewhere(unsigned int index)
 
 static struct hidden not_to_lend = HIDDEN_NONE;
 
-void cdev_keep_from_lending(unsigned int index)
+int cdev_keep_from_lending(unsigned int index)
 {
-	struct flock range = range_at(CDEV_LOCKS + CDEV_LOCK_LENDING, CDEV_SHARED);
 	int fd = cdev_open(index);
 
 	if (fd < 0)
-		return;
-	sys_fcntl(fd, F_OFD_SETLKW, (long)&range);
+		return 0;
+	if (cdev_lock(fd, index, CDEV_LOCK_LENDING, CDEV_SHARED) == -EAGAIN) {
+		sys_close(fd);
+		return CDEV_WAIT;
+	}
 	hidden_take(&not_to_lend, fd);
+	return 0;
 }
 
 void cdev_let_lend(void)
 {
 	hidden_close(&not_to_lend);
+}
+
+void cdev_wait(void)
+{
+	const struct timespec time = {.tv_nsec = 1000000};
+
+	sys_call(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, (long)&time, 0, 0, 0);
 }

@@ -6,6 +6,7 @@
 #ifndef IOMMUFD_CDEV_H
 #define IOMMUFD_CDEV_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -120,11 +121,17 @@ int cdev_take(int fd, unsigned int index);
  */
 bool cdev_is_elsewhere(unsigned int index);
 
+/* Instead of an errno: leave the lock, call cdev_wait(), then begin again. */
+#define CDEV_WAIT (-ERESTART)
+
 /*
- * Waits until the device is not lending its page table, and prevents lending until
- * cdev_let_lend(). For one device at a time.
+ * Prevents that the device lends its page table until cdev_let_lend(). CDEV_WAIT: it is
+ * lending. For one device at a time.
  */
-void cdev_keep_from_lending(unsigned int index);
+int cdev_keep_from_lending(unsigned int index);
 void cdev_let_lend(void);
+
+/* Waits for a millisecond, or until a signal. Without the lock. Async-signal-safe. */
+void cdev_wait(void);
 
 #endif

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <linux/pci_regs.h>
-#include <time.h>
 
 #include "base/event.h"
 #include "base/limit.h"
@@ -269,26 +268,31 @@ static int take_bound(struct group *group)
 	return (int)sys_fcntl(device_file(group), F_DUPFD_CLOEXEC, 0);
 }
 
-/* How long a child that is being forked may keep its copy of a guard. */
+/* A cdev_wait() each: how long a child that is being forked may keep its copy of a guard. */
 #define FORK_TRIES 100
-#define FORK_TRY   1000000 /* ns */
 
 /*
  * A child of fork() or posix_spawn() holds the guard, too, until it has run. Nobody else
  * can have a device that had a guard.
  */
-static int attach(struct group *group, int fd, bool had_guard, const unsigned char *token)
+static bool is_held_by_child(struct group *group, bool had_guard, int error)
 {
-	const struct timespec wait = {.tv_nsec = FORK_TRY};
-	int ret = -EBUSY;
+	if (error == -EBUSY && (had_guard || group->tries) && group->tries < FORK_TRIES)
+		return ++group->tries;
+	group->tries = 0;
+	return false;
+}
 
-	if (cdev_lock(fd, group->cdev.index, CDEV_LOCK_GROUP, CDEV_EXCLUSIVE))
+static int attach(struct group *group, int fd, const unsigned char *token)
+{
+	int ret = cdev_keep_from_lending(group->cdev.index);
+
+	if (ret)
 		return ret;
-	for (int tries = 0; ret == -EBUSY && tries < (had_guard ? FORK_TRIES : 1); tries++) {
-		if (tries)
-			sys_call(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, (long)&wait, 0, 0, 0);
+	ret = -EBUSY;
+	if (!cdev_lock(fd, group->cdev.index, CDEV_LOCK_GROUP, CDEV_EXCLUSIVE))
 		ret = ioas_attach(fd, token);
-	}
+	cdev_let_lend();
 	return ret;
 }
 
@@ -298,25 +302,25 @@ static int attach(struct group *group, int fd, bool had_guard, const unsigned ch
  */
 static int bind_device(struct group *group, const unsigned char *token)
 {
-	unsigned int index = group->cdev.index;
 	bool had_guard = hidden_check(&group->guard.file);
 	int fd = take_bound(group);
 	int ret;
 
 	if (fd != -ENOENT)
 		return fd;
-	fd = cdev_open_for_program(index);
+	fd = cdev_open_for_program(group->cdev.index);
 	if (fd < 0)
 		return complain(group, fd, false);
 	guard_let_go(&group->guard);
-	cdev_keep_from_lending(index);
-	ret = attach(group, fd, had_guard, token);
-	cdev_let_lend();
-	event_attach(group->cdev.name, false, ret);
+	ret = attach(group, fd, token);
+	if (is_held_by_child(group, had_guard, ret))
+		ret = CDEV_WAIT;
+	if (ret != CDEV_WAIT)
+		event_attach(group->cdev.name, false, ret);
 	if (ret) {
 		sys_close(fd);
 		guard_hold(&group->guard);
-		return complain(group, ret, token);
+		return ret == CDEV_WAIT ? ret : complain(group, ret, token);
 	}
 	membership_mark(&group->member, fd);
 	use_cdev(group, fd);

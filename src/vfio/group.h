@@ -36,6 +36,7 @@ struct group {
 	bool is_open;		   /* open in this process; a mapped BAR keeps it open */
 	struct device *received;   /* received as the group or the device, or NULL */
 	struct guard guard;
+	unsigned int tries; /* to bind the device while a child may have the guard */
 };
 
 /* The result of one VFIO_GROUP_GET_DEVICE_FD. */

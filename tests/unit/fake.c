@@ -488,18 +488,13 @@ static int get_lock(const struct fake_open *open, struct flock *range)
 	return 0;
 }
 
-static int set_lock(struct fake_open *open, const struct flock *range, bool wait)
+static int set_lock(struct fake_open *open, const struct flock *range)
 {
 	struct lock *lock;
 
 	ck_assert_int_eq(range->l_len, 1);
-	if (range->l_type != F_UNLCK && conflict(open, range)) {
-		if (!wait)
-			return -EAGAIN;
-		ck_assert_msg(fake.would_sleep, "fcntl() would sleep for ever");
-		fake.would_sleep();
-		return set_lock(open, range, wait);
-	}
+	if (range->l_type != F_UNLCK && conflict(open, range))
+		return -EAGAIN;
 	unlock(open, range->l_start, false);
 	if (range->l_type == F_UNLCK)
 		return 0;
@@ -532,8 +527,7 @@ static long do_fcntl(int fd, int cmd, long arg)
 		open->flags = (int)arg & (O_APPEND | O_NONBLOCK | O_NOATIME);
 		return 0;
 	case F_OFD_SETLK:
-	case F_OFD_SETLKW:
-		return set_lock(open, (const struct flock *)arg, cmd == F_OFD_SETLKW);
+		return set_lock(open, (const struct flock *)arg);
 	case F_OFD_GETLK:
 		return get_lock(open, (struct flock *)arg);
 	default:
@@ -969,6 +963,10 @@ long fake_sys_call(long nr, long a, long b, long c, long d, long e, long f)
 	case SYS_sched_yield:
 		fake.moving -= fake.moving > 0;
 		return 0;
+	case SYS_clock_nanosleep:
+		if (fake.sleeps)
+			fake.sleeps();
+		return 0;
 	case SYS_io_uring_setup:
 		return fake_uring_setup();
 	case SYS_io_uring_register:
@@ -998,7 +996,6 @@ long fake_sys_call(long nr, long a, long b, long c, long d, long e, long f)
 	case SYS_rt_sigprocmask:
 	case SYS_rt_sigpending:
 	case SYS_clock_gettime:
-	case SYS_clock_nanosleep:
 		return sys_call_kernel(nr, a, b, c, d, e, f);
 	case SYS_read:
 	case SYS_pread64:

@@ -72,9 +72,9 @@ struct fake {
 	unsigned int moving;	    /* every page is on the move, until as many sched_yield()s */
 	bool enabled[FAKE_DEVICES]; /* by other than VFIO: the attribute */
 	unsigned char config[FAKE_DEVICES][64];
-	bool reset_clears;	   /* opening a device clears what config has from 0x0c on */
-	void (*would_sleep)(void); /* called where a lock is waited for: lets it go */
-	void (*binds)(void);	   /* called where a device is about to be bound */
+	bool reset_clears;    /* opening a device clears what config has from 0x0c on */
+	void (*sleeps)(void); /* called in place of clock_nanosleep() */
+	void (*binds)(void);  /* called where a device is about to be bound */
 
 	/* Counters. */
 	size_t pinned;		   /* frames */

@@ -44,7 +44,6 @@ static const struct {
 	{"F_DUPFD", SYS_fcntl, F_DUPFD, {EMFILE, EINVAL, ENOMEM}},
 	{"F_OFD_SETLK", SYS_fcntl, F_OFD_SETLK, {ENOLCK, EAGAIN, ENOMEM, EINVAL}},
 	{"F_OFD_GETLK", SYS_fcntl, F_OFD_GETLK, {EINVAL, ENOMEM}},
-	{"F_OFD_SETLKW", SYS_fcntl, F_OFD_SETLKW, {ENOLCK, EINTR, EDEADLK, ENOMEM}},
 	{"process_vm_readv", SYS_process_vm_readv, 0, {EFAULT, ENOMEM, EPERM, ENOSYS}},
 	{"process_vm_writev", SYS_process_vm_writev, 0, {EFAULT, ENOMEM, EPERM, ENOSYS}},
 	{"capget", SYS_capget, 0, {EPERM, EINVAL}},
