@@ -86,6 +86,22 @@ int any_openat64(int dirfd, const char *path, int flags, mode_t mode)
 	return open_path_at(dirfd, path, flags, mode, &NEXT(openat64));
 }
 
+/* A longer struct open_how is unknown here, and goes to the kernel. */
+static int any_openat2(int dirfd, const char *path, const struct open_how *how, size_t size,
+		       __typeof__(openat2) *call)
+{
+	struct uapi_open_how copy;
+
+	if (size != sizeof(copy) || user_read(&copy, how, sizeof(copy)))
+		return call(dirfd, path, how, size);
+	return slow_openat2(dirfd, path, &copy, call);
+}
+
+int openat2(int dirfd, const char *path, const struct open_how *how, size_t size)
+{
+	return any_openat2(dirfd, path, how, size, NEXT(openat2));
+}
+
 int creat(const char *path, mode_t mode)
 {
 	return open(path, O_CREAT | O_WRONLY | O_TRUNC, mode);
@@ -219,19 +235,9 @@ static int openat_by_number(int dirfd, const char *path, int flags, ...)
 	return (int)NEXT(syscall)(SYS_openat, dirfd, path, flags, mode);
 }
 
-static int openat2_next(int dirfd, const char *path, struct uapi_open_how *how, size_t size)
+static int openat2_by_number(int dirfd, const char *path, const struct open_how *how, size_t size)
 {
 	return (int)NEXT(syscall)(SYS_openat2, dirfd, path, how, size);
-}
-
-/* A longer struct open_how is unknown here, and goes to the kernel. */
-static int openat2_by_number(const long a[6])
-{
-	struct uapi_open_how how;
-
-	if (a[3] != sizeof(how) || user_read(&how, (const void *)a[2], sizeof(how)))
-		return (int)BY_NUMBER(SYS_openat2, a);
-	return slow_openat2((int)a[0], (const char *)a[1], &how, openat2_next);
 }
 
 static int close_by_number(int fd)
@@ -276,7 +282,8 @@ static bool open_by_number(long nr, const long a[6], long *ret)
 				   openat_by_number);
 		return true;
 	case SYS_openat2:
-		*ret = openat2_by_number(a);
+		*ret = any_openat2(FD, (const char *)a[1], (const struct open_how *)a[2],
+				   (size_t)a[3], openat2_by_number);
 		return true;
 	default:
 		return false;

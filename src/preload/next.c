@@ -80,6 +80,11 @@ static ssize_t advise_vectors(int pidfd, const struct iovec *iov, size_t count, 
 		sys_call(SYS_process_madvise, pidfd, (long)iov, (long)count, advice, flags, 0));
 }
 
+static int open_how(int dirfd, const char *path, const struct open_how *how, size_t size)
+{
+	return (int)result(sys_call(SYS_openat2, dirfd, (long)path, (long)how, (long)size, 0, 0));
+}
+
 static int close_numbers(unsigned int first, unsigned int last, int flags)
 {
 	return (int)result(sys_call(SYS_close_range, first, last, flags, 0, 0, 0));
@@ -108,6 +113,7 @@ static const struct {
 	{&next.preadv64v2, read_vectors},
 	{&next.pwritev2, write_vectors},
 	{&next.pwritev64v2, write_vectors},
+	{&next.openat2, open_how},
 	{&next.pidfd_getfd, get_descriptor},
 	{&next.process_madvise, advise_vectors},
 	{&next.close_range, close_numbers},

@@ -71,6 +71,9 @@
 struct stat64;
 #endif
 
+/* glibc before 2.43 has no openat2(). */
+struct open_how;
+
 /* Macros in some headers, functions here. */
 #undef fread_unlocked
 #undef fgetc_unlocked

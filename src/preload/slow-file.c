@@ -112,13 +112,13 @@ int slow_openat(int dirfd, const char *path, int flags, mode_t mode, __typeof__(
 					      : call(dirfd, path, opening.flags, mode));
 }
 
-int slow_openat2(int dirfd, const char *path, struct uapi_open_how *how, openat2_call *call)
+int slow_openat2(int dirfd, const char *path, struct uapi_open_how *how, __typeof__(openat2) *call)
 {
 	struct opening opening = begin(dirfd, path, (int)how->flags);
 
 	how->flags = (how->flags & ~UINT64_C(0xffffffff)) | (unsigned int)opening.flags;
 	return opened(&opening, opening.error ? (int)result(opening.error)
-					      : call(dirfd, path, how, sizeof(*how)));
+					      : call(dirfd, path, (void *)how, sizeof(*how)));
 }
 
 /* ---- close ---- */

@@ -38,9 +38,8 @@ bool slow_may_be_opened(const char *path, int fd);
 int slow_open(const char *path, int flags, mode_t mode, __typeof__(open) *call);
 int slow_openat(int dirfd, const char *path, int flags, mode_t mode, __typeof__(openat) *call);
 
-/* libc has no such function. Changes the flags of *how. */
-typedef int openat2_call(int dirfd, const char *path, struct uapi_open_how *how, size_t size);
-int slow_openat2(int dirfd, const char *path, struct uapi_open_how *how, openat2_call *call);
+/* Changes the flags of *how. */
+int slow_openat2(int dirfd, const char *path, struct uapi_open_how *how, __typeof__(openat2) *call);
 
 int slow_close(int fd, __typeof__(close) *call);
 

@@ -4,6 +4,8 @@
 
 #include <sys/syscall.h>
 
+#include "uapi/syscall.h"
+
 /* ---- open ---- */
 
 static const int open_flags[] = {
@@ -78,6 +80,29 @@ CASE(openat)
 CASE(openat64)
 {
 	opens_at(the.openat64);
+}
+
+/* The kernel knows no longer struct than this one, unless the rest is zero. */
+CASE(openat2)
+{
+	union {
+		struct uapi_open_how how;
+		char longer[sizeof(struct uapi_open_how) + 8];
+	} u = {.how.flags = O_RDONLY};
+	const struct open_how *how = (const struct open_how *)&u;
+
+	for (const char *const *path = paths; *path; path++) {
+		tell("%s", shown(*path));
+		tell_and_close(CALL(the.openat2(AT_FDCWD, *path, how, sizeof(u.how))));
+		tell_and_close(CALL(the.openat2(-1, *path, how, sizeof(u.how))));
+		tell_and_close(CALL(the.openat2(AT_FDCWD, *path, how, sizeof(u))));
+	}
+	CALL(the.openat2(AT_FDCWD, "file", how, 8));
+	CALL(the.openat2(AT_FDCWD, "file", BAD, sizeof(u.how)));
+	u.longer[sizeof(u.how)] = 1;
+	CALL(the.openat2(AT_FDCWD, "file", how, sizeof(u)));
+	u.how.flags = 1ull << 40;
+	CALL(the.openat2(AT_FDCWD, "file", how, sizeof(u.how)));
 }
 
 static void creates(int with(const char *path, mode_t mode))
