@@ -65,10 +65,12 @@ int main(void)
 {
 	struct dirent **list;
 	glob_t found;
+	size_t at_start = used;
 	DIR *dir = opendir("/proc/self/task");
 	FILE *stream = fopen("/proc/self/comm", "r");
 	char *path = realpath("/proc/../dev/null", NULL);
 
+	printf("%zu bytes in use before main()\n", at_start);
 	printf("%d %d %s\n", readdir(dir) != NULL, getc(stream), path);
 	printf("%d %d\n", fclose(stream), closedir(dir));
 	printf("%d\n", scandir("/proc/self/ns", &list, NULL, alphasort) > 2);
