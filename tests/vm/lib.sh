@@ -42,6 +42,17 @@ vm_checks() { # [OPTION...] -- FUNCTION [ARG...]
     fi
 }
 
+# Says which program the checks since the last such line were of.
+tested() { # PROGRAM VERSION KERNEL REMARK
+    local IFS=$'\t'
+    echo "# tested:"$'\t'"$*"
+}
+
+# What a program has said, but for the lines that may differ (see differences).
+comparable() { # PROGRAM FILE
+    grep -Evxf <(sed -n "s/^$1\t//p" "$vm_dir/differences") "$2"
+}
+
 # In $out is what guest/testpmd printed. The number behind a word of it:
 value() { # WORD
     sed -En "s/(.* )?$1 ([0-9]+).*/\2/p" <<<"$out"
