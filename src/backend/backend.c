@@ -85,6 +85,7 @@ static const struct backend uring = {
 	.generation = uring_generation,
 	.claim = uring_claim,
 	.release_gone = uring_release_gone,
+	.seen = uring_seen,
 	.map = uring_map,
 	.copy = uring_copy,
 	.copy_anywhere = uring_copy_anywhere,

@@ -61,6 +61,12 @@ struct backend {
 	 */
 	void (*succeed)(void);
 
+	/*
+	 * The entry of pagemap that was just read for the page of this size at va, which
+	 * map() is to pin next. NULL: the backend needs none.
+	 */
+	void (*seen)(uint64_t va, uint64_t size, uint64_t entry);
+
 	/* Maps [va, va + len) at iova and pins it. -EEXIST: the IOVA is in use. */
 	int (*map)(uint64_t va, uint64_t len, uint64_t iova);
 

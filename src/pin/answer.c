@@ -105,11 +105,14 @@ static int pin_now(uint64_t va, uint64_t len, unsigned int shift, bool shared)
  * A device takes memory that io_uring refuses. If none is to be had, io_uring takes memory
  * where its write shows.
  */
-static int pin_page(uint64_t va, unsigned int shift, bool shared)
+static int pin_page(uint64_t va, uint64_t entry, unsigned int shift, bool shared)
 {
-	uint64_t size = UINT64_C(1) << shift, entry;
-	int ret = pin_now(va, size, shift, shared), error;
+	uint64_t size = UINT64_C(1) << shift;
+	int ret, error;
 
+	if (backend->seen)
+		backend->seen(va, size, entry);
+	ret = pin_now(va, size, shift, shared);
 	if (ret != -EFAULT || !has_page(va, &entry))
 		return ret;
 	error = renew_all(true);
@@ -118,24 +121,25 @@ static int pin_page(uint64_t va, unsigned int shift, bool shared)
 	return error == -EOPNOTSUPP ? ret : pin_now(va, size, shift, shared);
 }
 
-static int pin_huge(uint64_t va, unsigned int shift, bool shared)
+static int pin_huge(uint64_t va, uint64_t entry, unsigned int shift, bool shared)
 {
 	uint64_t size = UINT64_C(1) << shift;
-
 	int ret;
 
+	if (!PAGEMAP_HIDDEN(entry))
+		entry -= (va & (size - 1)) >> PIN_PAGE_SHIFT;
 	va &= ~(size - 1);
 	/* Smaller pages that were pinned there have moved or are gone. */
 	ret = pin_evict(va, size);
 	if (!ret)
-		ret = pin_page(va, shift, shared);
+		ret = pin_page(va, entry, shift, shared);
 	return ret ? give_up(va, ret) : 0;
 }
 
 /* If a range fails with -EFAULT, one page can be the reason: pins them one by one. */
-static int pin_small(uint64_t va, size_t n, bool shared)
+static int pin_small(uint64_t va, const uint64_t *entries, size_t n, bool shared)
 {
-	int ret = n == 1 ? pin_page(va, PIN_PAGE_SHIFT, shared)
+	int ret = n == 1 ? pin_page(va, entries[0], PIN_PAGE_SHIFT, shared)
 			 : pin_now(va, n << PIN_PAGE_SHIFT, PIN_PAGE_SHIFT, shared);
 
 	if (!ret)
@@ -145,7 +149,7 @@ static int pin_small(uint64_t va, size_t n, bool shared)
 	ret = 0;
 	for (size_t i = 0; i < n && !ret; i++, va += PIN_PAGE_SIZE)
 		if (!store_pfn(va))
-			ret = pin_small(va, 1, shared);
+			ret = pin_small(va, &entries[i], 1, shared);
 	return ret;
 }
 
@@ -231,10 +235,10 @@ static int pin_first(uint64_t va, const uint64_t *entries, size_t n, size_t *run
 
 	if (shift != PIN_PAGE_SHIFT) {
 		*run = (size - (va & (size - 1))) >> PIN_PAGE_SHIFT;
-		return pin_huge(va, shift, shared);
+		return pin_huge(va, entries[0], shift, shared);
 	}
 	*run = alike(va, entries, n, shared);
-	return pin_small(va, *run, shared);
+	return pin_small(va, entries, *run, shared);
 }
 
 /*

@@ -32,10 +32,16 @@ struct extent {
 static struct slab buffers = {.size = sizeof(struct buffer)};
 static struct slab extents = {.size = sizeof(struct extent)};
 
-/* A hash table, by 2 MiB of IOVAs. Only a larger map crosses such a border. */
-#define SHIFT	21
+/*
+ * Hash tables by IOVA: of extents of one page, by 32 KiB, and of longer ones, by 2 MiB. Only
+ * a page of 1 GiB crosses such a border.
+ */
 #define BUCKETS 16384
-static struct extent *buckets[BUCKETS];
+static struct extent *short_extents[BUCKETS], *long_extents[BUCKETS];
+static const struct table {
+	unsigned int shift;
+	struct extent **buckets;
+} single = {15, short_extents}, longer = {21, long_extents};
 
 static bool is_ready;
 
@@ -45,6 +51,11 @@ static uint64_t kept_clear;
 /* The other backend's generations are smaller. */
 static unsigned int generation = 1 << 16;
 
+/* A page that is to be mapped next. Without one its size is 0. */
+static struct {
+	uint64_t va, size, entry;
+} seen;
+
 /* The entries that were read for the IOVAs from told.iova on. */
 static struct {
 	uint64_t iova;
@@ -52,25 +63,31 @@ static struct {
 	uint64_t entries[TOGETHER];
 } told;
 
-static struct extent **bucket_of(uint64_t iova)
+static struct extent **bucket_of(const struct table *table, uint64_t iova)
 {
-	return &buckets[iova >> SHIFT & (BUCKETS - 1)];
+	return &table->buckets[iova >> table->shift & (BUCKETS - 1)];
 }
 
 /* ---- what is ready ---- */
 
-/* The pins are gone, or belong to the parent. */
-static void forget_all(void)
+static void forget(const struct table *table)
 {
 	for (size_t i = 0; i < BUCKETS; i++)
-		while (buckets[i]) {
-			struct extent *extent = buckets[i];
+		while (table->buckets[i]) {
+			struct extent *extent = table->buckets[i];
 
-			buckets[i] = extent->next;
+			table->buckets[i] = extent->next;
 			if (!--extent->buffer->users)
 				slab_free(&buffers, extent->buffer);
 			slab_free(&extents, extent);
 		}
+}
+
+/* The pins are gone, or belong to the parent. */
+static void forget_all(void)
+{
+	forget(&single);
+	forget(&longer);
 	is_ready = false;
 	told.n = 0;
 	generation++;
@@ -78,8 +95,10 @@ static void forget_all(void)
 
 static int read_entries(uint64_t va, uint64_t *entries, size_t n)
 {
-	ssize_t len = sys_pread(proc_pagemap(), entries, n * sizeof(*entries),
-				(off_t)(va / PAGE * sizeof(*entries)));
+	int fd = proc_pagemap();
+	ssize_t len = fd < 0 ? fd
+			     : sys_pread(fd, entries, n * sizeof(*entries),
+					 (off_t)(va / PAGE * sizeof(*entries)));
 
 	if (len < 0)
 		return (int)len;
@@ -149,23 +168,31 @@ bool uring_release_gone(void)
 
 /* ---- extents ---- */
 
-static struct extent *find(uint64_t iova)
+static struct extent *find_in(const struct table *table, uint64_t iova)
 {
-	struct extent *extent = *bucket_of(iova);
+	struct extent *extent = *bucket_of(table, iova);
 
 	while (extent && (iova < extent->iova || iova - extent->iova >= extent->len))
 		extent = extent->next;
 	return extent;
 }
 
+static struct extent *find(uint64_t iova)
+{
+	struct extent *extent = find_in(&single, iova);
+
+	return extent ? extent : find_in(&longer, iova);
+}
+
 static int add_extent(uint64_t iova, uint64_t len, uint64_t va, struct buffer *buffer)
 {
 	struct extent *extent = slab_alloc(&extents);
+	struct extent **bucket = bucket_of(len == PAGE ? &single : &longer, iova);
 
 	if (!extent)
 		return -ENOMEM;
-	*extent = (struct extent){*bucket_of(iova), iova, len, va, buffer};
-	*bucket_of(iova) = extent;
+	*extent = (struct extent){*bucket, iova, len, va, buffer};
+	*bucket = extent;
 	buffer->users++;
 	return 0;
 }
@@ -179,7 +206,7 @@ static void drop(struct buffer *buffer)
 }
 
 /* Removes the extents of one bucket that are within [iova, iova + len). */
-static void unmap_in(struct extent **at, uint64_t iova, uint64_t len)
+static void unmap_in_bucket(struct extent **at, uint64_t iova, uint64_t len)
 {
 	while (*at) {
 		struct extent *extent = *at;
@@ -196,12 +223,18 @@ static void unmap_in(struct extent **at, uint64_t iova, uint64_t len)
 	}
 }
 
-int uring_unmap(uint64_t iova, uint64_t len)
+static void unmap_in(const struct table *table, uint64_t iova, uint64_t len)
 {
-	uint64_t first = iova >> SHIFT, last = (iova + len - 1) >> SHIFT;
+	uint64_t first = iova >> table->shift, last = (iova + len - 1) >> table->shift;
 
 	for (uint64_t i = first; i <= last && i < first + BUCKETS; i++)
-		unmap_in(&buckets[i & (BUCKETS - 1)], iova, len);
+		unmap_in_bucket(&table->buckets[i & (BUCKETS - 1)], iova, len);
+}
+
+int uring_unmap(uint64_t iova, uint64_t len)
+{
+	unmap_in(&single, iova, len);
+	unmap_in(&longer, iova, len);
 	told.n = 0;
 	return 0;
 }
@@ -221,7 +254,7 @@ int uring_copy_anywhere(uint64_t from, uint64_t len, uint64_t *to)
 {
 	static uint64_t last;
 
-	last = (last + (UINT64_C(1) << SHIFT)) & (ITS_WINDOW - 1);
+	last = (last + (UINT64_C(1) << longer.shift)) & (ITS_WINDOW - 1);
 	*to = last;
 	return uring_copy(from, len, last);
 }
@@ -252,18 +285,22 @@ static bool is_watched(const uint64_t *entries, size_t n)
 #define TRIES 8
 
 /*
- * Registers memory, and reads its entries into told. They are those of the pinned pages
+ * Registers n pages, and reads their entries into told. They are those of the pinned pages
  * if they were the same before.
  */
-static int pin(uint64_t va, uint64_t len, size_t n, uint32_t *place)
+static int pin(uint64_t va, size_t n, uint32_t *place)
 {
 	static uint64_t before[TOGETHER];
-	int ret = read_entries(va, before, n);
+	int ret = 0;
 
+	if (seen.size)
+		before[0] = seen.entry;
+	else
+		ret = read_entries(va, before, n);
 	for (int tries = 0; !ret && tries < TRIES; tries++) {
 		if (is_watched(before, n))
 			return -EFAULT;
-		ret = ring_add(va, len, place);
+		ret = ring_add(va, n * PAGE, place);
 		if (ret)
 			return ret;
 		ret = read_entries(va, told.entries, n);
@@ -275,20 +312,31 @@ static int pin(uint64_t va, uint64_t len, size_t n, uint32_t *place)
 	return ret ? ret : -EFAULT;
 }
 
-/* The first 4 KiB of a page of 1 GiB keep all of it pinned. */
+void uring_seen(uint64_t va, uint64_t size, uint64_t entry)
+{
+	seen.va = va;
+	seen.size = size;
+	seen.entry = entry;
+}
+
+/* The first 4 KiB of a huge page keep all of it pinned. */
 int uring_map(uint64_t va, uint64_t len, uint64_t iova)
 {
-	size_t n = len / PAGE > TOGETHER ? 1 : len / PAGE;
 	struct buffer *buffer;
+	size_t n;
 	int ret;
 
+	if (seen.va != va || seen.size != len)
+		seen.size = 0;
+	n = seen.size || len / PAGE > TOGETHER ? 1 : len / PAGE;
 	told.n = 0;
 	if (find(iova))
 		return -EEXIST;
 	buffer = slab_alloc(&buffers);
 	if (!buffer)
 		return -ENOMEM;
-	ret = pin(va, n > 1 ? len : PAGE, n, &buffer->place);
+	ret = pin(va, n, &buffer->place);
+	seen.size = 0;
 	if (ret) {
 		slab_free(&buffers, buffer);
 		return ret;
@@ -358,7 +406,8 @@ void uring_close_inherited(void)
 
 void uring_abandon(void)
 {
-	memset(buckets, 0, sizeof(buckets));
+	memset(short_extents, 0, sizeof(short_extents));
+	memset(long_extents, 0, sizeof(long_extents));
 	is_ready = false;
 	told.n = 0;
 	generation++;

@@ -26,6 +26,7 @@ bool uring_check(void);
 unsigned int uring_generation(void);
 int uring_claim(uint64_t page, uint64_t *window);
 bool uring_release_gone(void);
+void uring_seen(uint64_t va, uint64_t size, uint64_t entry);
 int uring_map(uint64_t va, uint64_t len, uint64_t iova);
 int uring_copy(uint64_t from, uint64_t len, uint64_t to);
 int uring_copy_anywhere(uint64_t from, uint64_t len, uint64_t *to);
