@@ -41,6 +41,7 @@
 #define PFN	UINT64_C(0x7fffffffffffff)
 #define PRESENT (UINT64_C(1) << 63)
 #define PAGES	256   /* looked up one by one */
+#define ROW	2048  /* looked up one after the other as DPDK does */
 #define AGAIN	2000  /* lookups of what is pinned already */
 #define BULK	16384 /* looked up at once */
 #define HUGE	(UINT64_C(1) << 21)
@@ -270,7 +271,7 @@ static void unpin(const void *va, size_t len)
 	need("IOMMU_IOAS_UNMAP", ioctl(iommufd, IOMMU_IOAS_UNMAP, &unmap));
 }
 
-#define SLOTS 4096
+#define SLOTS 8192
 
 static int registers(unsigned int what, const void *arg, unsigned int n)
 {
@@ -339,6 +340,38 @@ static void pin_each(const char *name, const char *memory, size_t size, size_t n
 	report(name, start);
 }
 
+static void pin_page(const char *page)
+{
+	uint64_t frame;
+
+	hand->pin(page, PAGE);
+	if (!by_uring)
+		hand->physical(page, PAGE, &frame);
+}
+
+/* Pages that are there before, and pages that come when the program reaches them. */
+static void look_up_row(void (*prepare)(const char *page))
+{
+	char *present = fresh(ROW), *touched = reserved(ROW);
+	uint64_t start = clock_ns();
+
+	for (size_t i = 0; i < ROW; i++) {
+		prepare(present + i * PAGE);
+		told[i] = look_up_as_dpdk(present + i * PAGE);
+	}
+	report("dpdk-first", start);
+	check("dpdk-first", present, ROW);
+
+	start = clock_ns();
+	for (size_t i = 0; i < ROW; i++) {
+		touched[i * PAGE] = 1;
+		prepare(touched + i * PAGE);
+		told[i] = look_up_as_dpdk(touched + i * PAGE);
+	}
+	report("dpdk-touched", start);
+	check("dpdk-touched", touched, ROW);
+}
+
 static void bare(const char *node)
 {
 	char *memory = fresh(PAGES), *bulk = scattered(BULK), *huge = fresh_huge();
@@ -366,9 +399,15 @@ static void bare(const char *node)
 	hand->unpin(bulk, BULK * PAGE);
 	munmap(bulk, BULK * PAGE);
 	report("release", start);
+	look_up_row(pin_page);
 }
 
 /* ---- by pagemap ---- */
+
+static void as_it_is(const char *page)
+{
+	(void)page;
+}
 
 static void by_pagemap(void)
 {
@@ -419,6 +458,7 @@ static void by_pagemap(void)
 	start = clock_ns();
 	munmap(bulk, BULK * PAGE);
 	report("release", start);
+	look_up_row(as_it_is);
 }
 
 /* ---- several at once ---- */
