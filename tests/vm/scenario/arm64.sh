@@ -17,7 +17,7 @@ fi
 
 build=$(cd "$vm_dir/../.." && pwd)/build/arm64
 shim=(env "LD_PRELOAD=$build/.libs/libnoiommu-shim.so")
-nodes=(--arch arm64 --numa 2 --hugepages 64 --timeout 900)
+nodes=(--arch arm64 --numa 2 --hugepages 64)
 
 for kernel in both cdev; do
     transfers "${nodes[@]}" --kernel "$kernel" --device edu -- "${shim[@]}" \

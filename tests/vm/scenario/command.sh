@@ -266,4 +266,4 @@ vm_checks --kernel group --device e1000e -- traces "no cdev path" auto group
 vm_checks --kernel both --device e1000e -- traces "" cdev group
 vm_checks --kernel both --device e1000e -- travels
 vm_checks --kernel both --device e1000e --device e1000e --numa 2 --mem 2G --hugepages 256 \
-    --timeout 300 -- compares
+    -- compares

@@ -55,5 +55,5 @@ company() { # DIRECTORY
         "${shim[@]}" valgrind --quiet --error-exitcode=99 patterns
 }
 
-vm_checks --kernel cdev --device e1000e --hugepages 16 --timeout 600 --share "$scratch" \
+vm_checks --kernel cdev --device e1000e --hugepages 16 --share "$scratch" \
     -- company "$scratch"

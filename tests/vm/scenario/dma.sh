@@ -9,7 +9,7 @@
 
 build=$(cd "$vm_dir/../.." && pwd)/build
 shim=(env "LD_PRELOAD=$build/.libs/libnoiommu-shim.so")
-nodes=(--parallel --numa 2 --hugepages 64 --timeout 600)
+nodes=(--parallel --numa 2 --hugepages 64)
 giant=(--mem 4G --append 'hugepagesz=1G hugepages=1')
 
 for kernel in both cdev; do

@@ -18,5 +18,5 @@ kills() { # HOW TIMES
     ok "... and the next driver has it all" "${path[@]}" processes live "$VM_DEVICES"
 }
 
-vm_checks --kernel cdev --device edu --hugepages 1 --timeout 700 -- kills shim 500
-vm_checks --kernel both --device edu --hugepages 1 --timeout 700 -- kills shim 250
+vm_checks --kernel cdev --device edu --hugepages 1 -- kills shim 500
+vm_checks --kernel both --device edu --hugepages 1 -- kills shim 250

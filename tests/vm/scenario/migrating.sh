@@ -113,5 +113,5 @@ image=$("$vm_dir/rootfs" --path bullseye)
 read -ra kernels <<<"${MIGRATING-both}"
 for kernel in "${kernels[@]}"; do
     vm_checks --kernel "$kernel" --device e1000e --device e1000e --device edu --mem 2G \
-        --hugepages 256 --timeout 600 --share "$scratch" --share "$image" -- migrates "$kernel" "$image" "$scratch/driver"
+        --hugepages 256 --share "$scratch" --share "$image" -- migrates "$kernel" "$image" "$scratch/driver"
 done

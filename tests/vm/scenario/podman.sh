@@ -137,7 +137,7 @@ lines() {
     nothing_is_left
 }
 
-nics=(--device e1000e --device e1000e --parallel --mem 2G --hugepages 256 --timeout 600)
+nics=(--device e1000e --device e1000e --parallel --mem 2G --hugepages 256)
 bullseye=$("$vm_dir/rootfs" --path bullseye)
 vm_checks --kernel cdev "${nics[@]}" --numa 2 --share "$bullseye" \
     -- forwards_in "cdev, Debian 11" "$bullseye"

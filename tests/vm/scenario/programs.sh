@@ -65,4 +65,4 @@ python_in_guest() {
     says ""
 }
 
-vm_checks --kernel cdev --device edu --timeout 600 -- python_in_guest
+vm_checks --kernel cdev --device edu -- python_in_guest

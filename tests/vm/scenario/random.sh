@@ -27,7 +27,7 @@ build() { # DIRECTORY SEED COUNT
 perform() { # DIRECTORY SEED COUNT
     mkdir -p "$1" && build "$@" &&
         "$vm_dir/run-in-vm" --kernel both --device edu --device edu --numa 2 --hugepages 32 \
-            --timeout $((300 + $3)) --share "$1" -- "$random/run" "$1/programs" "$library"
+            --timeout $((900 + $3)) --share "$1" -- "$random/run" "$1/programs" "$library"
 }
 
 tell() { # DIRECTORY STATUS SEED

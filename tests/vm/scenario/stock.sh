@@ -146,5 +146,5 @@ for kernel in debian11 debian12 debian13; do
     vm_checks --kernel "$kernel" "${options[@]}" -- stays shim 0 "$sysv"
 done
 vm_checks --kernel debian13 --hugepages 16 -- refused
-vm_checks --kernel debian12 --timeout 900 --mem 4G --hugepages 16 \
+vm_checks --kernel debian12 --mem 4G --hugepages 16 \
     --append 'hugepagesz=1G hugepages=1' -- ends

@@ -55,8 +55,8 @@ reuse() { # PROGRAM
     is "under the library none does" "$("${shim[@]}" "$1" 1500)" "0 of 6000 pages moved"
 }
 
-vm_checks --kernel cdev --parallel --device edu --timeout 600 --share "$scratch" -- stress "$scratch"
+vm_checks --kernel cdev --parallel --device edu --share "$scratch" -- stress "$scratch"
 gcc -std=gnu11 -O1 -pthread -I"$top/src" -I"$top/include" \
     -o "$scratch/reuse" "$top/tests/stress/reuse.c" "$top/src/base/sys.c"
-vm_checks --kernel cdev --device edu --numa 2 --cpus 4 --timeout 600 --share "$scratch" \
+vm_checks --kernel cdev --device edu --numa 2 --cpus 4 --share "$scratch" \
     -- reuse "$scratch/reuse"

@@ -7,7 +7,7 @@
 # shellcheck source=SCRIPTDIR/../lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
-nics=(--device e1000e --device e1000e --hugepages 256 --timeout 240)
+nics=(--device e1000e --device e1000e --hugepages 256)
 nodes=(--parallel --numa 2 --mem 2G)
 
 testpmd() { # [OPTION...] -- ARG...

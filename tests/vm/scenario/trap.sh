@@ -97,7 +97,7 @@ several_processes() { # DIRECTORY
     no_process_is_left
 }
 
-machine=(--device edu --device e1000e --numa 2 --hugepages 16 --timeout 600 --share "$scratch")
+machine=(--device edu --device e1000e --numa 2 --hugepages 16 --share "$scratch")
 vm_checks --kernel cdev "${machine[@]}" --device nvme -- in_a_guest "$scratch" gcc musl
 vm_checks --kernel both "${machine[@]}" --device nvme -- in_a_guest "$scratch" gcc
 vm_checks --kernel cdev "${machine[@]}" -- several_processes "$scratch"

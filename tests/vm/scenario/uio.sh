@@ -12,7 +12,7 @@
 
 drivers=$(cd "$vm_dir/../.." && pwd)/build/tests/drivers
 shim=(env "LD_PRELOAD=${drivers%/tests/*}/.libs/libnoiommu-shim.so")
-nodes=(--parallel --numa 2 --timeout 600)
+nodes=(--parallel --numa 2)
 kernels=(debian13) transfers=10000
 [[ ${UIO-} != all ]] || kernels=(debian11 debian12 debian13) transfers=100000
 

@@ -155,5 +155,5 @@ units() {
 kernels=(cdev)
 [[ ${UNITS-} != all ]] || kernels=(cdev both)
 for kernel in "${kernels[@]}"; do
-    vm_checks --kernel "$kernel" --device e1000e --device e1000e --timeout 600 -- units
+    vm_checks --kernel "$kernel" --device e1000e --device e1000e -- units
 done
