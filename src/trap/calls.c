@@ -56,6 +56,7 @@ const struct filter_call calls_first[] = {
 	{SYS_rt_sigpending, FILTER_ALWAYS, 0, 0},
 	{SYS_rt_sigtimedwait, FILTER_ALWAYS, 0, 0},
 	{SYS_rt_sigsuspend, FILTER_ALWAYS, 0, 0},
+	{SYS_sigaltstack, FILTER_GIVEN, 0, 0},
 	{SYS_ppoll, FILTER_GIVEN, 3, 0},
 	{SYS_pselect6, FILTER_GIVEN, 5, 0},
 	{SYS_epoll_pwait, FILTER_GIVEN, 4, 0},

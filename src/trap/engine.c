@@ -224,46 +224,76 @@ static void answer_later(const long call[7], ucontext_t *frame)
 	arch_redirect(frame, engine_entry, slot, (char *)slot);
 }
 
-bool trapped(int sig, siginfo_t *info, void *context)
+/* The call goes on at function() with rax, mostly without a return to the kernel. */
+static int pass(ucontext_t *frame, void (*function)(void), long rax)
 {
-	ucontext_t *frame = context;
-	long call[7] = {info->si_syscall}, ret;
-	const long *a = call + 1;
 	bool leaves;
 
-	if (info->si_code != SYS_SECCOMP || info->si_errno != FILTER_DATA) {
-		signal_pass_on(sig, info, frame);
-		return false;
-	}
-	arch_arguments(frame, call + 1);
-	if (pass_is_programs(call[0], a)) {
-		arch_pass(frame, program_pass, call[0], &leaves);
-		return leaves;
-	}
-	if (made_goes_first(call[0], a)) {
-		arch_pass(frame, program_make, call[0], &leaves);
-		return leaves;
-	}
-	if (fast_answer(call[0], a, &ret)) {
-		arch_pass(frame, program_passed, ret, &leaves);
-		return leaves;
-	}
+	arch_pass(frame, function, rax, &leaves);
+	if (!leaves)
+		return TRAP_RETURNS;
+	return signal_handler_blocks() ? TRAP_UNBLOCKS : TRAP_UNBLOCKED;
+}
+
+/* With all signals blocked. */
+static int answer_blocked(long call[7], ucontext_t *frame)
+{
+	const long *a = call + 1;
+
 	if (signal_has_mask(call[0]))
-		return signal_pass_mask(call[0], a, frame);
+		return signal_pass_mask(call[0], a, frame) ? TRAP_UNBLOCKS : TRAP_RETURNS;
 	switch (call[0]) {
 	case SYS_rt_sigtimedwait:
-		return signal_wait(a, frame);
+		return signal_wait(a, frame) ? TRAP_UNBLOCKS : TRAP_RETURNS;
 	case SYS_rt_sigaction:
 	case SYS_rt_sigpending:
 	case SYS_rt_sigprocmask:
 	case SYS_execve:
 	case SYS_execveat:
 		arch_set_result(frame, answer_signal(call[0], a, frame));
-		return false;
+		return TRAP_RETURNS;
 	default:
 		answer_later(call, frame);
-		return false;
+		return TRAP_RETURNS;
 	}
+}
+
+/* Also if they seem to be: another thread can have called sigaltstack() since the trap. */
+static void block_all(void)
+{
+	const uint64_t all = ~UINT64_C(0);
+
+	sys_sigprocmask(SIG_SETMASK, &all, NULL);
+}
+
+/*
+ * The calls that pass() answers hold nothing here: another signal's handler may run meanwhile, and
+ * never return.
+ */
+int trapped(int sig, siginfo_t *info, void *context)
+{
+	ucontext_t *frame = context;
+	long call[7] = {info->si_syscall}, ret;
+	const long *a = call + 1;
+
+	if (info->si_code != SYS_SECCOMP || info->si_errno != FILTER_DATA) {
+		block_all();
+		signal_pass_on(sig, info, frame);
+		return TRAP_RETURNS;
+	}
+	arch_arguments(frame, call + 1);
+	if (pass_is_programs(call[0], a))
+		return pass(frame, program_pass, call[0]);
+	if (made_goes_first(call[0], a))
+		return pass(frame, program_make, call[0]);
+	if (fast_answer(call[0], a, &ret))
+		return pass(frame, program_passed, ret);
+	if (call[0] == SYS_sigaltstack) {
+		signal_use_alternate_stack();
+		return pass(frame, program_pass, call[0]);
+	}
+	block_all();
+	return answer_blocked(call, frame);
 }
 
 /* ---- the start ---- */

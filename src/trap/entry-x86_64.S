@@ -81,15 +81,16 @@ function program_resume
 /*
  * The handler of SIGSYS. Where it can, it leaves without rt_sigreturn(), which costs a third of a
  * trap: trapped() has restored the state of the vector unit, and struct passing on the program's
- * stack has the registers that a call uses. The program's signals are
- * unblocked on that stack, as in program_resume().
+ * stack has the registers that a call uses. If the program's signals are blocked, they are
+ * unblocked on that stack, as in program_resume(). Else the next one's frame can be where this
+ * one is, from the change of stacks on.
  */
 function trap_handler
 	mov %rdx, %rbx
 	sub $8, %rsp
 	call trapped
 	add $8, %rsp
-	test %al, %al
+	test %eax, %eax
 	jnz 1f
 	ret
 1:	mov FRAME_RBP(%rbx), %rbp
@@ -99,8 +100,11 @@ function trap_handler
 	mov FRAME_R15(%rbx), %r15
 	mov FRAME_R8(%rbx), %r8
 	mov FRAME_R9(%rbx), %r9
-	mov FRAME_SP(%rbx), %rsp
+	mov FRAME_SP(%rbx), %rcx
 	mov FRAME_RBX(%rbx), %rbx
+	mov %rcx, %rsp
+	cmp $TRAP_UNBLOCKED, %eax
+	je program_unblocked
 	mov $SIG_SETMASK, %edi
 	lea PASSING_MASK(%rsp), %rsi
 	mov $0, %edx

@@ -29,9 +29,9 @@ void engine_made(struct slot *slot) __attribute__((noreturn));
 /* Adds the filters that a call makes necessary. Returns the program's result. */
 long engine_look_after(long nr, const long a[6], long ret);
 
-/* The handler of SIGSYS, and what it calls. True: arch_pass() allows to leave the frame. */
+/* The handler of SIGSYS, and what it calls, which returns one of TRAP_... in registers.h. */
 void trap_handler(int sig, siginfo_t *info, void *frame);
-bool trapped(int sig, siginfo_t *info, void *frame);
+int trapped(int sig, siginfo_t *info, void *frame);
 
 void signal_return(void);
 void program_resume(struct slot *slot) __attribute__((noreturn));

@@ -30,6 +30,11 @@
 #define TRAP_SLOT_CALL	    144
 #define TRAP_SLOT_BUSY	    200
 
+/* How the handler of traps ends: to the kernel, or by leaving its frame, where arch_pass() allows it. */
+#define TRAP_RETURNS   0
+#define TRAP_UNBLOCKS  1 /* leaves, and unblocks the program's signals */
+#define TRAP_UNBLOCKED 2 /* leaves, no signal was blocked */
+
 /* Bytes below the stack pointer that belong to the program (System V ABI). */
 #define RED_ZONE 128
 

@@ -40,7 +40,16 @@ static long act(int sig, const struct signal_action *new, struct signal_action *
 	return sys_call(SYS_rt_sigaction, sig, (long)new, (long)old, sizeof(uint64_t), 0, 0);
 }
 
-/* A call that sleeps is not interrupted by a signal that the program ignores. */
+/* Never reset: another process can have set it, the child of a vfork(). */
+static bool blocks_all;
+
+/*
+ * A call that sleeps is not interrupted by a signal that the program ignores.
+ *
+ * To unblock signals costs a tenth of a trap. On an alternate stack they must be blocked, as it
+ * may be too small for two frames, and as the handler leaves its frame, where the next one
+ * begins. Everywhere else the handler blocks them where it has to.
+ */
 static void set_handler(struct signal_action *old)
 {
 	const struct signal_action *set = wanted();
@@ -50,7 +59,7 @@ static void set_handler(struct signal_action *old)
 		.flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | SA_RESTORES |
 			 (interrupts ? 0 : SA_RESTART),
 		.restorer = (uintptr_t)signal_return,
-		.mask = ~UINT64_C(0),
+		.mask = blocks_all ? ~UINT64_C(0) : 0,
 	};
 
 	act(SIGSYS, &action, old);
@@ -62,6 +71,17 @@ void signal_set_handler(bool ignored)
 
 	set_handler(&old);
 	own.handler = ignored ? (uintptr_t)SIG_IGN : old.handler;
+}
+
+void signal_use_alternate_stack(void)
+{
+	blocks_all = true;
+	set_handler(NULL);
+}
+
+bool signal_handler_blocks(void)
+{
+	return blocks_all;
 }
 
 void signal_set_cleared(void)

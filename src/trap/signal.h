@@ -29,6 +29,12 @@ struct signal_action {
 void signal_set_handler(bool ignored);
 bool signal_is_ignored(void);
 
+/* The program is about to call sigaltstack(): from here on the handler of traps blocks signals. */
+void signal_use_alternate_stack(void);
+
+/* True if signals were blocked when the handler of traps began. */
+bool signal_handler_blocks(void);
+
 /* In a child of clone3() with CLONE_CLEAR_SIGHAND. */
 void signal_set_cleared(void);
 
