@@ -47,15 +47,16 @@ bool ahead_release(void)
 }
 
 /*
- * How many leading pages can be pinned ahead without harm: they are present and not
- * pinned, and pinning would not copy them.
+ * How many leading pages can be pinned ahead without harm: they are present, not pinned and
+ * not guarded by userfaultfd, and pinning would not copy them.
  */
 static size_t suitable(uint64_t va, const uint64_t *entries, size_t n, uint64_t shared)
 {
 	size_t i = 0;
 
 	for (; i < n && entries[i] & PAGEMAP_PRESENT && !store_pfn(va); i++, va += PIN_PAGE_SIZE)
-		if (entries[i] & PAGEMAP_FILE ? !shared : !(entries[i] & PAGEMAP_EXCLUSIVE))
+		if (entries[i] & PAGEMAP_GUARDED ||
+		    (entries[i] & PAGEMAP_FILE ? !shared : !(entries[i] & PAGEMAP_EXCLUSIVE)))
 			break;
 	return i;
 }

@@ -216,7 +216,8 @@ static size_t alike(uint64_t va, const uint64_t *entries, size_t n, uint64_t sha
 	if (n > vacant)
 		n = vacant;
 	for (va += PIN_PAGE_SIZE; i < n; i++, va += PIN_PAGE_SIZE)
-		if (((entries[i] ^ entries[0]) & (PAGEMAP_FILE | PAGEMAP_PRESENT)) ||
+		if (((entries[i] ^ entries[0]) &
+		     (PAGEMAP_FILE | PAGEMAP_PRESENT | PAGEMAP_GUARDED)) ||
 		    (may_get_huge(va) && maps_page_shift(va, entries[i]) != PIN_PAGE_SHIFT))
 			break;
 	return i;
@@ -239,6 +240,25 @@ static int pin_first(uint64_t va, const uint64_t *entries, size_t n, size_t *run
 	}
 	*run = alike(va, entries, n, shared);
 	return pin_small(va, entries, *run, shared);
+}
+
+/*
+ * How many leading pages the program itself may not read before it answers userfaultfd. It
+ * gets the kernel's own entries, as with PROT_NONE.
+ */
+static size_t guarded(uint64_t va, const uint64_t *entries, size_t n)
+{
+	uint64_t end;
+	size_t i = 0;
+
+	if (!(entries[0] & PAGEMAP_GUARDED))
+		return 0;
+	end = maps_read_guard(va);
+	while (i < n && va < end && entries[i] & PAGEMAP_GUARDED) {
+		va += PIN_PAGE_SIZE;
+		i++;
+	}
+	return i;
 }
 
 /*
@@ -266,7 +286,8 @@ static int pin_pages(uint64_t va, const uint64_t *entries, size_t n)
 		}
 		if (store_asked(at))
 			continue;
-		ret = pin_first(at, entries + i, n - i, &run);
+		run = guarded(at, entries + i, n - i);
+		ret = run ? 0 : pin_first(at, entries + i, n - i, &run);
 		if (ret)
 			return ret;
 	}

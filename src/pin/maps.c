@@ -2,8 +2,12 @@
 #include "pin/maps.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/sysmacros.h>
 
+#include "base/limit.h"
+#include "base/lines.h"
 #include "base/proc.h"
 #include "base/sys.h"
 #include "pin/mapping.h"
@@ -68,6 +72,41 @@ bool maps_can_read(uint64_t va)
 	struct procmap_query vma;
 
 	return !query(va, 0, &vma) || vma.vma_flags & PROCMAP_QUERY_VMA_READABLE;
+}
+
+struct guard {
+	uint64_t va, end;
+	bool is_here;
+};
+
+/*
+ * The lines of a mapping, from show_smap() in fs/proc/task_mmu.c: its addresses first, its
+ * flags last, of which "ur" is VM_UFFD_RWP. True at the end of the mapping at va.
+ */
+static bool has_guard(const char *line, void *arg)
+{
+	struct guard *guard = arg;
+	char *at;
+	uint64_t start = strtoul(line, &at, 16);
+
+	if (*at == '-') {
+		guard->end = strtoul(at + 1, NULL, 16);
+		guard->is_here = start <= guard->va && guard->va < guard->end;
+	}
+	if (!guard->is_here || strncmp(line, "VmFlags:", 8))
+		return false;
+	if (!strstr(line, " ur"))
+		guard->end = 0;
+	return true;
+}
+
+uint64_t maps_read_guard(uint64_t va)
+{
+	struct guard guard = {.va = va};
+
+	return lines_each(limit_open("/proc/self/smaps", O_RDONLY | O_CLOEXEC), has_guard, &guard)
+		       ? guard.end
+		       : 0;
 }
 
 bool maps_has_file(dev_t dev, ino_t ino)

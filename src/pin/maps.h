@@ -26,6 +26,13 @@ uint64_t maps_shared_length(uint64_t va);
 /* False when the mapping at va does not let the program read. */
 bool maps_can_read(uint64_t va);
 
+/*
+ * The end of the mapping at va if it is one in which userfaultfd guards pages from reads
+ * (UFFDIO_RWPROTECT), so that a pin would wait for the program; else 0. The answer costs a
+ * read of /proc/self/smaps.
+ */
+uint64_t maps_read_guard(uint64_t va);
+
 /* True when a mapping of the file with this identity exists. */
 bool maps_has_file(dev_t dev, ino_t ino);
 

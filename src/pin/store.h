@@ -50,6 +50,7 @@
 /* Fields of a pagemap entry: Documentation/admin-guide/mm/pagemap.rst */
 #define PAGEMAP_PFN	  (UINT64_C(0x7fffffffffffff))
 #define PAGEMAP_EXCLUSIVE (UINT64_C(1) << 56)
+#define PAGEMAP_GUARDED	  (UINT64_C(1) << 57) /* by userfaultfd, from writes or also from reads */
 #define PAGEMAP_FILE	  (UINT64_C(1) << 61)
 #define PAGEMAP_SWAPPED	  (UINT64_C(1) << 62)
 #define PAGEMAP_PRESENT	  (UINT64_C(1) << 63)

@@ -382,6 +382,11 @@ static void soft_dirty_beside(void)
 
 #define WP_OF_FILES (1ULL << 12)
 #define WP_ASYNC    (1ULL << 15)
+#define RWP	    (1ULL << 17)
+
+/* Of Linux 7.3: protects from reads, too. */
+#define REGISTER_MODE_RWP (1ULL << 3)
+#define RWPROTECT	  _IOWR(UFFDIO, 9, struct uffdio_writeprotect)
 
 struct scan {
 	uint64_t size, flags, start, end, walk_end, vec, vec_len, max_pages;
@@ -494,6 +499,27 @@ static void wp(void)
 		memory = kinds[i].make();
 		fd = watch(memory, SIZE, 0, UFFDIO_REGISTER_MODE_WP);
 		protect(fd, memory, SIZE, UFFDIO_WRITEPROTECT_MODE_WP);
+		need(kernels_entry(memory) & UFFD_WP, "%s: it is protected", kinds[i].name);
+		flags_of(&kinds[i], memory);
+		need_no_event(fd, kinds[i].name);
+		close(fd);
+	}
+}
+
+/* So would any access, and a pin is one. */
+static void rwp(void)
+{
+	if (!can_watch(RWP))
+		exit(77);
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		struct uffdio_writeprotect range = {.range.len = SIZE, .mode = 1};
+		char *memory;
+		int fd;
+
+		memory = kinds[i].make();
+		fd = watch(memory, SIZE, RWP, REGISTER_MODE_RWP);
+		range.range.start = (uintptr_t)memory;
+		need(!ioctl(fd, RWPROTECT, &range), "%s: UFFDIO_RWPROTECT", kinds[i].name);
 		need(kernels_entry(memory) & UFFD_WP, "%s: it is protected", kinds[i].name);
 		flags_of(&kinds[i], memory);
 		need_no_event(fd, kinds[i].name);
@@ -785,6 +811,7 @@ static const struct {
 	{"soft-dirty-beside", "quiet", soft_dirty_beside},
 	{"wp-async", "quiet", wp_async},
 	{"wp", "quiet", wp},
+	{"rwp", "quiet", rwp},
 	{"missing", "quiet", missing},
 	{"wp-forked", "quiet", wp_forked},
 	{"ahead-of-wp", "quiet", ahead_of_wp},
