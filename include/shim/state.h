@@ -40,6 +40,7 @@ enum state_backend {
 	STATE_BACKEND_URING,
 };
 
+/* Base pages and the two sizes above them: of these names, if base pages have 4 KiB. */
 enum state_page { STATE_PAGE_4K, STATE_PAGE_2M, STATE_PAGE_1G, STATE_PAGE_SIZES };
 
 /* All zeroes, including magic, until the library's constructor has run. */

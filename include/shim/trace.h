@@ -38,8 +38,8 @@
 #define TRACE_DATA    168
 
 /*
- * A read of more pagemap entries than this (64 MiB of address space) is a scan of the
- * address space rather than the lookup of a buffer by a driver. Its entries are not
+ * A read of more pagemap entries than this (64 MiB of address space, if base pages have 4 KiB) is a
+ * scan of the address space rather than the lookup of a buffer by a driver. Its entries are not
  * recorded, and on the cdev path it pins nothing.
  */
 #define TRACE_SCAN_PAGES 16384

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include "base/checker.h"
+#include "base/page.h"
 #include "base/sys.h"
 
 /* Missing in the headers of glibc before 2.27. */
@@ -37,7 +38,7 @@ void *process_memory(size_t len)
 static void settle(void)
 {
 	if (!owner)
-		owner = process_memory(4096);
+		owner = process_memory(page_size());
 	if (owner && !owner->pid) {
 		checker_forget(owner, sizeof(*owner));
 		owner->pid = sys_getpid();

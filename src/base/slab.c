@@ -4,9 +4,8 @@
 #include <string.h>
 
 #include "base/lock.h"
+#include "base/page.h"
 #include "base/sys.h"
-
-#define CHUNK 4096
 
 static unsigned int epoch;
 
@@ -29,12 +28,13 @@ static void settle(struct slab *slab)
 static void *fresh(struct slab *slab)
 {
 	if (slab->left < slab->size) {
-		char *chunk = sys_memory(CHUNK);
+		size_t len = page_size();
+		char *chunk = sys_memory(len);
 
 		if (sys_is_error(chunk))
 			return NULL;
-		slab->end = chunk + CHUNK;
-		slab->left = CHUNK;
+		slab->end = chunk + len;
+		slab->left = len;
 	}
 	slab->left -= slab->size;
 	return slab->end - slab->left - slab->size;

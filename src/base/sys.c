@@ -4,6 +4,8 @@
 
 #include <sys/mman.h>
 
+#include "base/page.h"
+
 #if defined(__x86_64__) && defined(__LP64__)
 
 long sys_call_kernel(long nr, long a, long b, long c, long d, long e, long f)
@@ -45,32 +47,31 @@ long sys_call_kernel(long nr, long a, long b, long c, long d, long e, long f)
 
 sys_call_fn *sys_call = sys_call_kernel;
 
-/* The gap before the memory and behind it, in bytes. */
-#define APART 4096
-
+/* Before the memory and behind it there is a page without rights. */
 static size_t with_gaps(size_t len)
 {
-	return ((len + APART - 1) & ~(size_t)(APART - 1)) + 2 * APART;
+	return ((len + page_size() - 1) & ~(page_size() - 1)) + 2 * page_size();
 }
 
 void *sys_memory(size_t len)
 {
 	char *gap = sys_mmap(with_gaps(len), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS);
+	char *memory = gap + page_size();
 	int ret;
 
 	if (sys_is_error(gap))
 		return gap;
-	ret = (int)sys_call(SYS_mprotect, (long)(gap + APART), (long)(with_gaps(len) - 2 * APART),
+	ret = (int)sys_call(SYS_mprotect, (long)memory, (long)(with_gaps(len) - 2 * page_size()),
 			    PROT_READ | PROT_WRITE, 0, 0, 0);
 	if (!ret)
-		return gap + APART;
+		return memory;
 	sys_munmap(gap, with_gaps(len));
 	return (void *)(intptr_t)ret;
 }
 
 void sys_memory_free(void *memory, size_t len)
 {
-	sys_munmap((char *)memory - APART, with_gaps(len));
+	sys_munmap((char *)memory - page_size(), with_gaps(len));
 }
 
 void *sys_memory_shared(size_t len)

@@ -6,9 +6,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/page.h"
 #include "base/sys.h"
-
-#define PAGE_SIZE 4096UL
 
 /*
  * A pipe uses the kernel's ordinary user copy and needs no rights. Container engines
@@ -26,7 +25,7 @@ static int copy_by_pipe(void *to, const void *from, size_t len)
 	if (ends[0] < 0)
 		return -EPERM;
 	for (size_t done = 0; !ret && done < len;) {
-		size_t part = len - done < PAGE_SIZE ? len - done : PAGE_SIZE;
+		size_t part = len - done < PAGE_LEAST ? len - done : PAGE_LEAST;
 
 		if (sys_write(ends[1], (const char *)from + done, part) != (ssize_t)part ||
 		    sys_read(ends[0], (char *)to + done, part) != (ssize_t)part)
@@ -78,7 +77,7 @@ int user_read_string(char *to, size_t size, const char *from)
 
 	/* Page by page: the string may end just before an unmapped page. */
 	while (done < size) {
-		size_t part = PAGE_SIZE - ((uintptr_t)from + done) % PAGE_SIZE;
+		size_t part = PAGE_LEAST - ((uintptr_t)from + done) % PAGE_LEAST;
 		const char *nul;
 		int ret;
 

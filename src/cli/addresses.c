@@ -7,11 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/page.h"
 #include "cli/cli.h"
-
-#define PAGE_SHIFT 12
-#define PAGE_SIZE  (UINT64_C(1) << PAGE_SHIFT)
-#define LAST_PAGE  (UINT64_MAX >> PAGE_SHIFT)
 
 /* The index at which the page of a process is in the list, or would be inserted. */
 static size_t find(const struct addresses *addresses, int32_t pid, uint64_t page)
@@ -115,7 +112,7 @@ static size_t give(struct addresses *addresses, const struct trace_event *event,
 
 static size_t take_lookup(struct addresses *addresses, const struct trace_event *event)
 {
-	uint64_t page = (event->args[0] >> PAGE_SHIFT) + event->args[3];
+	uint64_t page = (event->args[0] >> page_shift()) + event->args[3];
 	size_t dropped = 0;
 
 	for (size_t at = 0; at + sizeof(struct trace_run) <= event->length;
@@ -124,7 +121,7 @@ static size_t take_lookup(struct addresses *addresses, const struct trace_event 
 		uint64_t frame;
 
 		memcpy(&run, event->data + at, sizeof(run));
-		if (run.pages > TRACE_SCAN_PAGES || page > LAST_PAGE)
+		if (run.pages > TRACE_SCAN_PAGES || page > UINT64_MAX >> page_shift())
 			break;
 		frame = run.entry & TRACE_PRESENT ? run.entry & TRACE_FRAME : 0;
 		if (frame)
@@ -137,14 +134,14 @@ static size_t take_lookup(struct addresses *addresses, const struct trace_event 
 size_t addresses_take(struct addresses *addresses, const struct trace_event *event)
 {
 	/* A page that is released in part stays in use. */
-	uint64_t first = event->args[0] + PAGE_SIZE - 1;
+	uint64_t first = event->args[0] + page_size() - 1;
 
 	switch (event->kind) {
 	case TRACE_LOOKUP:
 		return take_lookup(addresses, event);
 	case TRACE_RELEASE:
-		return drop(addresses, event->pid, first >> PAGE_SHIFT,
-			    (first + event->args[1]) >> PAGE_SHIFT, event->time);
+		return drop(addresses, event->pid, first >> page_shift(),
+			    (first + event->args[1]) >> page_shift(), event->time);
 	case TRACE_START:
 		return drop(addresses, event->pid, 0, UINT64_MAX, event->time);
 	default:

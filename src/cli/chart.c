@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/page.h"
 #include "cli/cli.h"
 #include "cli/html.h"
 
@@ -107,7 +108,8 @@ static void put_track(FILE *to, const struct time_scale *scale, const struct tra
 	fprintf(to,
 		"<g><title>0x%" PRIx64 " has the physical address 0x%" PRIx64 "</title>"
 		"<text class=\"name\" x=\"%d\" y=\"%d\" text-anchor=\"end\">0x%" PRIx64 "</text>",
-		track->page << 12, track->frame << 12, LEFT - 8, scale->y + 4, track->page << 12);
+		track->page << page_shift(), track->frame << page_shift(), LEFT - 8, scale->y + 4,
+		track->page << page_shift());
 	for (size_t i = 0; i < track->gap_count; i++) {
 		const struct track_gap *gap = &track->gaps[i];
 

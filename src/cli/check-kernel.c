@@ -174,13 +174,3 @@ void check_pagemap(struct check *c)
 	MISSING(c, "/proc/self/pagemap", "there is none");
 	MEND(c, "build the kernel with CONFIG_PROC_PAGE_MONITOR=y");
 }
-
-void check_page_size(struct check *c)
-{
-	long size = sysconf(_SC_PAGESIZE);
-
-	if (size == 4096)
-		return;
-	MISSING(c, "base pages", "%ld bytes; the library needs 4096", size);
-	MEND(c, "boot a kernel with base pages of 4 KiB");
-}

@@ -125,7 +125,6 @@ int check_main(int argc, char **argv)
 	check_library(&c);
 	check_version(&c);
 	check_options(&c);
-	check_page_size(&c);
 	check_pagemap(&c);
 	check_iommufd(&c);
 	check_get_pa(&c);

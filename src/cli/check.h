@@ -64,7 +64,6 @@ bool check_capability(unsigned int capability);
 /* The kernel: its version, options and interfaces. */
 void check_version(struct check *c);
 void check_options(struct check *c);
-void check_page_size(struct check *c);
 void check_pagemap(struct check *c);
 void check_iommufd(struct check *c);
 void check_get_pa(struct check *c);

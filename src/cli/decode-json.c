@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/decode.h"
+#include "base/page.h"
 #include "cli/plain.h"
 #include "cli/requests.h"
 
@@ -123,7 +124,7 @@ static json_t *run_json(const struct trace_run *run)
 	json_object_set_new(object, "entry", hex(run->entry));
 	if (run->entry & TRACE_PRESENT && run->entry & TRACE_FRAME)
 		json_object_set_new(object, "physical",
-				    hex((run->entry & TRACE_FRAME) * DECODE_PAGE));
+				    hex((run->entry & TRACE_FRAME) << page_shift()));
 	return object;
 }
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/page.h"
 #include "cli/cli.h"
 #include "cli/plain.h"
 #include "cli/requests.h"
@@ -284,7 +285,7 @@ static void put_run(FILE *to, const struct trace_run *run)
 	else if (!(run->entry & TRACE_FRAME))
 		fputs("frame not shown", to);
 	else
-		fprintf(to, "0x%" PRIx64, (run->entry & TRACE_FRAME) * DECODE_PAGE);
+		fprintf(to, "0x%" PRIx64, (run->entry & TRACE_FRAME) << page_shift());
 	if (run->pages > 1)
 		fprintf(to, " x%" PRIu64, run->pages);
 }

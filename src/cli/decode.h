@@ -23,9 +23,8 @@ char *decode_result(const struct trace_event *event);
 /* "open", "ioctl", "lookup". */
 const char *decode_verb(const struct trace_event *event);
 
-/* The bytes of a transfer that are shown, and the size of a page. */
+/* The bytes of a transfer that are shown. */
 #define DECODE_BYTES 8
-#define DECODE_PAGE  4096
 
 /* Copies the runs of entries that the program got. Returns how many. */
 #define DECODE_RUNS (TRACE_DATA / sizeof(struct trace_run) + 1)

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/uio.h>
 
+#include "base/page.h"
 #include "cli/cli.h"
 #include "cli/library.h"
 #include "trap/image.h"
@@ -180,14 +181,17 @@ int process_read(pid_t pid, struct process *process)
 	return 1;
 }
 
+unsigned int process_page_shift(int size)
+{
+	return page_shift() + 9 * (unsigned int)size;
+}
+
 uint64_t process_pinned(const struct process *process)
 {
-	static const unsigned int shifts[] = {
-		[STATE_PAGE_4K] = 12, [STATE_PAGE_2M] = 21, [STATE_PAGE_1G] = 30};
 	uint64_t bytes = 0;
 
 	for (int i = 0; i < STATE_PAGE_SIZES; i++)
-		bytes += process->counts.pages[i] << shifts[i];
+		bytes += process->counts.pages[i] << process_page_shift(i);
 	return bytes;
 }
 

@@ -28,6 +28,9 @@ struct process {
  */
 int process_read(pid_t pid, struct process *process);
 
+/* The shift of the pages that pages[size] of struct shim_counts counts. */
+unsigned int process_page_shift(int size);
+
 /* The bytes that it has pinned. */
 uint64_t process_pinned(const struct process *process);
 

@@ -29,12 +29,6 @@ struct ps {
 	struct history pins;
 };
 
-static const char *const page_sizes[] = {
-	[STATE_PAGE_4K] = "4 KiB",
-	[STATE_PAGE_2M] = "2 MiB",
-	[STATE_PAGE_1G] = "1 GiB",
-};
-
 static const char *const modes[] = {
 	[STATE_MODE_AUTO] = "auto",
 	[STATE_MODE_CDEV] = "cdev",
@@ -153,6 +147,14 @@ static bool holds(const struct device *device, pid_t pid)
 	return false;
 }
 
+/* "4 KiB", "2 MiB" and "1 GiB", if base pages have 4 KiB. */
+static char *page_name(int size)
+{
+	unsigned int shift = process_page_shift(size);
+
+	return text("%d %s", 1 << shift % 10, shift < 20 ? "KiB" : shift < 30 ? "MiB" : "GiB");
+}
+
 /* ---- the table ---- */
 
 /* In the largest unit that leaves at least two digits. */
@@ -196,10 +198,14 @@ static void print_process(FILE *to, const struct ps *ps, const struct process *p
 		print_past(to, ps, process);
 	if (process->state.backend != STATE_BACKEND_IOMMUFD)
 		fprintf(to, "%8spinned by %s\n", "", decode_backend(process->state.backend));
-	for (int i = 0; i < STATE_PAGE_SIZES; i++)
+	for (int i = 0; i < STATE_PAGE_SIZES; i++) {
+		char *name = page_name(i);
+
 		if (counts->pages[i])
 			fprintf(to, "%8s%" PRIu64 " page%s of %s\n", "", counts->pages[i],
-				counts->pages[i] == 1 ? "" : "s", page_sizes[i]);
+				counts->pages[i] == 1 ? "" : "s", name);
+		free(name);
+	}
 	for (size_t i = 0; i < devices->count; i++)
 		if (holds(&devices->list[i], process->pid))
 			fprintf(to, "%8sdevice %s\n", "", devices->list[i].address);
@@ -225,9 +231,12 @@ static json_t *process_json(const struct process *process, const struct devices 
 	for (size_t i = 0; i < devices->count; i++)
 		if (holds(&devices->list[i], process->pid))
 			json_array_append_new(addresses, json_string(devices->list[i].address));
-	for (int i = 0; i < STATE_PAGE_SIZES; i++)
-		json_object_set_new(pages, page_sizes[i],
-				    json_integer((json_int_t)counts->pages[i]));
+	for (int i = 0; i < STATE_PAGE_SIZES; i++) {
+		char *name = page_name(i);
+
+		json_object_set_new(pages, name, json_integer((json_int_t)counts->pages[i]));
+		free(name);
+	}
 	return json_pack("{s:i, s:s, s:s, s:s, s:s, s:i, s:o, s:I, s:I, s:{s:I, s:I, s:o}}", "pid",
 			 process->pid, "comm", process->comm, "mode",
 			 NAME_OF(modes, process->state.mode), "path",

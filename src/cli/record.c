@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/page.h"
 #include "cli/about.h"
 #include "cli/cli.h"
 #include "cli/plain.h"
@@ -62,8 +63,8 @@ static json_t *track_json(const struct track *track)
 	json_t *object = json_object(), *gaps = json_array();
 
 	json_object_set_new(object, "pid", json_integer(track->pid));
-	json_object_set_new(object, "virtual", hex(track->page << 12));
-	json_object_set_new(object, "physical", hex(track->frame << 12));
+	json_object_set_new(object, "virtual", hex(track->page << page_shift()));
+	json_object_set_new(object, "physical", hex(track->frame << page_shift()));
 	json_object_set_new(object, "since_ns", integer(track->since));
 	json_object_set_new(object, "until_ns", integer(track->until));
 	for (size_t i = 0; i < track->gap_count; i++)
@@ -152,7 +153,7 @@ static uint64_t get_page(const struct reader *reader, const json_t *object, cons
 
 	if (*end || end == digits)
 		refuse(reader, name);
-	return value >> 12;
+	return value >> page_shift();
 }
 
 static void read_operations(const struct reader *reader, struct side *side, const json_t *array)

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/page.h"
 #include "cli/about.h"
 #include "cli/chart.h"
 #include "cli/cli.h"
@@ -237,7 +238,7 @@ static void put_track(FILE *to, const struct track *track)
 	fprintf(to,
 		"<tr><th scope=\"row\" class=\"mono\">0x%" PRIx64 "</th>"
 		"<td class=\"mono\">0x%" PRIx64 "</td><td>%s</td><td>%s</td><td>",
-		track->page << 12, track->frame << 12, duration(track->since),
+		track->page << page_shift(), track->frame << page_shift(), duration(track->since),
 		duration(track->until));
 	for (size_t i = 0; i < track->gap_count; i++)
 		fprintf(to, "%s%s to %s", i ? ", " : "", duration(track->gaps[i].from),

@@ -10,12 +10,12 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "base/page.h"
 #include "iommufd/cdev.h" /* for the lock only, which the library takes, too */
 #include "uapi/io_uring.h"
 #include "uapi/iommufd.h"
 #include "uapi/vfio.h"
 
-#define PAGE	    4096
 #define PAGEMAP_PFN UINT64_C(0x7fffffffffffff)
 #define SOME_IOVA   UINT64_C(0x100000)
 
@@ -38,7 +38,7 @@ struct trial_answer trial_ask(void)
 
 static uint64_t ask_pagemap(const void *page)
 {
-	off_t at = (off_t)((uintptr_t)page / PAGE * sizeof(uint64_t));
+	off_t at = (off_t)(((uintptr_t)page >> page_shift()) * sizeof(uint64_t));
 	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 	uint64_t entry = 0;
 
@@ -47,12 +47,12 @@ static uint64_t ask_pagemap(const void *page)
 			entry = 0;
 		close(fd);
 	}
-	return (entry & PAGEMAP_PFN) * PAGE;
+	return (entry & PAGEMAP_PFN) << page_shift();
 }
 
 static int register_page(int ring, const void *page)
 {
-	struct iovec buffer = {.iov_base = (void *)page, .iov_len = PAGE};
+	struct iovec buffer = {.iov_base = (void *)page, .iov_len = PAGE_LEAST};
 
 	if (syscall(SYS_io_uring_register, ring, UAPI_REGISTER_BUFFERS, &buffer, 1))
 		return errno;
@@ -61,7 +61,7 @@ static int register_page(int ring, const void *page)
 
 int trial_uring(void)
 {
-	static char page[PAGE] __attribute__((aligned(PAGE)));
+	static char page[PAGE_LEAST] __attribute__((aligned(PAGE_LEAST)));
 	struct uapi_io_uring_params params = {{0}};
 	long fd = syscall(SYS_io_uring_setup, 1, &params);
 	int error;
@@ -116,7 +116,7 @@ static int map(int iommufd, uint32_t ioas, const void *page)
 			 IOMMU_IOAS_MAP_FIXED_IOVA,
 		.ioas_id = ioas,
 		.user_va = (uintptr_t)page,
-		.length = PAGE,
+		.length = page_size(),
 		.iova = SOME_IOVA,
 	};
 
@@ -126,7 +126,7 @@ static int map(int iommufd, uint32_t ioas, const void *page)
 static int get_pa(int iommufd, uint32_t ioas, uint64_t *pa)
 {
 	struct iommu_ioas_noiommu_get_pa query = {
-		.size = sizeof(query), .ioas_id = ioas, .iova = SOME_IOVA, .length = PAGE};
+		.size = sizeof(query), .ioas_id = ioas, .iova = SOME_IOVA, .length = page_size()};
 	int ret = ioctl(iommufd, IOMMU_IOAS_NOIOMMU_GET_PA, &query);
 
 	*pa = query.out_phys;
@@ -167,7 +167,7 @@ struct trial_result trial_run(const struct device *device)
 	int fd = open(device_node(device), O_RDWR | O_CLOEXEC);
 	int iommufd = fd < 0 ? -1 : open("/dev/iommu", O_RDWR | O_CLOEXEC);
 	void *page = iommufd < 0 ? NULL
-				 : mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+				 : mmap(NULL, page_size(), PROT_READ | PROT_WRITE,
 					MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct trial_result result = try(fd, iommufd, page);
 

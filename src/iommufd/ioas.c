@@ -6,12 +6,17 @@
 
 #include "base/hidden.h"
 #include "base/limit.h"
+#include "base/page.h"
 #include "base/process.h"
 #include "base/sys.h"
 #include "iommufd/family.h"
 #include "uapi/iommufd.h"
 #include "uapi/vfio.h"
 
+/*
+ * An IOAS maps any multiple of PAGE_LEAST, whatever the base pages are: that is the
+ * smallest page in its page table (drivers/iommu/generic_pt/fmt/amdv1.h).
+ */
 static struct {
 	struct hidden fd;
 	uint32_t ioas;
@@ -51,7 +56,7 @@ static int alloc_ioas(int fd, uint32_t *id)
  * so the map pins nothing. The IOAS with the pins is the next one that was allocated.
  */
 #define MARK_IOVA   0x6e6f696f6d6d7000
-#define MARK_LENGTH 4096
+#define MARK_LENGTH PAGE_LEAST
 
 static int set_mark(int fd, uint32_t ioas)
 {
@@ -126,7 +131,7 @@ int ioas_open(void)
 /* Without a page table a map is not pinned and has no physical address. */
 static bool probe_table(void)
 {
-	static char page[4096] __attribute__((aligned(4096)));
+	static char page[PAGE_LEAST] __attribute__((aligned(PAGE_LEAST)));
 	uint64_t iova, len = sizeof(page), pa;
 	struct iommu_ioas_map map = {
 		.size = sizeof(map),
@@ -246,7 +251,7 @@ void ioas_abandon(void)
 
 int ioas_identity(uint64_t *identity)
 {
-	static char page[4096] __attribute__((aligned(4096)));
+	static char page[PAGE_LEAST] __attribute__((aligned(PAGE_LEAST)));
 	uint64_t len = sizeof(page);
 	int ret = ioas_map((uintptr_t)page, len, IDENTITY_IOVA);
 

@@ -3,17 +3,17 @@
 
 #include <errno.h>
 
+#include "base/page.h"
 #include "base/sys.h"
 #include "iommufd/family.h"
 #include "iommufd/ioas.h"
 
-#define PAGE_SIZE 4096
-#define OTHERS	  (32766 - FAMILY_LAST) /* windows for processes without a number */
+#define OTHERS (32766 - FAMILY_LAST) /* windows for processes without a number */
 
 static int claim(uint64_t page, uint64_t number, uint64_t *window)
 {
 	uint64_t start = number << WINDOW_SHIFT, end = start + (UINT64_C(1) << WINDOW_SHIFT);
-	int ret = ioas_map(page, PAGE_SIZE, end - PAGE_SIZE);
+	int ret = ioas_map(page, page_size(), end - page_size());
 
 	if (!ret)
 		*window = start;

@@ -18,7 +18,7 @@
 #include "pin/sweep.h"
 #include "uapi/syscall.h"
 
-/* A pinned page. va and pfn of a huge page are those of its first 4 KiB. */
+/* A pinned page. va and pfn of a huge page are those of its first base page. */
 struct page {
 	uint64_t va;
 	uint64_t pfn;

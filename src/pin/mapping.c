@@ -128,7 +128,7 @@ void mapping_forget(void)
 }
 
 /* Only mappings of hugetlbfs have other pages, and those are aligned. */
-static uint64_t page_size(const struct mapping *mapping)
+static uint64_t its_page_size(const struct mapping *mapping)
 {
 	const uint64_t in_huge = (UINT64_C(1) << PIN_PMD_SHIFT) - 1;
 	uint64_t size = PIN_PAGE_SIZE;
@@ -187,7 +187,7 @@ static int ask_text(uint64_t va, uint64_t flags, struct procmap_query *vma)
 		return -ENOENT;
 	mapping = &text.all[i];
 	if (!mapping->page_size)
-		mapping->page_size = page_size(mapping);
+		mapping->page_size = its_page_size(mapping);
 	vma->vma_start = mapping->start;
 	vma->vma_end = mapping->end;
 	vma->vma_flags = mapping->flags;

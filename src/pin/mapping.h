@@ -17,7 +17,7 @@
  * there is no such mapping. Other errors: it is unknown whether there is one.
  *
  * From the text, the size of huge pages can only be told with CAP_SYS_ADMIN or
- * CAP_CHECKPOINT_RESTORE. Without, it is 4096 bytes, as that of all others.
+ * CAP_CHECKPOINT_RESTORE. Without, it is that of base pages, as that of all others.
  */
 int mapping_ask(uint64_t va, uint64_t flags, struct procmap_query *vma);
 

@@ -38,18 +38,21 @@ uint64_t maps_page_size(uint64_t va)
 	return query(va, 0, &vma) ? vma.vma_page_size : PIN_PAGE_SIZE;
 }
 
+unsigned int maps_pin_shift(uint64_t size)
+{
+	if (size == UINT64_C(1) << PIN_PUD_SHIFT)
+		return PIN_PUD_SHIFT;
+	return size == UINT64_C(1) << PIN_PMD_SHIFT ? PIN_PMD_SHIFT : PIN_PAGE_SHIFT;
+}
+
 unsigned int maps_page_shift(uint64_t va, uint64_t entry)
 {
 	uint64_t in_huge = (UINT64_C(1) << (PIN_PMD_SHIFT - PIN_PAGE_SHIFT)) - 1;
-	uint64_t size;
 
 	/* A huge page is aligned in virtual and physical memory, so mostly no query is needed. */
 	if (!PAGEMAP_HIDDEN(entry) && ((va >> PIN_PAGE_SHIFT) ^ entry) & in_huge)
 		return PIN_PAGE_SHIFT;
-	size = maps_page_size(va);
-	if (size == UINT64_C(1) << PIN_PUD_SHIFT)
-		return PIN_PUD_SHIFT;
-	return size == UINT64_C(1) << PIN_PMD_SHIFT ? PIN_PMD_SHIFT : PIN_PAGE_SHIFT;
+	return maps_pin_shift(maps_page_size(va));
 }
 
 uint64_t maps_length(uint64_t va)

@@ -11,7 +11,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* The size in bytes of the pages in the mapping at va; 4096 when unknown. */
+/* The shift of the pins of memory with pages of size bytes: see pin/store.h. */
+unsigned int maps_pin_shift(uint64_t size);
+
+/* The size in bytes of the pages in the mapping at va; that of base pages when unknown. */
 uint64_t maps_page_size(uint64_t va);
 
 /* The size of the page at va as a shift. entry is its pagemap entry. */

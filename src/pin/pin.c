@@ -12,10 +12,8 @@
 #include "pin/renew.h"
 #include "pin/store.h"
 
-/* A page in a frame that does not exist. Nor do the frames after it, up to 1 GiB. */
-#define SLOT_ASIDE                                                                                 \
-	(PAGEMAP_PRESENT |                                                                         \
-	 (PAGEMAP_PFN ^ SLOT_AHEAD ^ ((1 << (PIN_PUD_SHIFT - PIN_PAGE_SHIFT)) - 1)))
+/* A page in a frame that does not exist. Nor do the frames after it, in a huge page. */
+#define SLOT_ASIDE (PAGEMAP_PRESENT | (PAGEMAP_PFN ^ SLOT_AHEAD ^ (SLOTS * SLOTS - 1)))
 
 /* Logs that addresses which the program has read may be wrong from now on. */
 static void say_lost(size_t count, uint64_t first)

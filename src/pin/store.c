@@ -7,14 +7,15 @@
 #include "base/process.h"
 #include "base/state.h"
 
-#define ARENA_SIZE (64 * PIN_PAGE_SIZE)
-#define TABLE_USED (PIN_PAGE_SIZE - 1) /* in the address of a table: its number of slots in use */
+#define TABLE_SIZE (SLOTS * sizeof(slot_t))
+#define ARENA_SIZE (64 * TABLE_SIZE)
+#define TABLE_USED (TABLE_SIZE - 1) /* in the address of a table: its number of slots in use */
 
 struct store *_Atomic store_own;
 
 static inline slot_t *table_of(uint64_t value)
 {
-	return (slot_t *)(uintptr_t)(value & ~TABLE_USED);
+	return (slot_t *)(uintptr_t)(value & ~(uint64_t)TABLE_USED);
 }
 
 static inline slot_t *slot_in(slot_t *table, unsigned int level, uint64_t va)
@@ -78,17 +79,17 @@ static inline uint64_t here(uint64_t va)
 }
 
 /*
- * Readers may still use a table without the lock, so it is never unmapped. Pages for
- * tables come from here and are reused here.
+ * Readers may still use a table without the lock, so it is never unmapped. Tables come
+ * from here and are reused here.
  */
-static void *page_alloc(struct store *s, void **list)
+static void *table_alloc(struct store *s, void **list)
 {
-	void *page = *list;
+	void *table = *list;
 
-	if (page) {
-		*list = (void *)(uintptr_t)slot_load(page);
-		slot_put(page, 0);
-		return page;
+	if (table) {
+		*list = (void *)(uintptr_t)slot_load(table);
+		slot_put(table, 0);
+		return table;
 	}
 	if (s->arena == s->arena_end) {
 		s->arena = process_memory(ARENA_SIZE);
@@ -100,15 +101,15 @@ static void *page_alloc(struct store *s, void **list)
 		s->arena_end = s->arena + ARENA_SIZE;
 		s->size += ARENA_SIZE;
 	}
-	page = s->arena;
-	s->arena += PIN_PAGE_SIZE;
-	return page;
+	table = s->arena;
+	s->arena += TABLE_SIZE;
+	return table;
 }
 
-static void page_free(void **list, void *page)
+static void table_free(void **list, void *table)
 {
-	slot_put(page, (uintptr_t)*list);
-	*list = page;
+	slot_put(table, (uintptr_t)*list);
+	*list = table;
 }
 
 int store_fill(struct store *s, uint64_t va, unsigned int level, const uint64_t *pages, size_t n)
@@ -119,7 +120,7 @@ int store_fill(struct store *s, uint64_t va, unsigned int level, const uint64_t 
 		uint64_t entry = slot_load(slot);
 
 		if (!entry) {
-			void *table = page_alloc(s, at == 1 ? &s->free_leaves : &s->free_tables);
+			void *table = table_alloc(s, at == 1 ? &s->free_leaves : &s->free_tables);
 
 			if (!table)
 				return -ENOMEM;
@@ -151,7 +152,7 @@ void store_empty(struct store *s, uint64_t va, unsigned int level, size_t n)
 	state_count(pages[level], -n);
 	if (!level && !(value & TABLE_USED)) {
 		slot_put(above, 0);
-		page_free(&s->free_leaves, table_of(value));
+		table_free(&s->free_leaves, table_of(value));
 	}
 }
 

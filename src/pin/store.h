@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The "store" has all pins of the process. It is a page table in the format of the CPU's:
- * four levels of 512 slots, from virtual to physical addresses, with 4 KiB pages in the
- * leaves and 2 MiB and 1 GiB pages above them.
+ * The "store" has all pins of the process. It is a page table in the format of x86-64's:
+ * four levels of 512 slots, from virtual to physical addresses, with base pages in the
+ * leaves and huge pages above them: of 2 MiB and 1 GiB, if a base page has 4 KiB. Huge
+ * pages of other sizes, which arm64 has, are pinned by their base pages.
  *
  * A "slot" is an entry of that table. It has the form of a pagemap entry, so that
  * comparing the kernel's entries with it is one pass over two arrays. It has the frame
@@ -28,10 +29,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PIN_PAGE_SHIFT 12
-#define PIN_PAGE_SIZE  (UINT64_C(1) << PIN_PAGE_SHIFT)
-#define PIN_PMD_SHIFT  21
-#define PIN_PUD_SHIFT  30
+#include "base/page.h"
+
+#define PIN_PAGE_SHIFT page_shift()
+#define PIN_PAGE_SIZE  page_size()
+#define PIN_PMD_SHIFT  (PIN_PAGE_SHIFT + 9)
+#define PIN_PUD_SHIFT  (PIN_PAGE_SHIFT + 18)
 
 /* Higher addresses cannot be pinned. A program only gets one if it asks for it. */
 #define PIN_VA_LIMIT (UINT64_C(1) << 48)
@@ -41,8 +44,8 @@
 #define STORE_LIMIT  (UINT64_C(1) << 49)
 
 /*
- * Strays end before the last GiB. It has the backend's claim, and STORE_PROBED, where
- * pages are pinned for a moment.
+ * Strays end before the last huge page of the larger size. It has the backend's claim, and
+ * STORE_PROBED, where pages are pinned for a moment.
  */
 #define STRAYS_END   (STORE_LIMIT - (UINT64_C(1) << PIN_PUD_SHIFT))
 #define STORE_PROBED (STORE_LIMIT - (UINT64_C(2) << PIN_PMD_SHIFT))
@@ -93,7 +96,7 @@ static inline bool store_any(uint64_t va, uint64_t len)
 	return __builtin_expect(store_own != NULL, 0) && store_any_slot(va, len);
 }
 
-/* How many of the n small pages from va on come before the first pinned one. */
+/* How many of the n base pages from va on come before the first pinned one. */
 size_t store_vacant(uint64_t va, size_t n);
 
 /* The number of separate pins. */
@@ -106,8 +109,8 @@ uint64_t store_pfn(uint64_t va);
 uint64_t store_asked(uint64_t va);
 
 /*
- * From now on only the n small pages from va on can be pinned ahead. They do not cross a
- * 2 MiB border.
+ * From now on only the n base pages from va on can be pinned ahead. They do not cross the
+ * border of a leaf.
  */
 void store_set_ahead(uint64_t va, size_t n);
 
@@ -186,7 +189,7 @@ size_t store_size(void);
 typedef _Atomic(uint64_t) slot_t;
 
 struct store {
-	slot_t root[STORE_LIMIT >> (PIN_PAGE_SHIFT + 9 * TOP)];
+	slot_t root[STORE_LIMIT >> (PAGE_LEAST_SHIFT + 9 * TOP)];
 	_Atomic(uint64_t) low, high; /* all pins but strays, present and past, are between */
 	_Atomic(size_t) count;
 	uint64_t window; /* IOVA of virtual address 0; 0: none claimed yet */
@@ -259,7 +262,7 @@ int store_fill(struct store *s, uint64_t va, unsigned int level, const uint64_t 
 /*
  * Empties the slots of n pages from va on, all in one table, and frees a leaf that
  * becomes empty. Tables above the leaves stay, as readers may be using them; there is one
- * for each GiB.
+ * for 512 leaves.
  */
 void store_empty(struct store *s, uint64_t va, unsigned int level, size_t n);
 

@@ -10,6 +10,11 @@
 #include "pin/pin.h"
 #include "uapi/pagemap.h"
 
+static uint64_t size_of_pins(const struct procmap_query *vma)
+{
+	return UINT64_C(1) << maps_pin_shift(vma->vma_page_size);
+}
+
 /* Walks the pages of one mapping in [va, end). */
 static bool walk_present(uint64_t va, uint64_t end, uint64_t size, walk_see *see)
 {
@@ -39,10 +44,10 @@ static bool read_mapping(const struct procmap_query *vma, walk_see *see)
 {
 	static uint64_t entries[512];
 	const uint64_t most = sizeof(entries) / sizeof(*entries) * PIN_PAGE_SIZE;
-	uint64_t size;
+	uint64_t size = size_of_pins(vma);
 
-	if (vma->vma_page_size > PIN_PAGE_SIZE)
-		return walk_present(vma->vma_start, vma->vma_end, vma->vma_page_size, see);
+	if (size > PIN_PAGE_SIZE)
+		return walk_present(vma->vma_start, vma->vma_end, size, see);
 	if (vma->vma_end - vma->vma_start > READ_MOST)
 		return false;
 	for (uint64_t va = vma->vma_start; va < vma->vma_end; va += size) {
@@ -83,8 +88,7 @@ static bool walk_mapping(const struct procmap_query *vma, walk_see *see)
 		if (n < 0 || scan.walk_end <= scan.start)
 			return false;
 		for (int i = 0; i < n; i++)
-			if (!walk_present(regions[i].start, regions[i].end, vma->vma_page_size,
-					  see))
+			if (!walk_present(regions[i].start, regions[i].end, size_of_pins(vma), see))
 				return false;
 	}
 	return true;
@@ -113,7 +117,7 @@ static int walk_mappings(walk_see *see, uint64_t *sum)
 		if (ret)
 			return ret == -ENOENT ? 0 : ret;
 		if (see &&
-		    !(see(vma.vma_start, NULL, 0, vma.vma_page_size) && walk_mapping(&vma, see)))
+		    !(see(vma.vma_start, NULL, 0, size_of_pins(&vma)) && walk_mapping(&vma, see)))
 			return -EAGAIN;
 		*sum = sum_of(*sum, &vma);
 	}

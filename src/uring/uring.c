@@ -4,13 +4,13 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/page.h"
 #include "base/proc.h"
 #include "base/slab.h"
 #include "base/sys.h"
 #include "uring/ring.h"
 
-#define PAGE	   UINT64_C(4096)
-#define TOGETHER   512 /* pages of the largest map, except for a page of 1 GiB */
+#define TOGETHER   512 /* pages of the largest map, except for a larger huge page */
 #define PRESENT	   (UINT64_C(1) << 63)
 #define PROTECTED  (UINT64_C(1) << 57) /* by userfaultfd */
 #define SOFT_DIRTY (UINT64_C(1) << 55)
@@ -33,15 +33,15 @@ static struct slab buffers = {.size = sizeof(struct buffer)};
 static struct slab extents = {.size = sizeof(struct extent)};
 
 /*
- * Hash tables by IOVA: of extents of one page, by 32 KiB, and of longer ones, by 2 MiB. Only
- * a page of 1 GiB crosses such a border.
+ * Hash tables by IOVA: of extents of one page, by 8 pages, and of longer ones, by TOGETHER.
+ * Only a larger huge page crosses such a border.
  */
 #define BUCKETS 16384
 static struct extent *short_extents[BUCKETS], *long_extents[BUCKETS];
 static const struct table {
-	unsigned int shift;
+	unsigned int shift; /* of the number of pages */
 	struct extent **buckets;
-} single = {15, short_extents}, longer = {21, long_extents};
+} single = {3, short_extents}, longer = {9, long_extents};
 
 static bool is_ready;
 
@@ -63,9 +63,14 @@ static struct {
 	uint64_t entries[TOGETHER];
 } told;
 
+static uint64_t number_of(const struct table *table, uint64_t iova)
+{
+	return iova >> (page_shift() + table->shift);
+}
+
 static struct extent **bucket_of(const struct table *table, uint64_t iova)
 {
-	return &table->buckets[iova >> table->shift & (BUCKETS - 1)];
+	return &table->buckets[number_of(table, iova) & (BUCKETS - 1)];
 }
 
 /* ---- what is ready ---- */
@@ -98,7 +103,7 @@ static int read_entries(uint64_t va, uint64_t *entries, size_t n)
 	int fd = proc_pagemap();
 	ssize_t len = fd < 0 ? fd
 			     : sys_pread(fd, entries, n * sizeof(*entries),
-					 (off_t)(va / PAGE * sizeof(*entries)));
+					 (off_t)((va >> page_shift()) * sizeof(*entries)));
 
 	if (len < 0)
 		return (int)len;
@@ -187,7 +192,7 @@ static struct extent *find(uint64_t iova)
 static int add_extent(uint64_t iova, uint64_t len, uint64_t va, struct buffer *buffer)
 {
 	struct extent *extent = slab_alloc(&extents);
-	struct extent **bucket = bucket_of(len == PAGE ? &single : &longer, iova);
+	struct extent **bucket = bucket_of(len == page_size() ? &single : &longer, iova);
 
 	if (!extent)
 		return -ENOMEM;
@@ -225,7 +230,7 @@ static void unmap_in_bucket(struct extent **at, uint64_t iova, uint64_t len)
 
 static void unmap_in(const struct table *table, uint64_t iova, uint64_t len)
 {
-	uint64_t first = iova >> table->shift, last = (iova + len - 1) >> table->shift;
+	uint64_t first = number_of(table, iova), last = number_of(table, iova + len - 1);
 
 	for (uint64_t i = first; i <= last && i < first + BUCKETS; i++)
 		unmap_in_bucket(&table->buckets[i & (BUCKETS - 1)], iova, len);
@@ -254,7 +259,7 @@ int uring_copy_anywhere(uint64_t from, uint64_t len, uint64_t *to)
 {
 	static uint64_t last;
 
-	last = (last + (UINT64_C(1) << longer.shift)) & (ITS_WINDOW - 1);
+	last = (last + TOGETHER * page_size()) & (ITS_WINDOW - 1);
 	*to = last;
 	return uring_copy(from, len, last);
 }
@@ -300,7 +305,7 @@ static int pin(uint64_t va, size_t n, uint32_t *place)
 	for (int tries = 0; !ret && tries < TRIES; tries++) {
 		if (is_watched(before, n))
 			return -EFAULT;
-		ret = ring_add(va, n * PAGE, place);
+		ret = ring_add(va, n << page_shift(), place);
 		if (ret)
 			return ret;
 		ret = read_entries(va, told.entries, n);
@@ -319,7 +324,7 @@ void uring_seen(uint64_t va, uint64_t size, uint64_t entry)
 	seen.entry = entry;
 }
 
-/* The first 4 KiB of a huge page keep all of it pinned. */
+/* The first base page of a huge page keeps all of it pinned. */
 int uring_map(uint64_t va, uint64_t len, uint64_t iova)
 {
 	struct buffer *buffer;
@@ -328,7 +333,9 @@ int uring_map(uint64_t va, uint64_t len, uint64_t iova)
 
 	if (seen.va != va || seen.size != len)
 		seen.size = 0;
-	n = seen.size || len / PAGE > TOGETHER ? 1 : len / PAGE;
+	n = len >> page_shift();
+	if (seen.size || n > TOGETHER)
+		n = 1;
 	told.n = 0;
 	if (find(iova))
 		return -EEXIST;
@@ -353,19 +360,19 @@ int uring_map(uint64_t va, uint64_t len, uint64_t iova)
 /* Valid right after the map only: later, other pages can be mapped there. */
 int uring_physical(uint64_t iova, uint64_t *len, uint64_t *pa)
 {
-	size_t at = (iova - told.iova) / PAGE, n = 1;
+	size_t at = (iova - told.iova) >> page_shift(), n = 1;
 	uint64_t *entry = &told.entries[at];
 
 	if (iova < told.iova || at >= told.n)
 		return -ENOENT;
 	if (!(*entry & PRESENT) || !(*entry & PFN))
 		return -EFAULT;
-	while (at + n < told.n && n * PAGE < *len &&
+	while (at + n < told.n && n << page_shift() < *len &&
 	       (entry[n] & (PRESENT | PFN)) == (*entry & (PRESENT | PFN)) + n)
 		n++;
-	if (*len > n * PAGE)
-		*len = n * PAGE;
-	*pa = (*entry & PFN) * PAGE;
+	if (*len > n << page_shift())
+		*len = n << page_shift();
+	*pa = (*entry & PFN) << page_shift();
 	return 0;
 }
 

@@ -59,6 +59,7 @@
 #define GIANT_SIZE (1UL << 30)
 
 #define MAX_PAGES 16
+#define PAGE_MOST 65536 /* the largest base page that a kernel has */
 
 /* ---- the device -------------------------------------------------------- */
 
@@ -69,10 +70,11 @@
 #define EDU_DMA_COMMAND 0x98
 #define EDU_DMA_START	0x1
 #define EDU_DMA_TO_RAM	0x2
-#define EDU_BUFFER	0x40000 /* the device's address of its 4096 bytes */
+#define EDU_BUFFER	0x40000 /* the device's address of its buffer */
+#define BLOCK		4096	/* its size: what of a page is transferred */
 
 /* Older versions of QEMU refuse a transfer that ends where the buffer ends. */
-#define DMA_LENGTH (PAGE_SIZE - 8)
+#define DMA_LENGTH (BLOCK - 8)
 
 #define DMA_TIMEOUT_MS 10000
 
@@ -289,7 +291,7 @@ static uint8_t *make_read_only(size_t size)
 /* Filled by write(2): this process only reads through the mapping. */
 static uint8_t *make_private_file(size_t size)
 {
-	char block[PAGE_SIZE];
+	char block[BLOCK];
 	int fd = temporary_file("/tmp");
 	uint8_t *va = NULL;
 	size_t done;
@@ -409,13 +411,13 @@ static int make_buffer(struct buffer *buffer, const struct kind *kind)
 		struct page *page = &buffer->pages[i];
 
 		page->va = page_address(buffer, i);
-		page->expected = malloc(PAGE_SIZE);
+		page->expected = malloc(BLOCK);
 		if (!page->expected)
 			return -1;
 		/* A page must be present before its address can be looked up. */
 		if (!(kind->flags & (OUT_ONLY | UNWRITTEN)))
-			memset(page->va, 0x55, PAGE_SIZE);
-		memcpy(page->expected, page->va, PAGE_SIZE);
+			memset(page->va, 0x55, BLOCK);
+		memcpy(page->expected, page->va, BLOCK);
 	}
 	return 0;
 }
@@ -441,12 +443,12 @@ static int look_up_half(struct buffer *buffers, size_t count, size_t odd)
 	return 0;
 }
 
-/* Fills a page with words that no other page and no earlier round has. */
+/* Fills a block with words that no other page and no earlier round has. */
 static void fill(uint8_t *target)
 {
 	static uint64_t state = 0x9e3779b97f4a7c15;
 
-	for (size_t i = 0; i < PAGE_SIZE; i += sizeof(state)) {
+	for (size_t i = 0; i < BLOCK; i += sizeof(state)) {
 		state = state * 6364136223846793005 + 1442695040888963407;
 		memcpy(target + i, &state, sizeof(state));
 	}
@@ -471,9 +473,9 @@ static int transfer_out(struct edu *edu, struct buffer *buffer, struct page *pag
 {
 	if (!(buffer->kind->flags & OUT_ONLY)) {
 		fill(page->expected);
-		memcpy(page->va, page->expected, PAGE_SIZE);
+		memcpy(page->va, page->expected, BLOCK);
 	}
-	memset(edu->bounce, 0xaa, PAGE_SIZE);
+	memset(edu->bounce, 0xaa, BLOCK);
 	if (edu_read_ram(edu, page->pa) < 0 || edu_write_ram(edu, edu->bounce_pa) < 0)
 		return -1;
 	count_transfer(buffer, edu->bounce, page);
@@ -483,7 +485,7 @@ static int transfer_out(struct edu *edu, struct buffer *buffer, struct page *pag
 /* DMA back into the page. The device's buffer still has its data. */
 static int transfer_in(struct edu *edu, struct buffer *buffer, struct page *page)
 {
-	memset(page->va, 0xaa, PAGE_SIZE);
+	memset(page->va, 0xaa, BLOCK);
 	if (edu_write_ram(edu, page->pa) < 0)
 		return -1;
 	count_transfer(buffer, page->va, page);
@@ -646,7 +648,7 @@ int main(int argc, char **argv)
 		{"storm", no_argument, NULL, 's'},	 {"out-only", no_argument, NULL, 'o'},
 		{"uio", no_argument, NULL, 'u'},	 {NULL, 0, NULL, 0},
 	};
-	_Alignas(PAGE_SIZE) uint8_t stack[MAX_PAGES * PAGE_SIZE];
+	_Alignas(PAGE_MOST) uint8_t stack[MAX_PAGES * PAGE_MOST];
 	struct options options = {.rounds = 1};
 	int c;
 

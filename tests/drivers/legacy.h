@@ -10,8 +10,9 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <unistd.h>
 
-#define PAGE_SIZE 4096UL
+#define PAGE_SIZE ((unsigned long)sysconf(_SC_PAGESIZE))
 #define HUGE_SIZE (2UL << 20)
 
 struct legacy_device {

@@ -19,7 +19,7 @@
 #include <sys/shm.h>
 #include <unistd.h>
 
-#define PAGE	4096UL
+#define PAGE	((size_t)sysconf(_SC_PAGESIZE))
 #define PAGES	64UL
 #define HUGE	(2UL << 20)
 #define PRESENT (1ULL << 63)

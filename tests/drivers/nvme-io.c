@@ -47,6 +47,9 @@
 #define SLOT_BLOCKS   64 /* the slot's own part of the disk, in blocks of 4 KiB */
 #define TIMEOUT_S     20
 
+/* The controller's pages, whatever the kernel's are. */
+#define NVME_PAGE 4096UL
+
 /* ---- memory for the device --------------------------------------------- */
 
 enum memory_kind { SMALL, LARGE, HELD };
@@ -80,13 +83,13 @@ static uint8_t *map_memory(size_t size, enum memory_kind kind)
 /* A huge page is contiguous, so drivers look up only the address of its start. */
 static int look_up(struct memory *memory, size_t pages, enum memory_kind kind)
 {
-	size_t step = kind == LARGE ? HUGE_SIZE / PAGE_SIZE : 1;
+	size_t step = kind == LARGE ? HUGE_SIZE / NVME_PAGE : 1;
 
 	for (size_t i = 0; i < pages; i++) {
 		if (i % step == 0)
-			memory->pa[i] = legacy_virt_to_phys(memory->va + i * PAGE_SIZE);
+			memory->pa[i] = legacy_virt_to_phys(memory->va + i * NVME_PAGE);
 		else
-			memory->pa[i] = memory->pa[i - 1] + PAGE_SIZE;
+			memory->pa[i] = memory->pa[i - 1] + NVME_PAGE;
 		if (!memory->pa[i])
 			return -1;
 	}
@@ -96,7 +99,7 @@ static int look_up(struct memory *memory, size_t pages, enum memory_kind kind)
 static int allocate(struct memory *memory, size_t pages, enum memory_kind kind)
 {
 	memory->pa = calloc(pages, sizeof(*memory->pa));
-	memory->va = map_memory(pages * PAGE_SIZE, kind);
+	memory->va = map_memory(pages * NVME_PAGE, kind);
 	if (!memory->pa || !memory->va)
 		return legacy_error("%zu pages of memory", pages);
 	return look_up(memory, pages, kind);
@@ -104,7 +107,7 @@ static int allocate(struct memory *memory, size_t pages, enum memory_kind kind)
 
 static struct memory part(const struct memory *memory, size_t page)
 {
-	return (struct memory){memory->va + page * PAGE_SIZE, memory->pa + page};
+	return (struct memory){memory->va + page * NVME_PAGE, memory->pa + page};
 }
 
 /* ---- the controller ---------------------------------------------------- */
@@ -318,7 +321,7 @@ static int identify_all(struct nvme *nvme)
 	memcpy(&nvme->blocks, data, sizeof(nvme->blocks));
 	format = data[26] & 0xf;
 	nvme->block_shift = data[128 + 4 * format + 2];
-	if (nvme->blocks << nvme->block_shift < SLOTS * SLOT_BLOCKS * PAGE_SIZE) {
+	if (nvme->blocks << nvme->block_shift < SLOTS * SLOT_BLOCKS * NVME_PAGE) {
 		errno = ENOSPC;
 		return legacy_error("%llu blocks", (unsigned long long)nvme->blocks);
 	}
@@ -395,7 +398,7 @@ static void fill(uint64_t *words, uint64_t block, uint64_t generation)
 {
 	uint64_t word = first_word(block, generation);
 
-	for (size_t i = 0; i < PAGE_SIZE / sizeof(*words); i++, word += 0x0101010101010101)
+	for (size_t i = 0; i < NVME_PAGE / sizeof(*words); i++, word += 0x0101010101010101)
 		words[i] = word;
 }
 
@@ -404,14 +407,14 @@ static bool as_filled(const uint64_t *words, uint64_t block, uint64_t generation
 	uint64_t word = first_word(block, generation);
 	uint64_t difference = 0;
 
-	for (size_t i = 0; i < PAGE_SIZE / sizeof(*words); i++, word += 0x0101010101010101)
+	for (size_t i = 0; i < NVME_PAGE / sizeof(*words); i++, word += 0x0101010101010101)
 		difference |= words[i] ^ word;
 	return !difference;
 }
 
 static uint64_t *page_of(const struct memory *memory, size_t i)
 {
-	return (uint64_t *)(memory->va + i * PAGE_SIZE);
+	return (uint64_t *)(memory->va + i * NVME_PAGE);
 }
 
 /* A command has room for two addresses. More of them need a list. */
@@ -430,7 +433,7 @@ static void set_prps(struct command *command, const struct memory *data, size_t 
 static void submit(struct io *io, size_t n, enum opcode opcode)
 {
 	struct slot *slot = &io->slots[n];
-	unsigned int per_page = PAGE_SIZE >> io->nvme->block_shift;
+	unsigned int per_page = NVME_PAGE >> io->nvme->block_shift;
 	struct command command = {
 		.opcode = opcode,
 		.id = n,
@@ -535,7 +538,7 @@ static void write_and_read(struct io *io)
 		return;
 	/* If no DMA happens, the data that were written must not be found here. */
 	for (size_t n = 0; n < SLOTS; n++)
-		memset(io->slots[n].answer.va, 0, io->slots[n].count * PAGE_SIZE);
+		memset(io->slots[n].answer.va, 0, io->slots[n].count * NVME_PAGE);
 	run_batch(io, READ);
 	count_reads(io);
 }

@@ -32,7 +32,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PAGE_SIZE 4096UL
+#define PAGE_SIZE ((unsigned long)sysconf(_SC_PAGESIZE))
 #define HUGE_SIZE (2UL << 20)
 #define CONTAINER "/dev/vfio/vfio"
 #define PAGEMAP	  "/proc/self/pagemap"

@@ -345,7 +345,7 @@ static char *cut_huge_page(void)
 
 static void look_up_for(struct told *told)
 {
-	static const struct {
+	const struct {
 		size_t n, size;
 		int flags;
 	} kinds[] = {

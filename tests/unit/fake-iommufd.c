@@ -58,6 +58,12 @@ struct fake_iommufd *fake_iommufd_new(void)
 
 /* ---- areas ---- */
 
+/* The pages that it has a part of. */
+static uint64_t pages_of(const struct area *area)
+{
+	return (area->len + FAKE_4K - 1) / FAKE_4K;
+}
+
 /* The first area that ends after iova, in the list where it is. */
 static struct area **area_after(struct ioas *ioas, uint64_t iova)
 {
@@ -76,10 +82,10 @@ static void unpin(const struct area *area, uint64_t pages)
 
 static int pin(struct area *area)
 {
-	uint64_t *frames = fake_alloc(area->len / FAKE_4K * sizeof(*frames));
+	uint64_t *frames = fake_alloc(pages_of(area) * sizeof(*frames));
 
 	area->frames = frames;
-	for (uint64_t i = 0; i < area->len / FAKE_4K; i++) {
+	for (uint64_t i = 0; i < pages_of(area); i++) {
 		int ret = fake_pin(area->va + i * FAKE_4K, area->writable, &frames[i]);
 
 		if (ret) {
@@ -91,12 +97,15 @@ static int pin(struct area *area)
 	return 0;
 }
 
-/* iopt_check_iova(), or iopt_alloc_iova() when it is not fixed. */
+/*
+ * iopt_check_iova(), or iopt_alloc_iova() when it is not fixed. The pages of the page
+ * table are those of the format AMDv1, whatever the base pages are.
+ */
 static int find_place(struct ioas *ioas, uint64_t len, uint64_t *iova, bool fixed)
 {
 	struct area *area = *area_after(ioas, *iova);
 
-	if (!len || len % FAKE_4K || *iova % FAKE_4K)
+	if (!len || len % PAGE_LEAST || *iova % PAGE_LEAST)
 		return -EINVAL;
 	if (*iova + (len - 1) < *iova)
 		return -EOVERFLOW;
@@ -104,7 +113,7 @@ static int find_place(struct ioas *ioas, uint64_t len, uint64_t *iova, bool fixe
 		return area && area->iova <= *iova + (len - 1) ? -EEXIST : 0;
 	*iova = 0;
 	for (area = ioas->areas; area && area->iova < *iova + len; area = area->next)
-		*iova = area->iova + area->len;
+		*iova = area->iova + pages_of(area) * FAKE_4K;
 	return 0;
 }
 
@@ -125,7 +134,7 @@ static int remove_areas(struct ioas *ioas, uint64_t iova, uint64_t last)
 		if ((*at)->iova < iova || (*at)->iova + ((*at)->len - 1) > last)
 			return -ENOENT;
 		if ((*at)->frames)
-			unpin(*at, (*at)->len / FAKE_4K);
+			unpin(*at, pages_of(*at));
 		*at = (*at)->next;
 		ret = 0;
 	}
@@ -241,7 +250,7 @@ static int ioas_copy(struct fake_iommufd *iommufd, struct iommu_ioas_copy *arg)
 		copy->writable = arg->flags & IOMMU_IOAS_MAP_WRITEABLE;
 		if (area->frames) {
 			copy->frames = area->frames + skip / FAKE_4K;
-			for (uint64_t i = 0; i < copy->len / FAKE_4K; i++)
+			for (uint64_t i = 0; i < pages_of(copy); i++)
 				fake_pin_again(copy->frames[i]);
 		}
 		insert(ioas, copy);
@@ -327,7 +336,7 @@ static int get_pa(struct fake_iommufd *iommufd, struct iommu_ioas_noiommu_get_pa
 	if (!area->frames)
 		return -EOPNOTSUPP;
 	first = (arg->iova - area->iova) / FAKE_4K;
-	for (n = 1; n * FAKE_4K < arg->length && first + n < area->len / FAKE_4K; n++)
+	for (n = 1; n * FAKE_4K < arg->length && first + n < pages_of(area); n++)
 		if (area->frames[first + n] != area->frames[first] + n)
 			break;
 	n = n * FAKE_4K - arg->iova % FAKE_4K;

@@ -397,19 +397,39 @@ static uint64_t entry_of(uint64_t va)
 	return entry | (fake.frames_shown ? *page & FRAME : 0);
 }
 
+/*
+ * The kernel's, for which /proc/self/pagemap has an entry. Under qemu-aarch64 -p a process
+ * has larger pages.
+ */
+static uint64_t real_page_size(void)
+{
+	unsigned long kilobytes = 0;
+	char line[256];
+	FILE *smaps = fopen("/proc/self/smaps", "re");
+
+	ck_assert_ptr_nonnull(smaps);
+	while (!kilobytes && fgets(line, sizeof(line), smaps))
+		sscanf(line, "KernelPageSize: %lu", &kilobytes);
+	fclose(smaps);
+	ck_assert_uint_ne(kilobytes, 0);
+	return kilobytes << 10;
+}
+
 /* Real memory is shown by this process's pagemap alone, and no frame of it. */
 static uint64_t real_entry(const struct fake_node *node, uint64_t va)
 {
 	static int real = -1;
+	static uint64_t size;
 	uint64_t entry = 0;
 
 	if (!strncmp(node->path, "/proc/1/", 8))
 		return 0;
-	if (real < 0)
+	if (real < 0) {
 		real = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+		size = real_page_size();
+	}
 	ck_assert_int_ge(real, 0);
-	if (pread(real, &entry, sizeof(entry), (off_t)(va / FAKE_4K * sizeof(entry))) !=
-	    sizeof(entry))
+	if (pread(real, &entry, sizeof(entry), (off_t)(va / size * sizeof(entry))) != sizeof(entry))
 		return 0;
 	return (entry & (PAGEMAP_PRESENT | PAGEMAP_SWAPPED)) |
 	       (entry & PAGEMAP_PRESENT ? SOFT_DIRTY : 0) |

@@ -47,7 +47,7 @@ static struct {
 	bool failed;
 } failing;
 
-static _Alignas(FAKE_4K) char user[FAKE_USER_SIZE];
+static _Alignas(PAGE_LEAST) char user[FAKE_USER_SIZE];
 
 /* ---- the kernel's own memory ---- */
 

@@ -18,11 +18,13 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/page.h"
 #include "base/sys.h"
 
-#define FAKE_4K (UINT64_C(1) << 12)
-#define FAKE_2M (UINT64_C(1) << 21)
-#define FAKE_1G (UINT64_C(1) << 30)
+/* The pages of pins, which have these sizes if base pages have 4 KiB. */
+#define FAKE_4K (UINT64_C(1) << page_shift())
+#define FAKE_2M (FAKE_4K << 9)
+#define FAKE_1G (FAKE_4K << 18)
 /* TASK_SIZE with five levels, and with the longest addresses that arm64 has */
 #ifdef __aarch64__
 #define FAKE_TASK (UINT64_C(1) << 52)
@@ -125,7 +127,7 @@ unsigned int fake_open_cdevs(unsigned int device);
  * the one piece that there is. What follows it cannot be accessed, nor can
  * anything else.
  */
-#define FAKE_USER_SIZE (2 * FAKE_4K)
+#define FAKE_USER_SIZE (2 * PAGE_LEAST)
 void *fake_user(const void *data, size_t len);
 
 /* ---- the address space ---- */

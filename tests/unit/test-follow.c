@@ -15,9 +15,9 @@
 #include "suites.h"
 #include "uapi/iommufd.h"
 
-#define BASE  (UINT64_C(16) << 30)
-#define ALIAS (UINT64_C(24) << 30)
-#define OTHER (UINT64_C(32) << 30)
+#define BASE  (4 * FAKE_1G)
+#define ALIAS (8 * FAKE_1G)
+#define OTHER (12 * FAKE_1G)
 
 static int pagemap;
 static uint64_t told[512];

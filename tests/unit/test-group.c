@@ -279,7 +279,7 @@ END_TEST
 
 START_TEST(get_device_bad_pointer)
 {
-	char text[FAKE_4K + 1];
+	char text[PAGE_LEAST + 1];
 
 	enter(_i);
 	memset(text, 'x', sizeof(text));

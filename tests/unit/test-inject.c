@@ -16,8 +16,8 @@
 #include "uapi/procmap.h"
 #include "uapi/vfio.h"
 
-#define BASE  (UINT64_C(16) << 30)
-#define ALIAS (UINT64_C(24) << 30)
+#define BASE  (4 * FAKE_1G)
+#define ALIAS (8 * FAKE_1G)
 
 /* What each can fail with. close() is not here: whatever it returns, it has closed. */
 static const struct {

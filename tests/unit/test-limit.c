@@ -15,7 +15,7 @@
 #include "suites.h"
 #include "uapi/vfio.h"
 
-#define BASE  (UINT64_C(16) << 30)
+#define BASE  (4 * FAKE_1G)
 #define LIMIT 32
 
 static int last; /* the highest number that the program got */

@@ -11,8 +11,8 @@
 #include "suites.h"
 #include "uapi/iommufd.h"
 
-#define BASE  (UINT64_C(16) << 30)
-#define ALIAS (UINT64_C(24) << 30)
+#define BASE  (4 * FAKE_1G)
+#define ALIAS (8 * FAKE_1G)
 
 static int pagemap;
 
@@ -101,7 +101,7 @@ END_TEST
 /* DPDK --legacy-mem: looked up here, mapped there as well, unmapped here. */
 START_TEST(alias_keeps_the_pin)
 {
-	static const uint64_t sizes[] = {FAKE_4K, FAKE_2M, FAKE_1G};
+	const uint64_t sizes[] = {FAKE_4K, FAKE_2M, FAKE_1G};
 	struct fake_file *file = fake_file(2 * sizes[_i], sizes[_i]);
 	uint64_t pfn;
 
@@ -214,8 +214,8 @@ END_TEST
 
 START_TEST(moved)
 {
-	static const uint64_t to[] = {ALIAS, ALIAS + 5 * FAKE_4K, ALIAS + FAKE_2M - 4 * FAKE_4K,
-				      ALIAS + FAKE_2M - FAKE_4K};
+	const uint64_t to[] = {ALIAS, ALIAS + 5 * FAKE_4K, ALIAS + FAKE_2M - 4 * FAKE_4K,
+			       ALIAS + FAKE_2M - FAKE_4K};
 	uint64_t pfns[8];
 
 	fake_map(BASE, 8 * FAKE_4K, NULL, 0, 0);

@@ -18,7 +18,7 @@
 #include "uapi/iommufd.h"
 #include "uapi/vfio.h"
 
-#define BASE (UINT64_C(16) << 30)
+#define BASE (4 * FAKE_1G)
 
 static int pagemap;
 

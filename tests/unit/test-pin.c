@@ -20,7 +20,7 @@
 #include "suites.h"
 #include "uapi/iommufd.h"
 
-#define BASE (UINT64_C(16) << 30)
+#define BASE (4 * FAKE_1G)
 
 static struct lock_saved saved;
 
@@ -113,7 +113,7 @@ static bool look_and_decide(uint64_t va, unsigned int shift, const uint64_t *pag
 
 START_TEST(released_unless_it_stands)
 {
-	static const unsigned int shifts[] = {PIN_PAGE_SHIFT, PIN_PMD_SHIFT, PIN_PUD_SHIFT};
+	const unsigned int shifts[] = {PIN_PAGE_SHIFT, PIN_PMD_SHIFT, PIN_PUD_SHIFT};
 	uint64_t size = UINT64_C(1) << shifts[_i], len = _i ? size : 8 * size;
 
 	fake_map(BASE, len, _i ? fake_file(size, size) : NULL, 0, 0);
@@ -491,8 +491,7 @@ END_TEST
 
 START_TEST(copy)
 {
-	static const uint64_t offsets[] = {0, 5 * FAKE_4K, FAKE_2M - 8 * FAKE_4K,
-					   FAKE_2M - FAKE_4K};
+	const uint64_t offsets[] = {0, 5 * FAKE_4K, FAKE_2M - 8 * FAKE_4K, FAKE_2M - FAKE_4K};
 	struct fake_file *file = fake_file(16 * FAKE_4K, FAKE_4K);
 	uint64_t to = BASE + 64 * FAKE_2M + offsets[_i];
 

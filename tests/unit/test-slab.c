@@ -80,10 +80,10 @@ static bool can_read(const char *p)
 /* The program's own, which is mapped at the same place, would be one mapping with it. */
 START_TEST(memory_is_apart)
 {
-	size_t lens[] = {1, 4096, 4097, 64 * 4096UL};
+	size_t lens[] = {1, page_size(), page_size() + 1, 64 * page_size()};
 
 	for (size_t i = 0; i < sizeof(lens) / sizeof(*lens); i++) {
-		size_t len = (lens[i] + 4095) & ~4095UL;
+		size_t len = (lens[i] + page_size() - 1) & ~(page_size() - 1);
 		char *memory = sys_memory(lens[i]);
 
 		ck_assert(!sys_is_error(memory));
@@ -91,7 +91,7 @@ START_TEST(memory_is_apart)
 		ck_assert(!can_read(memory - 1));
 		ck_assert(!can_read(memory + len));
 		sys_memory_free(memory, lens[i]);
-		ck_assert_int_eq(msync(memory - 4096, len + 2 * 4096, MS_ASYNC), -1);
+		ck_assert_int_eq(msync(memory - page_size(), len + 2 * page_size(), MS_ASYNC), -1);
 		ck_assert_int_eq(errno, ENOMEM);
 	}
 }

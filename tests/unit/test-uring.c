@@ -20,8 +20,8 @@
 #include "uring/ring.h"
 #include "uring/uring.h"
 
-#define BASE  (UINT64_C(16) << 30)
-#define OTHER (UINT64_C(24) << 30)
+#define BASE  (4 * FAKE_1G)
+#define OTHER (8 * FAKE_1G)
 
 static int pagemap;
 

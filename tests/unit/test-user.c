@@ -74,14 +74,14 @@ END_TEST
 
 START_TEST(string_over_a_page_border)
 {
-	char text[FAKE_4K + 100], to[FAKE_4K + 200];
+	char text[PAGE_LEAST + 100], to[PAGE_LEAST + 200];
 
 	memset(text, 'x', sizeof(text));
 	text[sizeof(text) - 1] = '\0';
 	ck_assert_int_eq(user_read_string(to, sizeof(to), fake_user(text, sizeof(text))),
 			 sizeof(text) - 1);
 	ck_assert_mem_eq(to, text, sizeof(text));
-	ck_assert_int_eq(user_read_string(to, FAKE_4K, fake_user(text, sizeof(text))), -EINVAL);
+	ck_assert_int_eq(user_read_string(to, PAGE_LEAST, fake_user(text, sizeof(text))), -EINVAL);
 }
 END_TEST
 
@@ -91,7 +91,7 @@ static const int refusals[] = {EPERM, ENOSYS, EACCES, FAKE_NO_ERROR};
 /* A container engine's seccomp profile, a kernel without CONFIG_CROSS_MEMORY_ATTACH. */
 START_TEST(process_vm_refused)
 {
-	char in[3 * FAKE_4K / 2], out[sizeof(in)], to[64];
+	char in[3 * PAGE_LEAST / 2], out[sizeof(in)], to[64];
 	char *at;
 
 	fake.process_vm_error = refusals[_i];
