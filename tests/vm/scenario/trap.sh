@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 #
 # Programs that no preload reaches, linked without a dynamic linker by gcc and by
-# musl-gcc, and a driver in Go: what a preload does for others, traps do for them.
+# musl-gcc, and drivers in Go and Rust: what a preload does for others, traps do for them.
 
 # shellcheck source=SCRIPTDIR/../lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
@@ -32,7 +32,8 @@ build_all() {
     done
     gcc "${flags[@]}" -o "$scratch/stress" "$top/tests/stress/stress.c" &&
         CGO_ENABLED=0 GO111MODULE=off GOCACHE=$scratch/go-cache \
-            go build -o "$scratch/edu-go" "$drivers/edu.go"
+            go build -o "$scratch/edu-go" "$drivers/edu.go" &&
+        rustc --edition 2021 -O -C target-feature=+crt-static -o "$scratch/edu-rust" "$drivers/edu.rs"
 }
 
 build_all >"$scratch/log" 2>&1 || fails "the programs are built" "$(tail -n 20 "$scratch/log")"
@@ -43,7 +44,7 @@ build_all >"$scratch/log" 2>&1 || fails "the programs are built" "$(tail -n 20 "
 in_a_guest() { # DIRECTORY LIBC...
     # shellcheck source=SCRIPTDIR/../guest/shim.sh
     . "$vm_dir/guest/shim.sh"
-    local edu e1000e nvme libc name pid status=0
+    local edu e1000e nvme libc name language pid status
     read -r edu e1000e nvme <<<"$VM_DEVICES"
 
     data_are_right() { # NAME COMMAND [ARG...]
@@ -60,14 +61,18 @@ in_a_guest() { # DIRECTORY LIBC...
         data_are_right "static, $libc, edu" "$1/edu-dma-$libc" --early --storm "$edu"
         data_are_right "static, $libc, nvme" "$1/nvme-io-$libc" --storm --transfers 200 "$nvme"
     done
-    # Another process moves its memory, from outside.
-    "${traps[@]}" "$1/edu-go" "$edu" 8 >/tmp/out 2>&1 &
-    pid=$!
-    until grep -q '^ready' /tmp/out || ! kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
-    ok "Go: its memory is moved" timeout 120 "$top/build/tests/drivers/storm" "$pid" --until-exit
-    wait "$pid" || status=$?
-    is "Go: the device's data are right" "$status/$(tail -n 1 /tmp/out)" \
-        "0/16 transfers, 0 corrupted"
+    # Another process moves their memory, from outside.
+    for language in go rust; do
+        "${traps[@]}" "$1/edu-$language" "$edu" 8 >/tmp/out 2>&1 &
+        pid=$!
+        until grep -q '^ready' /tmp/out || ! kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
+        ok "$language: its memory is moved" \
+            timeout 120 "$top/build/tests/drivers/storm" "$pid" --until-exit
+        status=0
+        wait "$pid" || status=$?
+        is "$language: the device's data are right" "$status/$(tail -n 1 /tmp/out)" \
+            "0/16 transfers, 0 corrupted"
+    done
     says ""
     nothing_is_left
     no_process_is_left
