@@ -102,7 +102,68 @@ several_processes() { # DIRECTORY
     no_process_is_left
 }
 
+# What keeps system calls from being trapped is named before the program starts.
+# shellcheck disable=SC2317 # runs in a guest
+obstacles() {
+    # shellcheck source=SCRIPTDIR/../guest/shim.sh
+    . "$vm_dir/guest/shim.sh"
+    local scope=/proc/sys/kernel/yama/ptrace_scope cannot="its system calls cannot be trapped:"
+    local user=(setpriv --reuid 1000 --regid 1000 --clear-groups --no-new-privs)
+
+    cat >/tmp/denies <<'END'
+import ctypes, os, struct, sys
+code = struct.pack("=" + "HBBI" * 4, 0x20, 0, 0, 0, 0x15, 0, 1, int(sys.argv[1]),
+                   0x06, 0, 0, 0x50001, 0x06, 0, 0, 0x7fff0000)
+memory = ctypes.create_string_buffer(code)
+program = struct.pack("@HP", 4, ctypes.addressof(memory))
+libc = ctypes.CDLL(None)
+if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, program):
+    sys.exit("prctl")
+os.execvp(sys.argv[2], sys.argv[2:])
+END
+    cat >/tmp/denies-write-execute <<'END'
+import ctypes, os, sys
+if ctypes.CDLL(None).prctl(65, 1, 0, 0, 0):
+    sys.exit("prctl")
+os.execvp(sys.argv[1], sys.argv[1:])
+END
+    starts() { # NAME [BEFORE-THE-COMMAND...]
+        comes_to "$1" started "${@:2}" "${traps[@]}" echo started
+    }
+    refuses() { # NAME WORDS [BEFORE-THE-COMMAND...]
+        local output
+
+        output=$("${@:3}" "${traps[@]}" echo started 2>&1) || output+=" status $?"
+        is "$1 is named" "$output" "noiommu-shim run: echo; $cannot $2 status 2"
+    }
+    echo 1 >"$scope"
+    starts "yama lets a parent's helper attach" "${user[@]}"
+    echo 2 >"$scope"
+    starts "yama lets CAP_SYS_PTRACE attach"
+    refuses "yama, which lets no user attach" "kernel.yama.ptrace_scope is 2, and CAP_SYS_PTRACE is \
+missing; add that capability, or run sysctl kernel.yama.ptrace_scope=1" "${user[@]}"
+    starts "memory is not both written and executed" python3 /tmp/denies-write-execute
+    refuses "a profile without ptrace()" "no helper can attach to a program (Operation not \
+permitted); allow ptrace in the container's profile" python3 /tmp/denies 101
+    refuses "a profile without seccomp()" "seccomp() is refused here, or the kernel lacks it; allow \
+seccomp in the container's profile; the kernel needs CONFIG_SECCOMP_FILTER" python3 /tmp/denies 317
+    install -m 0111 /bin/echo /tmp/unreadable
+    comes_to "a program that may not be read" "noiommu-shim run: /tmp/unreadable cannot be read \
+(Permission denied), so this command cannot examine it; make it readable, or run this command as \
+root (without this command it runs as before)" "${user[@]}" "${traps[@]}" /tmp/unreadable started
+    echo 1 >"$scope"
+    # shellcheck disable=SC2016 # for another shell
+    comes_to "... and one that a served program executes" "126" \
+        "${user[@]}" "${traps[@]}" sh -c '/tmp/unreadable started 2>/dev/null; echo $?'
+    says "a program is not started: it may not be read"
+    echo 3 >"$scope"
+    refuses "yama, which lets nobody attach" "kernel.yama.ptrace_scope is 3: no process may be \
+traced; boot with it set to 2 or less"
+    no_process_is_left
+}
+
 machine=(--device edu --device e1000e --numa 2 --hugepages 16 --share "$scratch")
 vm_checks --kernel cdev "${machine[@]}" --device nvme -- in_a_guest "$scratch" gcc musl
 vm_checks --kernel both "${machine[@]}" --device nvme -- in_a_guest "$scratch" gcc
 vm_checks --kernel cdev "${machine[@]}" -- several_processes "$scratch"
+vm_checks --kernel cdev --device edu --append lsm=capability,yama -- obstacles
