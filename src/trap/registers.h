@@ -30,7 +30,7 @@
 #define TRAP_SLOT_CALL	    144
 #define TRAP_SLOT_BUSY	    200
 
-/* How the handler of traps ends: to the kernel, or by leaving its frame, where arch_pass() allows it. */
+/* How the handler of traps ends. It leaves its frame where arch_pass() allows it. */
 #define TRAP_RETURNS   0
 #define TRAP_UNBLOCKS  1 /* leaves, and unblocks the program's signals */
 #define TRAP_UNBLOCKED 2 /* leaves, no signal was blocked */
