@@ -51,7 +51,7 @@ static int ready(void)
 	}
 	if (is_forced) {
 		say_missing(error);
-		return -EBUSY;
+		return error == -EACCES ? error : -EBUSY;
 	}
 	ret = lend_page_table();
 	if (ret == -EBUSY)

@@ -13,6 +13,7 @@
 #include "base/lines.h"
 #include "base/log.h"
 #include "base/rights.h"
+#include "base/settings.h"
 #include "base/sys.h"
 
 /* The number after a word in a line of /proc, or 0. */
@@ -117,6 +118,9 @@ void complain(uint64_t va, uint64_t pfn, int error)
 		break;
 	case -EPERM:
 	case -EACCES:
+		/* The backend has said which right is missing. */
+		if (settings.backend == BACKEND_URING)
+			break;
 		log_error("cannot pin a page (%e): looking up physical addresses needs "
 			  "CAP_SYS_RAWIO and access to /dev/iommu and /dev/vfio/devices; look an "
 			  "address up, or open the device, before giving these up",

@@ -427,6 +427,29 @@ START_TEST(forced)
 }
 END_TEST
 
+/* Without the right to see frames, a lookup gets the kernel's own entry, which hides the frame. */
+START_TEST(forced_without_rights)
+{
+	uint64_t entry = 0;
+
+	program_setup();
+	settings.backend = BACKEND_URING;
+	fake.uring_error = 0;
+	fake.frames_shown = false;
+	fake_map(BASE, FAKE_4K, NULL, 0, 0);
+	pagemap = program_open("/proc/self/pagemap", O_RDONLY);
+	ck_assert_int_eq(program_pread(pagemap, &entry, sizeof(entry),
+				       (off_t)(BASE / FAKE_4K * sizeof(entry))),
+			 sizeof(entry));
+	ck_assert(entry & PAGEMAP_PRESENT && !(entry & PAGEMAP_PFN));
+	ck_assert_ptr_nonnull(strstr(fake.log, "the program may not see page frames"));
+	ck_assert_ptr_null(strstr(fake.log, "cannot pin a page"));
+	fake.log[0] = '\0';
+	settings.backend = BACKEND_AUTO;
+	teardown();
+}
+END_TEST
+
 /* ---- a device takes over ---- */
 
 static void setup_with_devices(void)
@@ -632,6 +655,7 @@ Suite *suite_uring(void)
 	tcase_add_loop_test(tc, no_device_is_in_reach, 0, 3);
 	tcase_add_loop_test(tc, filtered, 0, sizeof(filters) / sizeof(filters[0]));
 	tcase_add_test(tc, forced);
+	tcase_add_test(tc, forced_without_rights);
 	suite_add_tcase(suite, tc);
 	tc = tcase_create("a device takes over");
 	tcase_add_checked_fixture(tc, setup_with_devices, teardown_with_devices);
