@@ -55,10 +55,10 @@ each() { # SUITE NIC MODE...
             "$(sed -En '/ (error|warning): /{/ lent its page table, /!p}' /tmp/shim.log)" ""
         rm /tmp/shim.log
         nothing_is_left
-        # shellcheck disable=SC2016 # for dpkg-query
-        tested dpdk-testpmd "$(dpkg-query -W -f '${Version}' dpdk-dev)" "Linux $(uname -r)" \
-            "$2, $mode"
     done
+    # shellcheck disable=SC2016 # for dpkg-query
+    tested dpdk-testpmd "$(dpkg-query -W -f '${Version}' dpdk-dev)" "Linux $(uname -r)" \
+        "with $2: ${*:3}"
 }
 
 try() { # SUITE NIC MODE...
