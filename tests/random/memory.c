@@ -48,14 +48,24 @@ void memory_forget(struct memory *memory, size_t from, size_t pages)
 		memory->told[i] = memory->written[i] = 0;
 }
 
+/* What it grows by later is not. */
+static void set_written(struct memory *memory)
+{
+	for (size_t i = 0; i < memory->pages && i < MAX_PAGES; i++)
+		memory->written[i] = true;
+}
+
 bool memory_is_private(const struct memory *memory)
 {
 	return memory->object < 0 || memory->kind == PRIVATE_MEMFD;
 }
 
+/* What a child does not have, anything else may be in the place of. */
 void memory_copied(bool is_child)
 {
 	for (struct memory *memory = memories; memory < memories + MEMORIES; memory++) {
+		if (is_child && memory->stays)
+			*memory = (struct memory){.fd = -1};
 		if (!memory->va || !memory_is_private(memory) || memory->kind == BAR)
 			continue;
 		memory->copied = true;
@@ -169,7 +179,8 @@ void map(int m, enum kind kind, int pages, bool populate)
 		return;
 	new.va = va;
 	new.owner = memory_owner;
-	memset(new.written, populate && kind != HEAP, sizeof(new.written));
+	if (populate && kind != HEAP)
+		set_written(&new);
 	if (kind != ANON && kind != LOW && kind != HUGE && kind != HEAP)
 		new.object = (int)__atomic_fetch_add(&report->objects, 1, __ATOMIC_SEQ_CST);
 	*memory = new;
@@ -207,6 +218,24 @@ void alias(int to, int m)
 		memories[to].fd = fcntl(memory->fd, F_DUPFD_CLOEXEC, 300);
 }
 
+/*
+ * When the library pins memory anew, for a device that is opened, shared pages become present
+ * at each of their addresses.
+ */
+void memory_read_shared(void)
+{
+	unsigned char there;
+
+	for (struct memory *memory = memories; memory < memories + MEMORIES; memory++) {
+		if (!memory->va || memory->object < 0 || memory->barred || memory->kind == BAR ||
+		    memory->owner != memory_owner)
+			continue;
+		for (size_t at = 0; at < memory_size(memory); at += 1UL << memory->shift)
+			if (!mincore(memory->va + at, PAGE_SIZE, &there) && there & 1)
+				(void)*(volatile char *)(memory->va + at);
+	}
+}
+
 /* ---- using -------------------------------------------------------------------- */
 
 static bool may_touch(const char *what, int m, const struct memory *memory, bool write)
@@ -238,7 +267,7 @@ void fill(int m, int seed)
 
 	if (!memory || !may_touch("fill", m, memory, true))
 		return;
-	memset(memory->written, true, sizeof(memory->written));
+	set_written(memory);
 	for (size_t i = 0; i < memory_size(memory); i += PAGE_SIZE)
 		memset(memory->va + i, seed + (int)(i >> PAGE_SHIFT), 64);
 	say("fill m%d with %d", m, seed);
@@ -256,6 +285,7 @@ void contents(int m)
 	say("contents m%d: %llx", m, (unsigned long long)sum);
 }
 
+/* fork() copies at once what is pinned, and else only what was written. */
 void resident(int m)
 {
 	struct memory *memory = memory_get("resident", m);
@@ -268,7 +298,10 @@ void resident(int m)
 	result = mincore(memory->va, memory_size(memory), there);
 	for (size_t i = 0; !result && i < memory->pages; i++)
 		count += there[i] & 1;
-	say("resident m%d: %s, %u", m, answer(result), count);
+	if (memory->copied)
+		say("resident m%d: %s", m, answer(result));
+	else
+		say("resident m%d: %s, %u", m, answer(result), count);
 }
 
 /* Locked pages are there, and private ones are the process's own. */
@@ -282,16 +315,19 @@ void lock_it(int m)
 	result = mlock(memory->va, memory_size(memory));
 	say("lock m%d: %s", m, answer(result));
 	if (!result && !memory->read_only)
-		memset(memory->written, true, sizeof(memory->written));
+		set_written(memory);
 }
 
-/* As /proc/self/smaps has them of the mapping at the beginning. */
+/*
+ * As /proc/self/smaps has them of the mapping at the beginning. A device's registers may be
+ * code ("me") if its file has a name, as a cdev has.
+ */
 void flags(int m)
 {
 	struct memory *memory = memory_get("flags", m);
 	unsigned long long from, to, va;
 	bool here = false;
-	char line[512];
+	char line[512], *code;
 	FILE *file;
 
 	if (!memory)
@@ -302,8 +338,12 @@ void flags(int m)
 		if (sscanf(line, "%llx-%llx ", &from, &to) == 2 &&
 		    strchr(line, '-') < strchr(line, ' '))
 			here = from <= va && va < to;
-		if (here && !strncmp(line, "VmFlags:", 8))
-			say("flags m%d: %.*s", m, (int)strcspn(line + 9, "\n"), line + 9);
+		if (!here || strncmp(line, "VmFlags:", 8))
+			continue;
+		code = memory->kind == BAR ? strstr(line, " me ") : NULL;
+		if (code)
+			memmove(code, code + 3, strlen(code + 3) + 1);
+		say("flags m%d: %.*s", m, (int)strcspn(line + 9, "\n"), line + 9);
 	}
 	if (file)
 		fclose(file);

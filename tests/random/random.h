@@ -86,6 +86,7 @@ struct memory {
 	int object;    /* of memory that can be mapped more than once, or -1 */
 	size_t offset; /* in its file, in pages */
 	bool barred, read_only;
+	bool stays;  /* here when a child is made: MADV_DONTFORK, of all or of a part */
 	pid_t owner; /* who mapped it there */
 	bool copied; /* by fork(): where it is and who shares it the kernel does not say */
 	bool written[MAX_PAGES];       /* else a page may be one that others have, too */
@@ -101,6 +102,8 @@ struct memory *memory_get(const char *what, int m);
 
 /* After fork(), in both processes. */
 void memory_copied(bool is_child);
+
+void memory_read_shared(void);
 
 /* From now on a thread may call fork() at any time. */
 void memory_is_copied_anytime(void);

@@ -211,6 +211,7 @@ void advise(int m, int from, int pages, int advice, bool by_descriptor)
 			madvise(memory->va + (first << memory->shift), size, advices[advice].value);
 	say("advise m%d %zu+%zu %s%s: %s", m, first, count, advices[advice].name,
 	    by_descriptor ? " by descriptor" : "", answer(result));
+	memory->stays |= !result && advices[advice].value == MADV_DONTFORK;
 	if (!result && advices[advice].value == MADV_POPULATE_WRITE)
 		memset(memory->written + first, true, count);
 	if (result || !frees)

@@ -125,6 +125,7 @@ void open_device(int container, int group, int device, int which)
 	get_status(group);
 	set_container(group, container);
 	set_iommu(container, VFIO_NOIOMMU_IOMMU);
+	memory_read_shared();
 	get_device(device, group, which);
 }
 

@@ -4,7 +4,7 @@
 # and devices in any order: each says the same plain and under the library, which
 # serves it from the cdev path, and leaves nothing behind.
 #
-# RANDOM_PROGRAMS=N runs N of them in place of 600, from the seed in SEED (1).
+# RANDOM_PROGRAMS=N runs N of them in place of 2000, from the seed in SEED (1).
 
 # shellcheck source=SCRIPTDIR/../lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
@@ -12,7 +12,7 @@
 top=$(cd "$vm_dir/../.." && pwd)
 random=$top/tests/random
 library=$top/build/.libs/libnoiommu-shim.so
-count=${RANDOM_PROGRAMS:-600} seed=${SEED:-1} part=1000
+count=${RANDOM_PROGRAMS:-2000} seed=${SEED:-1} part=1000
 
 export NOIOMMU_SHIM_LOG_FILE=/dev/null
 
