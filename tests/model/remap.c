@@ -42,10 +42,33 @@ static void grow(struct area *area, size_t more)
 	area->pages = pages;
 }
 
+/* Linux before 5.16 does not move huge pages. */
+static bool can_move(const struct area *area)
+{
+	static enum { UNKNOWN, NO, YES } huge;
+	void *from, *to;
+
+	if (area->shift != HUGE_SHIFT)
+		return true;
+	if (huge)
+		return huge == YES;
+	from = mmap(NULL, HUGE_SIZE, PROT_READ,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_NORESERVE, -1, 0);
+	if (from == MAP_FAILED)
+		fail("a mapping of huge pages: %s", strerror(errno));
+	to = mremap(from, HUGE_SIZE, HUGE_SIZE, MREMAP_MAYMOVE | MREMAP_FIXED, reserve_for(area));
+	huge = to == MAP_FAILED ? NO : YES;
+	munmap(huge == YES ? to : from, HUGE_SIZE);
+	return huge == YES;
+}
+
 static void move_away(struct area *area)
 {
-	char *to = reserve_for(area);
+	char *to;
 
+	if (!can_move(area))
+		return;
+	to = reserve_for(area);
 	say(" to %p", (void *)to);
 	if (mremap(area->va, area_size(area), area_size(area), MREMAP_MAYMOVE | MREMAP_FIXED, to) !=
 	    to)
@@ -58,7 +81,7 @@ static void move_over(struct area *area, struct area *other)
 	size_t pages;
 	char *to;
 
-	if (!other || other == area || other->shift != area->shift)
+	if (!other || other == area || other->shift != area->shift || !can_move(area))
 		return;
 	pages = area->pages < other->pages ? area->pages : other->pages;
 	area = area_carve(area, 0, pages);
