@@ -3,7 +3,8 @@
  *
  * It runs from a small initramfs, assembles the root file system from directories
  * of the host, binds the devices to vfio-pci, runs one command, passes its output
- * to the host, reports its exit status and powers off.
+ * to the host, reports its exit status and powers off. A child of it does so from the
+ * command on, so that on SIGUSR1 systemd can become the first process.
  *
  * The host says what to do by files in a directory named "plan". Each file is a list
  * of NUL-terminated strings, so that nothing has to be quoted:
@@ -357,7 +358,6 @@ static int run_command(char **argv)
 			die("poll");
 		if (sources[CHILD].revents)
 			read(sources[CHILD].fd, &info, sizeof(info));
-		/* Process 1 also gets orphans. */
 		while ((pid = waitpid(-1, &how, WNOHANG)) > 0)
 			if (pid == command)
 				status = WIFEXITED(how) ? WEXITSTATUS(how) : 128 + WTERMSIG(how);
@@ -369,6 +369,33 @@ static int run_command(char **argv)
 		while (pump(pipes[i][0], ports[i]) > 0)
 			;
 	return status;
+}
+
+/* ---- the first process --------------------------------------------------- */
+
+/* Starts a child that goes on; the parent becomes no more than the first process. */
+static void leave_to_child(void)
+{
+	pid_t child, pid;
+	sigset_t set;
+	int sig;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	child = fork();
+	if (child < 0)
+		die("fork");
+	if (!child)
+		return;
+	while (!sigwait(&set, &sig) && sig == SIGCHLD)
+		while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
+			if (pid == child)
+				power_off(); /* without a status */
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	execl("/lib/systemd/systemd", "systemd", "--unit=boot.target", NULL);
+	die("systemd");
 }
 
 int main(void)
@@ -394,6 +421,7 @@ int main(void)
 	sethostname("guest", strlen("guest"));
 	loopback_up();
 	bind_devices();
+	leave_to_child();
 	report(status_port, text("exit %d\n", run_command(argv)));
 	power_off();
 }

@@ -20,7 +20,7 @@ migrates() { # KERNEL IMAGE DRIVER
     . "$vm_dir/guest/systemd.sh"
 
     type_in() { # LINES
-        beside bash -c "$1" </dev/null 2>&1
+        bash -c "$1" </dev/null 2>&1
     }
 
     # In an answer "..." stands for anything. Columns may be wider than on the page.

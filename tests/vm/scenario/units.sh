@@ -59,13 +59,13 @@ units() {
     served() { # NAME DROP-IN...
         rm -f "$unit".d/*
         cp "${@/#/$top/doc/examples/}" "$unit.d"
-        beside systemctl daemon-reload
-        beside systemctl start driver
+        systemctl daemon-reload
+        systemctl start driver
         shows "$*: started"
-        beside systemctl restart driver
+        systemctl restart driver
         shows "$*: restarted"
-        beside systemctl stop driver
-        is "$*: stopped" "$(beside systemctl show --property=Result,ActiveState driver | xargs)" \
+        systemctl stop driver
+        is "$*: stopped" "$(systemctl show --property=Result,ActiveState driver | xargs)" \
             "Result=success ActiveState=inactive"
         nothing_is_left
     }
@@ -140,10 +140,10 @@ units() {
     refused PrivateDevices=yes "container ENOENT"
     refused PrivateUsers=yes "group EPERM"
 
-    beside systemctl daemon-reload
+    systemctl daemon-reload
     # Some fail, and their answers count.
     mapfile -t rows < <(seq -f row-%g ${#names[@]})
-    beside systemctl start "${rows[@]}" 2>/dev/null || true
+    systemctl start "${rows[@]}" 2>/dev/null || true
     for ((n = 0; n < ${#names[@]}; n++)); do
         is "${names[n]}: ${answers[n]}" "$(tail -n 1 "/tmp/row-$((n + 1))")" "${answers[n]}"
     done
