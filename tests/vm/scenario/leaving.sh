@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 #
-# A device is closed whatever its driver has given up by then, and can be taken
-# from vfio-pci while the driver has its group open.
+# A device is closed whatever its driver has given up by then, memory is looked up even so,
+# and the device can be taken from vfio-pci while the driver has its group open.
 
 # shellcheck source=SCRIPTDIR/../lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
@@ -17,6 +17,8 @@ closing() { # HOW
         "${path[@]}" steps "$VM_DEVICES" "${opened[@]}" close mastering
     comes_to "$1: without rights and in another root directory" "mastering no" \
         "${path[@]}" steps "$VM_DEVICES" "${opened[@]}" nobody close mastering
+    comes_to "$1: looked up without rights and in another root directory" "lookup 64 pages" \
+        "${path[@]}" steps "$VM_DEVICES" pagemap lookup "${opened[@]}" nobody lookup
     comes_to "$1: not closed" "mastering yes" \
         "${path[@]}" steps "$VM_DEVICES" "${opened[@]}" nobody mastering
 }

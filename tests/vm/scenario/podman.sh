@@ -145,6 +145,7 @@ vm_checks --kernel cdev "${nics[@]}" -- checks
 [[ ${PODMAN-} == all ]] || exit 0
 
 vm_checks --kernel cdev "${nics[@]}" --append lsm=apparmor -- lines
+vm_checks --kernel both "${nics[@]}" --append lsm=apparmor -- lines
 vm_checks --kernel cdev "${nics[@]}" --numa 2 -- forwards_in "cdev, this Debian"
 vm_checks --kernel both "${nics[@]}" --numa 2 -- forwards_in "both, this Debian"
 vm_checks --kernel both "${nics[@]}" --numa 2 --share "$bullseye" \
