@@ -23,6 +23,8 @@ if not pid:
     os.dup2(null, 1)
     os.dup2(slave, 2)
     os.close(master)
+    for name in "INT", "TERM", "HUP", "QUIT", "TSTP":  # a job in the background ignores some
+        signal.signal(getattr(signal, "SIG" + name), signal.SIG_DFL)
     os.environ["TERM"] = term
     os.execv(command[0], command)
 os.close(slave)
