@@ -153,6 +153,12 @@ bool fdtab_expect(int fd, enum fd_kind kind)
 	       atomic_compare_exchange_strong(&fdtab_kinds[fd], &place, expected);
 }
 
+void fdtab_refuse_guest(void)
+{
+	log_error("pagemap is refused to a process that has its parent's memory (vfork(), "
+		  "or clone() with CLONE_VM) and reads it first: let the parent do that");
+}
+
 /*
  * The number can be closed and reopened meanwhile. It is then marked as expected again,
  * and the exchange below fails.
@@ -165,8 +171,7 @@ static struct object *prove(int fd)
 
 	/* What the child of a vfork() has there is not what its parent has. */
 	if (process_is_guest()) {
-		log_error("pagemap is refused to a process that has its parent's memory (vfork(), "
-			  "or clone() with CLONE_VM) and reads it first: let the parent do that");
+		fdtab_refuse_guest();
 		return NULL;
 	}
 	doubted = atomic_fetch_or(place, FDTAB_DOUBTED) | FDTAB_DOUBTED;

@@ -187,6 +187,9 @@ struct object *fdtab_get(int fd);
 /* The same without a system call, as last seen. NULL for an expected number. */
 struct object *fdtab_known(int fd);
 
+/* Logs why the child of a vfork() gets no answer. */
+void fdtab_refuse_guest(void);
+
 /* fd is closed or about to be: removes its entry and drops the reference. */
 void fdtab_drop(int fd);
 

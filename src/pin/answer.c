@@ -332,6 +332,11 @@ static int pin_missing(uint64_t va, const uint64_t *entries, size_t n)
 {
 	int ret;
 
+	/* The child's own descriptors would pin its parent's memory, and are closed with it. */
+	if (!backend->is_ready() && process_is_guest()) {
+		fdtab_refuse_guest();
+		return settings.unpinned == UNPINNED_FALLBACK ? 0 : -ENOMEM;
+	}
 	ret = backend->ready();
 	if (ret == -EBUSY) {
 		ret = deferred_add(va, entries, n);

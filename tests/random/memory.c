@@ -285,7 +285,10 @@ void contents(int m)
 	say("contents m%d: %llx", m, (unsigned long long)sum);
 }
 
-/* fork() copies at once what is pinned, and else only what was written. */
+/*
+ * fork() copies at once what is pinned, and else only what was written. A device that is
+ * opened gives new pages to a file in place of pinned ones that another process has removed.
+ */
 void resident(int m)
 {
 	struct memory *memory = memory_get("resident", m);
@@ -298,7 +301,9 @@ void resident(int m)
 	result = mincore(memory->va, memory_size(memory), there);
 	for (size_t i = 0; !result && i < memory->pages; i++)
 		count += there[i] & 1;
-	if (memory->copied)
+	if (memory->copied ||
+	    (memory->object >= 0 &&
+	     __atomic_load_n(&report->generation[memory->object], __ATOMIC_SEQ_CST)))
 		say("resident m%d: %s", m, answer(result));
 	else
 		say("resident m%d: %s, %u", m, answer(result), count);

@@ -192,6 +192,7 @@ void vfork_child(int block)
 	int outer = block_now();
 	pid_t pid;
 
+	look_first();
 	memory_is_borrowed = true;
 	pid = vfork();
 	if (!pid) {
@@ -216,6 +217,7 @@ void memory_child(int block)
 	char *stack = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	pid_t pid;
 
+	look_first();
 	memory_is_borrowed = true;
 	pid = clone(live_in_memory, stack + size, CLONE_VM | CLONE_VFORK | SIGCHLD,
 		    (void *)(intptr_t)block);

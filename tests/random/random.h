@@ -146,6 +146,7 @@ enum way { PREAD, SEEK_READ, READV, PREADV, STREAM, SYSCALL, AIO, WAYS };
 void look(int m, int from, int pages, enum way way, int spelling);
 
 /* By a descriptor that the program has. */
+void look_first(void);
 void look_by(int d, int m, int from, int pages, enum way way);
 void look_wrong(int d, int m, int how);
 void scan(int d, int m);

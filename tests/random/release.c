@@ -128,7 +128,8 @@ void shift_to(int m, bool leave)
 	}
 	size = memory_size(memory);
 	if (leave) {
-		va = mremap(memory->va, size, size, MREMAP_MAYMOVE | MREMAP_DONTUNMAP);
+		/* libc reads the last one, too. */
+		va = mremap(memory->va, size, size, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, NULL);
 	} else {
 		to = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		va = mremap(memory->va, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, to);

@@ -297,6 +297,30 @@ START_TEST(opened_again_for_a_vfork_child)
 }
 END_TEST
 
+/* It would pin by descriptors of its own, which end with it. */
+START_TEST(first_in_a_vfork_child)
+{
+	uint64_t entry;
+	int fd;
+
+	fake_add_pagemap("/proc/self/task/4712/pagemap");
+	fake_map(BASE, FAKE_4K, NULL, 0, 0);
+	fd = program_open("/proc/self/task/4712/pagemap", O_RDONLY);
+	ck_assert(!fdtab_is_expected(fd));
+	fake.pid = 4711;
+	ck_assert_int_eq(program_lookup(fd, BASE, &entry), -ENOMEM);
+	fake.pid = 0;
+	ck_assert_ptr_nonnull(strstr(fake.log, "pagemap is refused to a process that has its "
+					       "parent's memory"));
+	fake.log[0] = '\0';
+	program_frame(fd, BASE);
+	fake.pid = 4711;
+	program_frame(fd, BASE);
+	fake.pid = 0;
+	program_close(fd);
+}
+END_TEST
+
 START_TEST(opened_again_and_replaced_unseen)
 {
 	int fd = program_open("/proc/self/pagemap", O_RDONLY);
@@ -1188,6 +1212,7 @@ Suite *suite_pagemap(void)
 	tcase_add_test(tc, opened_again_costs_one_call);
 	tcase_add_test(tc, opened_again_is_ours);
 	tcase_add_test(tc, opened_again_for_a_vfork_child);
+	tcase_add_test(tc, first_in_a_vfork_child);
 	tcase_add_test(tc, opened_again_and_replaced_unseen);
 	tcase_add_test(tc, opened_again_and_replaced);
 	tcase_add_test(tc, opened_again_and_not_told);
