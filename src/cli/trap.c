@@ -166,6 +166,9 @@ int trap_prepare(void)
 
 /* ---- trying it ---- */
 
+/* Exit statuses above this are an errno of trap_prepare(). */
+#define NOT_PREPARED 100
+
 /* In a child: executes this command again with traps. It exits with 0. */
 __attribute__((noreturn)) static void try(void)
 {
@@ -173,15 +176,15 @@ __attribute__((noreturn)) static void try(void)
 
 	unsetenv("NOIOMMU_SHIM_LOG_FILE");
 	if (null < 0 || dup2(null, STDOUT_FILENO) < 0 || dup2(null, STDERR_FILENO) < 0)
-		_exit(EIO);
+		_exit(1);
 	ret = trap_prepare();
 	if (ret)
-		_exit(-ret);
+		_exit(NOT_PREPARED - ret);
 	execl("/proc/self/exe", "noiommu-shim", "--version", NULL);
-	_exit(EIO);
+	_exit(1);
 }
 
-/* 0, an errno if no helper can attach, or -1 if a signal ended the program. */
+/* 0, an errno if no helper can attach, or -1 if the program ended early. */
 static int trial(void)
 {
 	pid_t pid = fork();
@@ -194,7 +197,10 @@ static int trial(void)
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return errno;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+	if (!WIFEXITED(status))
+		return -1;
+	status = WEXITSTATUS(status);
+	return status > NOT_PREPARED ? status - NOT_PREPARED : -(status != 0);
 }
 
 bool trap_has_obstacle(struct obstacle *obstacle)
