@@ -277,8 +277,11 @@ void look_up_fresh_pages(void);
 /* Checks the pages of the objects themselves, wherever they are mapped. */
 void check_objects(void);
 
-/* True if pins are counted for the whole system: see observer_count_all(). */
-bool counts_all(void);
+/* True if io_uring pins from the start to the end. */
+bool pins_by_uring(void);
+
+/* True if io_uring pins until a device lends its page table, once in a process. */
+bool lends_later(void);
 
 /* rights.c: true if the kernel shows frames in this process's pagemap. */
 bool rights_show_frames(void);

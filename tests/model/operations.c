@@ -154,10 +154,22 @@ static size_t choose_look(const struct step *step, const struct area *area, size
 	return pages < SINGLE ? pages : SINGLE;
 }
 
-/* io_uring cannot pin read-only memory. New pins need the rights that were dropped. */
+static bool no_device_lends;
+
+/* io_uring cannot pin read-only memory. */
+bool read_only_is_refused(void)
+{
+	return pins_by_uring() || no_device_lends;
+}
+
+/*
+ * New pins need the rights that were dropped, and so does a device that lends its page
+ * table. If that was tried in vain, no device is looked for any more.
+ */
 static bool may_be_refused(const struct area *area, int error)
 {
-	return (counts_all() && error == EFAULT && !area->writable) ||
+	no_device_lends |= lends_later() && rights_are_dropped() && error == EFAULT;
+	return (read_only_is_refused() && error == EFAULT && !area->writable) ||
 	       (rights_are_dropped() && (error == EPERM || error == EACCES));
 }
 

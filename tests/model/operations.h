@@ -26,6 +26,8 @@ extern struct behind behind;
 
 size_t live_areas(void);
 
+bool read_only_is_refused(void);
+
 /* The first area at or after a slot, with wrap-around. NULL: none. */
 struct area *pick(uint32_t slot);
 

@@ -79,7 +79,7 @@ void do_fork(const struct step *step)
 	int ends[2], status;
 	pid_t pid;
 
-	if (!area || rights_are_dropped() || (counts_all() && !area->writable))
+	if (!area || rights_are_dropped() || (read_only_is_refused() && !area->writable))
 		return;
 	say("%s: the child looks up", step->quiet ? " quietly" : "");
 	say_area(area);
@@ -173,7 +173,7 @@ void do_clone(const struct step *step)
 	if (pid < 0 || waitpid(pid, &status, 0) != pid || status != (step->write ? SIGKILL : 0))
 		fail("clone: %s, status %x", strerror(errno), status);
 	check_truth(LOOK);
-	if (guest.error && !(counts_all() && guest.error == EFAULT))
+	if (guest.error && !(read_only_is_refused() && guest.error == EFAULT))
 		fail("its look-up fails: %s", strerror(guest.error));
 	if (guest.error) {
 		memory_ask(guest.pages);
@@ -187,7 +187,7 @@ void do_clone(const struct step *step)
 static bool can_be_pinned_anew(void)
 {
 	for (struct area *area = areas; area < areas + MAX_AREAS; area++)
-		if (area->pages && (area->barred || (counts_all() && !area->writable)))
+		if (area->pages && (area->barred || (read_only_is_refused() && !area->writable)))
 			return false;
 	return !rights_are_dropped();
 }

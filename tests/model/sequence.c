@@ -99,8 +99,17 @@ static void check_area(const struct area *area, const uint64_t *entries, enum lo
 	}
 }
 
-/* The library's own pins: its window's claim and the iommufd's identity. */
+/*
+ * The library's own pins by iommufd: its window's claim and the iommufd's identity. If a
+ * device lends its page table in a sequence, they come during it.
+ */
 #define OWN_PAGES 2
+
+static size_t own_pages(void)
+{
+	return (is_another_process && !pins_by_uring() ? OWN_PAGES : 0) +
+	       (lends_later() ? OWN_PAGES : 0);
+}
 
 /*
  * Unpinned pages may still be counted for a moment, and io_uring unpins them up to a
@@ -122,8 +131,7 @@ static struct account take_account(void)
  */
 static int64_t most_pinned(size_t owed)
 {
-	size_t own = is_another_process ? OWN_PAGES : 0;
-	int64_t most = (int64_t)(owed + memory_asked() + memory_stale() + own);
+	int64_t most = (int64_t)(owed + memory_asked() + memory_stale() + own_pages());
 	int64_t left = (int64_t)(prior.pinned - at_start.pinned) -
 		       (int64_t)(memory_released() - prior.released);
 	bool looks_up = memory_asked() != prior.asked;
@@ -317,9 +325,7 @@ void look_up_fresh_pages(void)
 
 static bool all_is_back(const struct account *end)
 {
-	uint64_t own = is_another_process && !counting_all ? OWN_PAGES : 0;
-
-	return end->pinned <= at_start.pinned + own && end->pinned >= at_start.pinned &&
+	return end->pinned <= at_start.pinned + own_pages() && end->pinned >= at_start.pinned &&
 	       end->huge_free == at_start.huge_free;
 }
 
@@ -376,14 +382,25 @@ static bool perform(const struct step *step, bool verbose)
 	return progress->what[0];
 }
 
-bool counts_all(void)
+static bool backend_is(const char *name)
 {
-	return counting_all;
+	const char *backend = getenv("NOIOMMU_SHIM_BACKEND");
+
+	return !strcmp(backend ? backend : "auto", name);
+}
+
+bool pins_by_uring(void)
+{
+	return backend_is("uring");
+}
+
+bool lends_later(void)
+{
+	return backend_is("auto");
 }
 
 void sequence_prepare(struct progress *where)
 {
-	const char *backend = getenv("NOIOMMU_SHIM_BACKEND");
 	uint64_t before, entry;
 	void *va;
 
@@ -391,7 +408,7 @@ void sequence_prepare(struct progress *where)
 	/* From now on the library may keep pages pinned for itself. */
 	look_up_fresh_pages();
 	/* Some kernels count buffers of io_uring for the process, and unpin them later. */
-	if (take_account().pinned && !(backend && !strcmp(backend, "uring")))
+	if (backend_is("iommufd") && take_account().pinned)
 		return;
 	observer_count_all();
 	counting_all = true;
@@ -401,7 +418,8 @@ void sequence_prepare(struct progress *where)
 	if (take_account().pinned == before)
 		fail("nothing gets pinned: this has to run under the library");
 	munmap(va, PAGE_SIZE);
-	usleep(SETTLE_TRIES * SETTLE_US / 2);
+	if (take_account().pinned != before)
+		usleep(SETTLE_TRIES * SETTLE_US / 2);
 }
 
 void sequence_continues(void)
