@@ -21,7 +21,7 @@
  * How long one process may take, in ns. Each process that takes longer halves this
  * for the following ones, so that many of them do not delay the command for long.
  */
-#define PATIENCE       UINT64_C(1000000000)
+#define PATIENCE       UINT64_C(4000000000)
 #define LEAST_PATIENCE UINT64_C(20000000)
 
 /* Precedes the result of each process in the pipe. */
